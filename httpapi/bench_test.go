@@ -26,6 +26,22 @@ func (r ready) Run(context.Context, runtime.RunRequest) (*runtime.Execution, err
 	return r.exec, nil
 }
 
+// never is a number of requests per second that no benchmark reaches.
+const never = 1_000_000_000
+
+// limitedToken is the token of a tenant that has limits.
+type limitedToken struct {
+	httpapi.TokenHash
+	runtime.Identity
+}
+
+func (t *limitedToken) Authenticate(token []byte) (*runtime.Identity, error) {
+	if _, err := t.TokenHash.Authenticate(token); err != nil {
+		return nil, err
+	}
+	return &t.Identity, nil
+}
+
 // readRequest reads a request as if from a connection.
 func readRequest(req *fasthttp.Request, head, body string) error {
 	text := head + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
@@ -37,8 +53,11 @@ func readRequest(req *fasthttp.Request, head, body string) error {
 func benchRun(b *testing.B, method, query, body string) {
 	s, err := httpapi.New(httpapi.Options{
 		Engine: ready{Fake: &apitest.Fake{}, exec: apitest.Succeeded(`{"message":"Hello you"}`)},
-		Auth:   httpapi.HashToken(apitest.Token),
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Auth: &limitedToken{httpapi.HashToken(apitest.Token), runtime.Identity{
+			Tenant: runtime.DefaultTenant, Scope: runtime.ScopeAdmin,
+			Use: runtime.NewTenantUse(runtime.TenantLimits{RequestsPerSecond: never, RequestBurst: never}),
+		}},
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -152,6 +152,12 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, r *web.Route) (*runtime.Identit
 	if !caller.Use.Enter() { // its tenant was deleted a moment ago
 		return nil, runtime.InvalidTokenError()
 	}
+	if r.Scope != runtime.ScopeOperator { // who manages limits is not kept out by them
+		if err := caller.Use.CheckRate(); err != nil {
+			caller.Use.Leave()
+			return nil, err
+		}
+	}
 	return caller, nil
 }
 

@@ -252,6 +252,11 @@ func tourAccess(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: tenants, query: "limit=1&after=a"})
 	tr.visit(t, stop{method: "GET", pattern: tenant, params: acme})
 	tr.visit(t, stop{method: "GET", pattern: tenant, params: map[string]string{"tenant": "none"}, status: 404})
+	tr.visit(t, stop{method: "PATCH", pattern: tenant, params: acme, body: `{"limits":{"requests_per_second":100,"runs":null}}`})
+	tr.visit(t, stop{method: "PATCH", pattern: tenant, params: acme, body: `{"limits":{"runs":0}}`, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: tenant + "/usage", params: acme})
+	tr.visit(t, stop{method: "GET", pattern: tenant + "/usage", params: map[string]string{"tenant": "none"}, status: 404})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/usage"})
 	create := func(body string) map[string]string {
 		a := tr.visit(t, stop{method: "POST", pattern: tokens, body: body})
 		return map[string]string{"id": a.Object(t)["id"].(string)}

@@ -10,14 +10,14 @@ import (
 
 // Bounds of tenants and tokens.
 const (
-	MaxTenants       = 1_000
-	MaxTokens        = 10_000 // of the server
-	MaxTenantTokens  = 1_000  // of one tenant, and without a tenant
-	MaxTenantName    = 63     // bytes
-	MaxTokenName     = 64     // bytes
-	MaxTokenScope    = 32     // functions to which a token is limited
-	MinPassword      = 12     // bytes
-	MaxPassword      = 256    // bytes
+	MaxTenants       = 100_000
+	MaxTokens        = 100_000 // of the server
+	MaxTenantTokens  = 1_000   // of one tenant, and without a tenant
+	MaxTenantName    = 63      // bytes
+	MaxTokenName     = 64      // bytes
+	MaxTokenScope    = 32      // functions to which a token is limited
+	MinPassword      = 12      // bytes
+	MaxPassword      = 256     // bytes
 	MaxTokenLifetime = 10 * 365 * 24 * time.Hour
 	// MaxOverlap is how long the old secret of a token that is rotated may stay valid.
 	MaxOverlap = 30 * 24 * time.Hour
@@ -29,6 +29,7 @@ type TenantRecord struct {
 	Created time.Time // zero for [DefaultTenant], which always exists
 	// Deleting reports that the tenant and all that it owns are being deleted. It has no tokens.
 	Deleting bool
+	Limits   TenantLimits // of this tenant alone
 }
 
 // Token is a credential of a tenant, or of the server. The secret itself is not stored. A token has

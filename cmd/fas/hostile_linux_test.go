@@ -63,6 +63,8 @@ var hostileCalls = map[string][]string{
 	"tenants create":    {"t"},
 	"tenants list":      {},
 	"tenants get":       {"t"},
+	"tenants update":    {"t", "--runs", "1"},
+	"tenants usage":     {"t"},
 	"tenants delete":    {"t", "--yes", "--no-wait"},
 	"tokens create":     {"t", "--scope", "read"},
 	"tokens list":       {},

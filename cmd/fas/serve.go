@@ -33,6 +33,10 @@ var serveEnv = map[string]string{
 	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
 	"egress-ceiling":           "FAASPOT_EGRESS_CEILING",
 	"egress-proxy":             "FAASPOT_EGRESS_PROXY",
+	"tenant-requests":          "FAASPOT_TENANT_REQUESTS",
+	"tenant-request-burst":     "FAASPOT_TENANT_REQUEST_BURST",
+	"tenant-runs":              "FAASPOT_TENANT_RUNS",
+	"tenant-queued":            "FAASPOT_TENANT_QUEUED",
 	"log-level":                "FAASPOT_LOG_LEVEL",
 	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",
@@ -75,8 +79,9 @@ FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
-FAASPOT_EGRESS_PROXY, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT,
-FAASPOT_UNCONFINED.`,
+FAASPOT_EGRESS_PROXY, FAASPOT_TENANT_REQUESTS, FAASPOT_TENANT_REQUEST_BURST,
+FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG,
+FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -94,6 +99,9 @@ FAASPOT_UNCONFINED.`,
 			}
 			if o.RetentionCount < 1 {
 				return clierror.Usagef("give a number from 1 on", "the --retention-count %d is not positive", o.RetentionCount)
+			}
+			if err := o.TenantLimits.Validate(); err != nil {
+				return err
 			}
 			o.Terminal, o.Environ, o.Trace, o.Version = &a.Terminal, a.env, a.trace(), version()
 			return server.Run(cmd.Context(), o)
@@ -117,6 +125,10 @@ FAASPOT_UNCONFINED.`,
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks, and functions that allow it, may reach, besides the public internet")
 	f.StringSliceVar(&o.EgressCeiling, "egress-ceiling", nil, "`RULE` beyond which no function may reach anything, such as *.example.com:443; none: functions reach nothing (default what they allow)")
 	f.StringVar(&o.EgressProxy, "egress-proxy", "", "`URL` of a proxy, http or socks5, through which functions connect to the public internet (default none)")
+	f.IntVar(&o.TenantLimits.RequestsPerSecond, "tenant-requests", 0, "let each tenant send at most `N` requests per second, unless it has a limit of its own (default without a limit)")
+	f.IntVar(&o.TenantLimits.RequestBurst, "tenant-request-burst", 0, "`N` requests of a tenant that may arrive at once (default as many as per second)")
+	f.IntVar(&o.TenantLimits.Runs, "tenant-runs", 0, "let each tenant have at most `N` runs at once, unless it has a limit of its own (default without a limit)")
+	f.IntVar(&o.TenantLimits.Queued, "tenant-queued", 0, "let at most `N` executions of each tenant wait in the background, unless it has a limit of its own (default without a limit)")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
 	f.BoolVar(&o.AccessLog, "access-log", false, "log each request, whatever the --log-level: without query, header and body")
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")

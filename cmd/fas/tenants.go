@@ -11,23 +11,25 @@ import (
 )
 
 // tenantFields are the fields that --json of tenants promises.
-const tenantFields = `  name, state (active or deleting), created (RFC 3339; null for default)`
+const tenantFields = `  name, state (active or deleting), created (RFC 3339; null for default),
+  limits (requests_per_second, request_burst, runs, queued; null: the server's)`
 
 func newTenants(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "tenants",
 		Aliases: []string{"tenant"},
 		GroupID: groupServer,
-		Short:   "Create, list and delete tenants",
-		Long: `Create, list and delete tenants: owners of functions, jobs, executions and tokens, who
+		Short:   "Create, list, limit and delete tenants",
+		Long: `Create, list, limit and delete tenants: owners of functions, jobs, executions and tokens, who
 see nothing of each other. The tenant default always exists.
 
-The commands need a token with the scope operator, such as the server's own token.
+The commands need a token with the scope operator, such as the server's own token;
+"fas tenants usage" without a name needs one of the tenant.
 "fas tokens create" creates the tokens of a tenant.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
-	cmd.AddCommand(newTenantsCreate(a), newTenantsList(a), newTenantsGet(a), newTenantsDelete(a))
+	cmd.AddCommand(newTenantsCreate(a), newTenantsList(a), newTenantsGet(a), newTenantsUpdate(a), newTenantsUsage(a), newTenantsDelete(a))
 	return cmd
 }
 

@@ -33,7 +33,8 @@ With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(t)
 			}
-			_, err = fmt.Fprintf(a.Out, "name:    %s\nstate:   %s\ncreated: %s\n", ui.OneLine(t.Name), ui.OneLine(string(t.State)), ui.Timestamp(t.Created.Time, ui.IsTerminal(a.Out)))
+			_, err = fmt.Fprintf(a.Out, "name:    %s\nstate:   %s\ncreated: %s\nlimits:  %s\n", ui.OneLine(t.Name), ui.OneLine(string(t.State)),
+				ui.Timestamp(t.Created.Time, ui.IsTerminal(a.Out)), limitsText(t.Limits))
 			return err
 		},
 	}

@@ -18,6 +18,8 @@ type Access interface {
 	CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 	ListTenants(r runtime.PageRequest) runtime.Page[runtime.TenantRecord]
 	GetTenant(name runtime.Tenant) (runtime.TenantRecord, error)
+	UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange) (runtime.TenantRecord, error)
+	Usage(name runtime.Tenant) (runtime.TenantUsage, error)
 	// DeleteTenant begins to delete a tenant; without force, only one without functions and jobs.
 	DeleteTenant(ctx context.Context, name runtime.Tenant, force bool) (runtime.TenantRecord, error)
 
@@ -37,6 +39,7 @@ const maxAccessBody = 16 * runtime.KiB
 // What the bodies of requests must be, for errors.
 const (
 	tenantIs   = `a JSON object, such as {"name": "acme"}`
+	changeIs   = `a JSON object, such as {"limits": {"runs": 10}}`
 	tokenIs    = `a JSON object, such as {"name": "ci", "scope": "deploy"}`
 	rotationIs = `a JSON object, such as {"overlap": 3600}`
 )
@@ -55,6 +58,9 @@ func (a *api) accessRoutes() []web.Route {
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants", Handle: a.listTenants, MaxBody: web.NoBody}),
 		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, MaxBody: maxAccessBody, Body: tenantIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}", Handle: a.getTenant, MaxBody: web.NoBody}),
+		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, MaxBody: maxAccessBody, Body: changeIs}),
+		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}/usage", Handle: a.tenantUsage, MaxBody: web.NoBody}),
+		{Method: "GET", Path: "/v1/usage", Scope: runtime.ScopeRead, Handle: a.ownUsage, MaxBody: web.NoBody},
 		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, MaxBody: web.NoBody}),
 
 		token(web.Route{Method: "GET", Path: "/v1/tokens", Handle: a.listTokens, MaxBody: web.NoBody}),
@@ -70,7 +76,19 @@ func renderTenant(t runtime.TenantRecord) wire.Tenant[*string] {
 	if t.Deleting {
 		state = wire.TenantDeleting
 	}
-	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created)}
+	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created), Limits: renderLimits(t.Limits)}
+}
+
+func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
+	orNull := func(n int) *int {
+		if n == 0 {
+			return nil
+		}
+		return &n
+	}
+	return wire.TenantLimits{
+		RequestsPerSecond: orNull(l.RequestsPerSecond), RequestBurst: orNull(l.RequestBurst), Runs: orNull(l.Runs), Queued: orNull(l.Queued),
+	}
 }
 
 func renderToken(t *runtime.Token) wire.Token[*string] {
@@ -152,6 +170,57 @@ func (a *api) getTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		return err
 	}
 	return web.WriteValue(ctx, renderTenant(t))
+}
+
+func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
+	f, err := web.ReadFields(ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	f.Quoted()
+	limits := f.Object("limits")
+	c := runtime.TenantLimitsChange{
+		RequestsPerSecond: limitField(limits, "requests_per_second"), RequestBurst: limitField(limits, "request_burst"),
+		Runs: limitField(limits, "runs"), Queued: limitField(limits, "queued"),
+	}
+	if err := limits.End(); err != nil {
+		return err
+	}
+	if err := f.End(); err != nil {
+		return err
+	}
+	t, err := a.access.UpdateTenant(tenantName(ctx), c)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderTenant(t))
+}
+
+// limitField reads a limit: nil if it stays, 0 for null.
+func limitField(f *web.Fields, name string) *int {
+	if !f.Has(name) && !f.Null(name) {
+		return nil
+	}
+	n := f.Whole(name, 1, runtime.MaxTenantLimit)
+	return &n
+}
+
+func (a *api) tenantUsage(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
+	return a.writeUsage(ctx, tenantName(ctx))
+}
+
+func (a *api) ownUsage(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	return a.writeUsage(ctx, tenant)
+}
+
+func (a *api) writeUsage(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	u, err := a.access.Usage(tenant)
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, wire.TenantUsage{
+		Tenant: string(tenant), Requests: u.Requests, Runs: u.Runs, Queued: u.Queued, Limits: renderLimits(u.Limits),
+	})
 }
 
 // deleteTenant begins to delete a tenant, and answers with it. It is gone when it is not found any more.

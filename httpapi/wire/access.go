@@ -2,9 +2,33 @@ package wire
 
 // Tenant is an owner of functions, jobs, executions and tokens.
 type Tenant[T any] struct {
-	Name    string      `json:"name"`
-	State   TenantState `json:"state"`
-	Created T           `json:"created"` // null for the tenant that always exists
+	Name    string       `json:"name"`
+	State   TenantState  `json:"state"`
+	Created T            `json:"created"` // null for the tenant that always exists
+	Limits  TenantLimits `json:"limits"`  // of this tenant alone; null: that of the server
+}
+
+// TenantLimits are the limits of a tenant. Null: there is none.
+type TenantLimits struct {
+	RequestsPerSecond *int `json:"requests_per_second"`
+	RequestBurst      *int `json:"request_burst"` // requests that may arrive at once
+	Runs              *int `json:"runs"`          // at once
+	Queued            *int `json:"queued"`        // executions that wait in the background
+}
+
+// UpdateTenantRequest is a change of a tenant.
+type UpdateTenantRequest struct {
+	// Limits are the ones to change, by their names in [TenantLimits]; null: that of the server.
+	Limits map[string]*int `json:"limits"`
+}
+
+// TenantUsage is what a tenant has in progress, and the limits that apply to it.
+type TenantUsage struct {
+	Tenant   string       `json:"tenant"`
+	Requests int64        `json:"requests"`
+	Runs     int64        `json:"runs"`
+	Queued   int64        `json:"queued"`
+	Limits   TenantLimits `json:"limits"`
 }
 
 // TenantState is the state of a tenant.

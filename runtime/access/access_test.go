@@ -158,7 +158,12 @@ func TestChangeThatIsNotStored(t *testing.T) {
 
 // TestBounds checks that no caller adds tenants or tokens without end, and what is refused.
 func TestBounds(t *testing.T) {
-	k := open(t, access.Options{Store: newStore()})
+	s := newStore()
+	for i := range runtime.MaxTenants - 3 { // default, a and other are added
+		name := runtime.Tenant(fmt.Sprint("t", i))
+		s.tenants[name] = runtime.TenantRecord{Name: name, Created: time.Now()}
+	}
+	k := open(t, access.Options{Store: s})
 	spec := runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeInvoke}
 	create(t, k, spec)
 	for name, c := range map[string]struct {
@@ -196,11 +201,6 @@ func TestBounds(t *testing.T) {
 	_, _, err := k.CreateToken(t.Context(), operator, runtime.TokenSpec{Tenant: "a", Name: "more", Scope: runtime.ScopeRead})
 	wantCode(t, err, runtime.CodeTooLarge)
 	create(t, k, runtime.TokenSpec{Tenant: "other", Name: "more", Scope: runtime.ScopeRead})
-	for i := range runtime.MaxTenants - 3 { // default, a and other exist
-		if _, err := k.CreateTenant(runtime.Tenant(fmt.Sprint("t", i))); err != nil {
-			t.Fatal(err)
-		}
-	}
 	_, err = k.CreateTenant("more")
 	wantCode(t, err, runtime.CodeTooLarge)
 	for _, name := range []runtime.Tenant{"", "A", "-a", "a-", "a.b", "a b", "ä", "a\x00", runtime.Tenant(strings.Repeat("a", runtime.MaxTenantName+1))} {
@@ -222,6 +222,43 @@ func TestBounds(t *testing.T) {
 	}
 	if len(listed) != runtime.MaxTenantTokens {
 		t.Errorf("%d tokens are listed", len(listed))
+	}
+}
+
+// TestLimitsAreDurable checks which limits a tenant has, before and after a restart and a change that is
+// not stored, and that other tenants keep theirs.
+func TestLimitsAreDurable(t *testing.T) {
+	s := newStore()
+	o := access.Options{Store: s, Limits: runtime.TenantLimits{Runs: 5, Queued: 50}}
+	k := open(t, o)
+	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
+	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
+	runs, rate, none, wrong := 7, 10, 0, runtime.MaxTenantLimit+1
+	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
+		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &wrong})
+	wantCode(t, err, runtime.CodeInvalidArgument)
+	_, err = k.UpdateTenant("none", runtime.TenantLimitsChange{Runs: &runs})
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = k.UpdateTenant("", runtime.TenantLimitsChange{Runs: &runs})
+	wantCode(t, err, runtime.CodeNotFound)
+	s.fail(runtime.Errorf(runtime.CodeUnavailable, "the disk is full"))
+	_, err = k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &none})
+	wantCode(t, err, runtime.CodeUnavailable)
+	s.fail(nil)
+	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, o)} {
+		changed := runtime.TenantLimits{RequestsPerSecond: 10, RequestBurst: 10, Runs: 7, Queued: 50}
+		for name, want := range map[runtime.Tenant]runtime.TenantLimits{"a": changed, runtime.DefaultTenant: changed, "b": o.Limits} {
+			if u, err := k.Usage(name); err != nil || u.Limits != want {
+				t.Errorf("%s: %s has %+v, %v", when, name, u.Limits, err)
+			}
+		}
 	}
 }
 
@@ -251,9 +288,19 @@ func TestTokensAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if b.Used() != 0 {
-		t.Errorf("%d bytes are left", b.Used())
+	left := b.Used() // of the tenant
+	if left <= 0 || left > 1*runtime.KiB {
+		t.Errorf("%d bytes are left", left)
 	}
+	small := open(t, access.Options{Store: newStore(), Memory: memory.New(100*left, nil)})
+	for i := range 200 {
+		if _, err := small.CreateTenant(runtime.Tenant(fmt.Sprint("t", i))); runtime.CodeOf(err) == runtime.CodeTooBusy {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("200 tenants fit in the memory of 100")
 }
 
 // TestForeignTokens checks what the admin of a tenant can do with the tokens of others: nothing, with the

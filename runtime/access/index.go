@@ -62,6 +62,22 @@ func (x *index) get(hash *[32]byte) *credential {
 	return nil
 }
 
+// setAll replaces what the index has, for any number of credentials at once.
+func (x *index) setAll(all map[[32]byte]*credential) {
+	var parts [len(x)]map[[32]byte]*credential
+	for hash, c := range all {
+		if parts[hash[0]] == nil {
+			parts[hash[0]] = make(map[[32]byte]*credential)
+		}
+		parts[hash[0]][hash] = c
+	}
+	for i, part := range parts {
+		if part != nil {
+			x[i].Store(&part)
+		}
+	}
+}
+
 // set adds a credential; nil removes it.
 func (x *index) set(hash [32]byte, c *credential) {
 	changed := make(map[[32]byte]*credential)

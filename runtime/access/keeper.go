@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ type Options struct {
 	// Admin is the SHA-256 of the token that is operator, and admin of the default tenant. Zero: there
 	// is none.
 	Admin [sha256.Size]byte
+	// Limits are those of tenants that have none of their own.
+	Limits runtime.TenantLimits
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -44,6 +47,8 @@ type Keeper struct {
 	secrets   index // by the SHA-256 of a secret
 	logins    index // by the SHA-256 of a login, see runtime.Token
 	passwords *passwords
+	defaults  runtime.TenantLimits
+	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
 	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
 	tenants map[runtime.Tenant]*tenant
@@ -62,6 +67,8 @@ const (
 	unboundedMemory = 1 << 50
 	// tokenBytes is about the memory of a token, in bytes, without its functions.
 	tokenBytes = 1 * runtime.KiB
+	// tenantBytes is about the memory of a tenant, in bytes, without its tokens.
+	tenantBytes = 512
 )
 
 // Open reads all tenants and tokens.
@@ -77,8 +84,9 @@ func Open(o Options) (*Keeper, error) {
 	}
 	k := &Keeper{
 		store: o.Store, log: o.Log, clock: o.Clock,
-		memory:    o.Memory.Open(memory.Options{Name: "tokens", Heap: true}),
+		memory:    o.Memory.Open(memory.Options{Name: "tenants and tokens", Heap: true}),
 		passwords: newPasswords(o.Memory),
+		defaults:  o.Limits,
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
@@ -89,7 +97,7 @@ func Open(o Options) (*Keeper, error) {
 	}
 	if o.Admin != ([sha256.Size]byte{}) {
 		k.secrets.set(o.Admin, newCredential(&state{identity: &runtime.Identity{
-			Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true,
+			Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true, Use: k.Use(runtime.DefaultTenant),
 		}}))
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -100,25 +108,34 @@ func Open(o Options) (*Keeper, error) {
 
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
-		if k.tenants[t.Name] == nil {
-			k.addTenant(t)
+		if known := k.tenants[t.Name]; known != nil { // the default one, which has limits
+			known.Limits = t.Limits
+			known.use.SetLimits(t.Limits.Effective(k.defaults))
+			return nil
 		}
+		k.memory.Add(tenantBytes)
+		k.addTenant(t)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read the tenants: %w", err)
 	}
+	loaded := map[*index]map[[32]byte]*credential{&k.secrets: {}, &k.logins: {}}
 	err = k.store.EachToken(func(t runtime.Token) error {
 		if t.Tenant != "" && k.tenants[t.Tenant] == nil {
 			k.log.Error("access: a token belongs to no tenant: it is ignored", "token", t.ID, "tenant", string(t.Tenant))
 			return nil
 		}
 		k.memory.Add(sizeOf(&t))
-		k.addToken(t)
+		s := k.link(t)
+		maps.Copy(loaded[k.indexOf(s)], s.credentials())
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read the tokens: %w", err)
+	}
+	for all, credentials := range loaded {
+		all.setAll(credentials)
 	}
 	return nil
 }
@@ -152,13 +169,11 @@ func (c *credential) identify(now time.Time) (*runtime.Identity, error) {
 
 // addTenant adds a tenant in memory.
 func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
-	added := &tenant{TenantRecord: t, tokens: make(map[string]*state)}
-	if t.Name != runtime.DefaultTenant {
-		added.use = new(runtime.TenantUse)
-		if t.Deleting {
-			added.use.Close()
-		}
+	added := &tenant{TenantRecord: t, tokens: make(map[string]*state), use: runtime.NewTenantUse(t.Limits.Effective(k.defaults))}
+	if t.Deleting {
+		added.use.Close()
 	}
+	k.uses.Store(t.Name, added.use)
 	k.tenants[t.Name] = added
 	k.names = insert(k.names, string(t.Name))
 	return added
@@ -177,17 +192,8 @@ func (k *Keeper) ownerOf(name runtime.Tenant) *tenant {
 // addToken adds a token in memory, in place of one with its id. What is valid before and after can be
 // used all the time.
 func (k *Keeper) addToken(t runtime.Token) {
-	owner := k.ownerOf(t.Tenant)
-	s := &state{token: t, bytes: sizeOf(&t), identity: t.Identity(owner.use)}
-	if !t.LastUsed.IsZero() {
-		s.used.Store(t.LastUsed.Unix())
-	}
 	old := k.tokens[t.ID]
-	if old != nil {
-		s.used.Store(old.used.Load())
-	}
-	k.tokens[t.ID], owner.tokens[t.Name] = s, s
-	k.ids, owner.ids = insert(k.ids, t.ID), insert(owner.ids, t.ID)
+	s := k.link(t)
 	all, valid := k.indexOf(s), s.credentials()
 	if t.HasPassword() {
 		k.revoke(all, loginHash(t.Login())) // another password has its results in the cache
@@ -202,6 +208,21 @@ func (k *Keeper) addToken(t runtime.Token) {
 			}
 		}
 	}
+}
+
+// link adds a token to its tenant, in place of one with its id, without its credentials.
+func (k *Keeper) link(t runtime.Token) *state {
+	owner := k.ownerOf(t.Tenant)
+	s := &state{token: t, bytes: sizeOf(&t), identity: t.Identity(owner.use)}
+	if !t.LastUsed.IsZero() {
+		s.used.Store(t.LastUsed.Unix())
+	}
+	if old := k.tokens[t.ID]; old != nil {
+		s.used.Store(old.used.Load())
+	}
+	k.tokens[t.ID], owner.tokens[t.Name] = s, s
+	k.ids, owner.ids = insert(k.ids, t.ID), insert(owner.ids, t.ID)
+	return s
 }
 
 // forget removes a token from memory. Nobody can use it from then on.

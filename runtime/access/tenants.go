@@ -10,8 +10,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Engine is what the deletion of a tenant needs of the engine.
+// Engine is what changes and deletions of tenants need of the engine.
 type Engine interface {
+	LimitsChanged(tenant runtime.Tenant)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error)
@@ -49,7 +50,7 @@ func (k *Keeper) awaken() {
 // CreateTenant creates a tenant.
 //
 // Errors: CodeInvalidArgument, CodeAlreadyExists, CodeTooLarge beyond [runtime.MaxTenants],
-// CodeUnavailable.
+// CodeTooBusy without memory for it, CodeUnavailable.
 func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error) {
 	if err := runtime.ValidateTenant(name); err != nil {
 		return runtime.TenantRecord{}, err
@@ -67,12 +68,61 @@ func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 		return runtime.TenantRecord{}, runtime.Errorf(runtime.CodeTooLarge, "there are %d tenants, and no more are allowed", len(k.names)).
 			WithHint("delete tenants that are not used")
 	}
+	if !k.memory.TryTake(tenantBytes) {
+		return runtime.TenantRecord{}, k.memory.Refuse(tenantBytes)
+	}
 	t := runtime.TenantRecord{Name: name, Created: k.clock.Now().UTC()}
 	if err := k.store.PutTenant(t, nil); err != nil {
+		k.memory.Give(tenantBytes)
 		return runtime.TenantRecord{}, err
 	}
 	k.addTenant(t)
 	return t, nil
+}
+
+// UpdateTenant changes limits of a tenant, at once and durably. What is beyond them continues.
+//
+// Errors: CodeInvalidArgument, CodeNotFound, CodeConflict if it is being deleted, CodeUnavailable.
+func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange) (runtime.TenantRecord, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t := k.tenants[name]
+	if t == nil || name == "" {
+		return runtime.TenantRecord{}, runtime.NoTenantError(name)
+	}
+	if t.Deleting {
+		return runtime.TenantRecord{}, runtime.Errorf(runtime.CodeConflict, "the tenant %q is being deleted", string(name)).
+			WithHint("wait until it is gone, and create it again")
+	}
+	changed := t.TenantRecord
+	changed.Limits = c.Of(changed.Limits)
+	if err := changed.Limits.Validate(); err != nil {
+		return runtime.TenantRecord{}, err
+	}
+	if err := k.store.PutTenant(changed, nil); err != nil {
+		return runtime.TenantRecord{}, err
+	}
+	t.TenantRecord = changed
+	if waits := t.use.SetLimits(changed.Limits.Effective(k.defaults)); waits && k.engine != nil {
+		k.engine.LimitsChanged(name)
+	}
+	return changed, nil
+}
+
+// Usage returns what a tenant has in progress, and its limits.
+func (k *Keeper) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {
+	use := k.Use(name)
+	if use == nil {
+		return runtime.TenantUsage{}, runtime.NoTenantError(name)
+	}
+	return use.Usage(), nil
+}
+
+// Use returns the use of a tenant, nil if it does not exist. It takes no lock.
+func (k *Keeper) Use(name runtime.Tenant) *runtime.TenantUse {
+	use, _ := k.uses.Load(name)
+	u, _ := use.(*runtime.TenantUse)
+	return u
 }
 
 // ListTenants returns a page of tenants in the order of their names.
@@ -229,6 +279,8 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 		return false, err
 	}
 	delete(k.tenants, t.Name)
+	k.uses.Delete(t.Name)
+	k.memory.Give(tenantBytes)
 	k.names = remove(k.names, string(t.Name))
 	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
 	return true, nil

@@ -102,6 +102,8 @@ func (e *engine) ListExecutions(_ context.Context, tenant runtime.Tenant, f runt
 	return page, e.err
 }
 
+func (e *engine) LimitsChanged(runtime.Tenant) {}
+
 func (e *engine) CancelExecution(_ context.Context, _ runtime.Tenant, id string) (runtime.Execution, bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

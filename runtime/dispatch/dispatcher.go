@@ -124,9 +124,21 @@ func (d *Dispatcher) QueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 }
 
 // Reserve reserves places in the backlog for n executions that are about to be accepted, and
-// memory for their group, nil if they are no tasks. After nil, the caller must call
-// [Dispatcher.Unreserve]. The error is CodeTooBusy.
-func (d *Dispatcher) Reserve(n int, g *TaskGroup) error {
+// memory for their group, nil if they are no tasks. use is that of their tenant. After nil, the caller
+// must call [Dispatcher.Unreserve]. The errors are CodeTooBusy, and CodeTooLarge beyond the limit of the tenant.
+func (d *Dispatcher) Reserve(n int, g *TaskGroup, use *runtime.TenantUse) error {
+	if err := use.Reserve(n); err != nil {
+		return err
+	}
+	err := d.takePlaces(n, g)
+	if err != nil {
+		use.Queue(-n)
+	}
+	return err
+}
+
+// takePlaces is Reserve without the limit of the tenant.
+func (d *Dispatcher) takePlaces(n int, g *TaskGroup) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.plan.size()+n > d.o.BacklogLimit {
@@ -156,19 +168,25 @@ func (d *Dispatcher) account() {
 	}
 }
 
-// Unreserve returns reserved places.
-func (d *Dispatcher) Unreserve(n int) {
+// Unreserve returns n reserved places, of which added were used by AddReserved.
+func (d *Dispatcher) Unreserve(n, added int, use *runtime.TenantUse) {
+	use.Queue(added - n)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan.reserved -= n
 	d.account()
 }
 
-// Add queues runs that the store holds as queued.
-func (d *Dispatcher) Add(runs []*QueuedRun) {
+// Add queues runs that the store holds as queued, of a process before.
+func (d *Dispatcher) Add(runs []*QueuedRun) { d.add(runs, d.plan.put) }
+
+// AddReserved queues runs that the store holds as queued, and for which places are reserved.
+func (d *Dispatcher) AddReserved(runs []*QueuedRun) { d.add(runs, d.plan.putReserved) }
+
+func (d *Dispatcher) add(runs []*QueuedRun, put func(*QueuedRun)) {
 	d.mu.Lock()
 	for _, r := range runs {
-		d.plan.put(r)
+		put(r)
 	}
 	d.account()
 	enough := d.plan.enough()
@@ -176,6 +194,13 @@ func (d *Dispatcher) Add(runs []*QueuedRun) {
 	if !enough {
 		d.leaser.Set()
 	}
+}
+
+// Free lets queued runs of a tenant start that have waited because of its limit of runs.
+func (d *Dispatcher) Free(tenant runtime.Tenant) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.free(tenant)
 }
 
 // Idle reports whether no run waits for its turn, and how many runs have a lease and have

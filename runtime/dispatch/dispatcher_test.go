@@ -119,10 +119,10 @@ func newRig(t *testing.T, run sandboxFunc, runs int) *rig {
 // submit accepts n executions in the store, and queues them.
 func (r *rig) submit(n, retries int) (ids []string) {
 	r.t.Helper()
-	if err := r.Reserve(n, nil); err != nil {
+	if err := r.Reserve(n, nil, nil); err != nil {
 		r.t.Fatal(err)
 	}
-	defer r.Unreserve(n)
+	defer r.Unreserve(n, 0, nil)
 	batch := make([]runtime.Accepted, n)
 	for i := range batch {
 		r.next++
@@ -282,17 +282,17 @@ func TestCancelStopsARun(t *testing.T) {
 func TestBacklogIsBounded(t *testing.T) {
 	r := newRig(t, echo, 1)
 	defer r.close()
-	if err := r.Reserve(100, nil); err != nil {
+	if err := r.Reserve(100, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Reserve(1, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
+	if err := r.Reserve(1, nil, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
 		t.Errorf("beyond the bound: %v", err)
 	}
-	r.Unreserve(100)
-	if err := r.Reserve(1, nil); err != nil {
+	r.Unreserve(100, 0, nil)
+	if err := r.Reserve(1, nil, nil); err != nil {
 		t.Error(err)
 	}
-	r.Unreserve(1)
+	r.Unreserve(1, 0, nil)
 }
 
 // TestBacklogIsPartOfTheBudget checks that queued runs take their memory from the budget until their
@@ -300,28 +300,28 @@ func TestBacklogIsBounded(t *testing.T) {
 func TestBacklogIsPartOfTheBudget(t *testing.T) {
 	r := newRig(t, echo, 1)
 	defer r.close()
-	if err := r.Reserve(10, nil); err != nil {
+	if err := r.Reserve(10, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	reserved := r.memory.Used()
-	r.Unreserve(10)
+	r.Unreserve(10, 0, nil)
 	if reserved == 0 || r.memory.Used() != 0 {
 		t.Errorf("%d bytes are used for 10 places, and %d for none", reserved, r.memory.Used())
 	}
 	id := runtime.NewID()
 	group := dispatch.NewTaskGroup(&runtime.JobExecution{ID: id, Tenant: tenant, Env: map[string]string{"A": strings.Repeat("<", 10_000)}})
-	if err := r.Reserve(1, group); err != nil {
+	if err := r.Reserve(1, group, nil); err != nil {
 		t.Fatal(err)
 	}
 	r.AddGroup(group)
-	r.Unreserve(1)
+	r.Unreserve(1, 0, nil)
 	if used := r.memory.Used(); used < 10_000 || used > 12_000 {
 		t.Errorf("%d bytes are used for a job with an environment of 10,000", used)
 	}
 	r.DropGroup(id)
 	others := r.memory.Open(memory.Options{Name: "others", Requests: true})
 	others.Add(r.memory.Total())
-	if err := r.Reserve(1, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
+	if err := r.Reserve(1, nil, nil); runtime.CodeOf(err) != runtime.CodeTooBusy {
 		t.Errorf("with all memory in use: %v", err)
 	}
 	others.Give(r.memory.Total())

@@ -74,9 +74,10 @@ func (p *plan) suspects() int {
 	return n
 }
 
-// idle reports whether nothing that may start waits for a lease.
+// idle reports whether nothing that may start waits for a lease. What waits because of a limit of its
+// tenant may not.
 func (p *plan) idle() bool {
-	return !p.closing && p.queue.Len()+p.suspects() == 0 && p.quiet.stage == noQuiet
+	return !p.closing && p.queue.First() == nil && p.suspects() == 0 && p.quiet.stage == noQuiet
 }
 
 // enough reports whether enough runs are leased ahead: leasing more would cost more than it gains.
@@ -85,6 +86,12 @@ func (p *plan) enough() bool { return p.ahead > p.target/2 }
 
 // put queues a run.
 func (p *plan) put(r *QueuedRun) {
+	r.Use.Queue(1)
+	p.putReserved(r)
+}
+
+// putReserved queues a run that its tenant's use counts already.
+func (p *plan) putReserved(r *QueuedRun) {
 	if r.notBefore != 0 {
 		heap.Push(&p.delayed, r)
 		return
@@ -95,8 +102,10 @@ func (p *plan) put(r *QueuedRun) {
 // enter queues a run that may start. A task whose group has no free place waits there.
 func (p *plan) enter(r *QueuedRun) {
 	if g := r.Job; g != nil {
+		g.state.use = r.Use
 		switch {
 		case g.state.cancelled:
+			r.Use.Queue(-1)
 			return
 		case g.full():
 			g.state.hold(r)
@@ -155,6 +164,10 @@ func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step
 	}
 	for t := p.queue.First(); t != nil && p.ahead < p.target; t = p.queue.First() {
 		it := t.Next()
+		if !it.Value.Use.TryRun() {
+			p.queue.Hold(t)
+			continue
+		}
 		p.queue.Serve(it)
 		s.batch = append(s.batch, p.activate(newAttempt(it.Value)))
 	}
@@ -237,6 +250,7 @@ func (p *plan) join(l *lane, a *attempt, clock int64) {
 	p.leasedSuspects++
 	l.members = append(l.members, a)
 	l.latest = clock
+	a.run.Use.ForceRun()
 	p.activate(a)
 }
 
@@ -266,8 +280,9 @@ func (p *plan) leaveLane(a *attempt) {
 	p.leaser.Set()
 }
 
-// activate counts an attempt in.
+// activate counts an attempt in, which is one of the runs of its tenant.
 func (p *plan) activate(a *attempt) *attempt {
+	a.run.Use.Queue(-1)
 	p.active[a.run.id] = a
 	p.countAhead(a, 1)
 	if g := a.run.Job; g != nil {
@@ -326,6 +341,9 @@ func (p *plan) begin(clock int64, now func() time.Time) *attempt {
 // drop removes an attempt and lets the next task of its group take its place.
 func (p *plan) drop(a *attempt) {
 	a.cancel()
+	if p.active[a.run.id] == a && a.run.Use.EndRun() {
+		p.free(a.run.Tenant)
+	}
 	delete(p.active, a.run.id)
 	if g := a.run.Job; g != nil {
 		delete(g.state.leased, a)
@@ -343,6 +361,12 @@ func (p *plan) drop(a *attempt) {
 	p.checkDrained()
 }
 
+// free lets queued runs of a tenant start that have waited because of its limit.
+func (p *plan) free(tenant runtime.Tenant) {
+	p.queue.Free(tenant)
+	p.leaser.Set()
+}
+
 // cancelGroup marks a group as cancelled, forgets its waiting tasks, and returns its
 // attempts that have not begun, marked as cancelled.
 func (p *plan) cancelGroup(id string) (waiting []*attempt) {
@@ -357,7 +381,9 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 		}
 	}
 	g.state.cancelled = true
-	g.state.places -= p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g)
+	removed := p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g)
+	g.state.places -= removed
+	g.state.use.Queue(-removed - g.state.holding())
 	p.held -= g.state.holding()
 	g.state.clearHeld()
 	return waiting

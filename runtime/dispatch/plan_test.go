@@ -190,3 +190,102 @@ func TestPlanDrains(t *testing.T) {
 	}
 	p.close() // again
 }
+
+// TestPlanHoldsATenantAtItsLimit checks that a tenant has no more runs than its limit, that its
+// neighbour gets all other turns, and that a run starts when one ends, also one that is not of the plan.
+func TestPlanHoldsATenantAtItsLimit(t *testing.T) {
+	p := testPlan()
+	use := runtime.NewTenantUse(runtime.TenantLimits{Runs: 2})
+	limited := func(id string) {
+		r := queued("a", "f", id)
+		r.Use = use
+		p.put(r)
+	}
+	p.target = 100
+	for i := range 5 {
+		limited(fmt.Sprint("a", i))
+		p.put(queued("b", "f", fmt.Sprint("b", i)))
+	}
+	if err := use.BeginRun(); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a0 b0 b1 b2 b3 b4]" {
+		t.Errorf("leased %s", got)
+	}
+	limited("a5")
+	if got := chosen(p, 1); len(got) > 0 || !p.idle() {
+		t.Errorf("leased %v, idle %t", got, p.idle())
+	}
+	if use.BeginRun() == nil {
+		t.Error("a run began beyond the limit")
+	}
+	start(t, p, "a0")
+	p.drop(p.active["a0"])
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a1]" {
+		t.Errorf("leased %s after the end of a run", got)
+	}
+	if !use.EndRun() {
+		t.Fatal("the end of a run that is not of the plan is not reported")
+	}
+	p.free("a")
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a2]" {
+		t.Errorf("leased %s after the end of another run", got)
+	}
+	if !use.SetLimits(runtime.TenantLimits{}) {
+		t.Fatal("that the limit is raised is not reported")
+	}
+	p.free("a")
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a3 a4 a5]" {
+		t.Errorf("leased %s without a limit", got)
+	}
+	if u := use.Usage(); u.Runs != 5 || u.Queued != 0 {
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestPlanCountsQueuedRuns checks the count of a tenant's queued runs against the size of the plan: runs
+// that are delayed, suspects, and tasks that wait in their group, run, and are cancelled.
+func TestPlanCountsQueuedRuns(t *testing.T) {
+	p := testPlan()
+	use := runtime.NewTenantUse(runtime.TenantLimits{})
+	check := func(when string) {
+		t.Helper()
+		if got, want := use.Usage().Queued, int64(p.size()); got != want {
+			t.Errorf("%s: %d are counted, the plan has %d", when, got, want)
+		}
+	}
+	put := func(id string, group *TaskGroup, change func(*QueuedRun)) {
+		r := NewQueuedRun(&Origin{Tenant: "a", Use: use, FunctionID: "f", Job: group}, &runtime.Execution{ID: id})
+		if change != nil {
+			change(r)
+		}
+		p.put(r)
+	}
+	group := NewTaskGroup(&runtime.JobExecution{ID: "g", Tenant: "a", Parallelism: 2})
+	p.groups["g"] = group
+	for i := range 6 {
+		put(fmt.Sprint("run", i), nil, nil)
+		put(fmt.Sprint("task", i), group, nil)
+	}
+	put("later", nil, func(r *QueuedRun) { r.notBefore = 100 })
+	put("later task", group, func(r *QueuedRun) { r.notBefore = 100 })
+	put("suspect", nil, func(r *QueuedRun) { r.suspicion.Charges = 1 })
+	check("queued")
+	p.target = 4
+	for _, id := range chosen(p, 1) {
+		check("leased")
+		if id == "task0" {
+			start(t, p, id)
+			p.drop(p.active[id])
+			check("a task ended")
+		}
+	}
+	p.cancelGroup("g")
+	check("cancelled")
+	p.target = 100
+	chosen(p, 200)
+	check("all that may start")
+	if p.size() == 15 {
+		t.Error("nothing has left the queue")
+	}
+}

@@ -11,6 +11,7 @@ import (
 // Origin is what the executions of one request have in common.
 type Origin struct {
 	Tenant     runtime.Tenant
+	Use        *runtime.TenantUse // of the tenant
 	FunctionID string
 	Function   string // name
 	Version    uint64 // current when the request was accepted

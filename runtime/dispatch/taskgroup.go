@@ -34,6 +34,7 @@ type groupState struct {
 	pending   bool                  // tasks are, or were, about to get a lease
 	started   bool                  // a task has got a lease
 	cancelled bool                  // no further task starts
+	use       *runtime.TenantUse    // of the tenant, once there is a task
 }
 
 // NewTaskGroup returns the group of an execution of a job.

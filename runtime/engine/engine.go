@@ -67,6 +67,9 @@ type Options struct {
 	CallbackBody func(runtime.JobExecution, []runtime.Execution) []byte
 	// Networks opens the networks of runs. Nil: no run has one, whatever its function's allow list is.
 	Networks runtime.Networks
+	// Uses returns the use of a tenant, nil for one without limits. It is called for each run,
+	// concurrently. Nil: no tenant has limits.
+	Uses func(runtime.Tenant) *runtime.TenantUse
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
@@ -78,6 +81,7 @@ type Engine struct {
 	store    runtime.Store
 	sandbox  runtime.Sandbox
 	networks runtime.Networks // nil: there are none
+	useOf    func(runtime.Tenant) *runtime.TenantUse
 	log      *slog.Logger
 	clock    *runtime.Clock
 
@@ -116,6 +120,7 @@ func New(o Options) (*Engine, error) {
 		store:         o.Store,
 		sandbox:       guardedSandbox{o.Sandbox, o.Networks},
 		networks:      o.Networks,
+		useOf:         o.Uses,
 		log:           o.Log,
 		clock:         clock,
 		gate:          newGate(),
@@ -182,6 +187,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Uses == nil {
+		o.Uses = func(runtime.Tenant) *runtime.TenantUse { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

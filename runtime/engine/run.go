@@ -27,6 +27,11 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}
 	defer e.gate.leave()
 	created, id := e.clock.Stamp()
+	use := e.useOf(r.Tenant)
+	if err := use.BeginRun(); err != nil {
+		return nil, withOp("engine.run", err)
+	}
+	defer e.endRun(r.Tenant, use)
 
 	version, space, err := e.admit(ctx, r)
 	if err != nil {

@@ -70,18 +70,23 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err := e.admission.Possible(bytes); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
+	use := e.useOf(x.Tenant)
 	if r.NoQueue {
+		if err := use.CheckRuns(); err != nil {
+			return runtime.JobAcceptance{}, err
+		}
 		space := queue.Run{Tenant: x.Tenant, Function: x.FunctionID, Bytes: bytes}
 		if err := e.startNow(&space); err != nil {
 			return runtime.JobAcceptance{}, err
 		}
 		defer space.Release()
 	}
-	if err := e.background.Reserve(len(r.Tasks), group); err != nil {
+	if err := e.background.Reserve(len(r.Tasks), group, use); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	defer e.background.Unreserve(len(r.Tasks))
-	o := &dispatch.Origin{Tenant: x.Tenant, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: group}
+	added := 0
+	defer func() { e.background.Unreserve(len(r.Tasks), added, use) }()
+	o := &dispatch.Origin{Tenant: x.Tenant, Use: use, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: group}
 	tasks := x.Tasks(p.Version, r.Tasks)
 	var tick *runtime.Tick
 	if !r.Tick.IsZero() {
@@ -98,7 +103,8 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	for i := range tasks {
 		runs[i] = dispatch.NewQueuedRun(o, &tasks[i].Execution)
 	}
-	e.background.Add(runs)
+	e.background.AddReserved(runs)
+	added = len(runs)
 	return runtime.JobAcceptance{Execution: x}, nil
 }
 

@@ -59,16 +59,17 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	if r.Retries != nil {
 		retries = *r.Retries
 	}
-	o := &dispatch.Origin{Tenant: r.Tenant, FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
+	o := &dispatch.Origin{Tenant: r.Tenant, Use: e.useOf(r.Tenant), FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
 	err = e.admission.Possible(p.Limits.Reservation())
 	e.current.release(version)
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	if err := e.background.Reserve(len(r.Args), nil); err != nil {
+	if err := e.background.Reserve(len(r.Args), nil, o.Use); err != nil {
 		return runtime.Acceptance{}, err
 	}
-	defer e.background.Unreserve(len(r.Args))
+	added := 0
+	defer func() { e.background.Unreserve(len(r.Args), added, o.Use) }()
 
 	created, fresh := e.clock.Stamps(len(r.Args))
 	batch := make([]runtime.Accepted, len(r.Args))
@@ -87,7 +88,8 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 		for i := range batch {
 			runs[i] = dispatch.NewQueuedRun(o, &batch[i].Execution)
 		}
-		e.background.Add(runs)
+		e.background.AddReserved(runs)
+		added = len(runs)
 	}
 	return runtime.Acceptance{IDs: ids, Replayed: replayed}, nil
 }

@@ -22,6 +22,7 @@ type Turn[T any] struct {
 	groups  map[string]*group[T]
 	order   list.List // of *group[T], next in turn first
 	place   *list.Element
+	held    bool // it has no turn
 }
 
 // group holds the waiting items of one group, such as a function.
@@ -102,6 +103,20 @@ func (q *Fair[T]) Pass(it *Item[T]) { it.group.turn.order.MoveToBack(it.group.pl
 // PassTenant moves a tenant to the back.
 func (q *Fair[T]) PassTenant(t *Turn[T]) { q.order.MoveToBack(t.place) }
 
+// Hold takes the turns of a tenant until Free. What is pushed meanwhile waits.
+func (q *Fair[T]) Hold(t *Turn[T]) {
+	q.order.Remove(t.place)
+	t.held = true
+}
+
+// Free gives a tenant that is held its turns again.
+func (q *Fair[T]) Free(tenant runtime.Tenant) {
+	if t := q.tenants[tenant]; t != nil && t.held {
+		t.held = false
+		t.place = q.order.PushBack(t)
+	}
+}
+
 // Clear removes all items of a group and returns how many there were.
 func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 	t := q.tenants[tenant]
@@ -114,7 +129,7 @@ func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 	return n
 }
 
-// First returns the tenant whose turn it is, or nil if nothing waits.
+// First returns the tenant whose turn it is, or nil if none has one.
 func (q *Fair[T]) First() *Turn[T] { return turnAt[T](q.order.Front()) }
 
 // After returns the tenant whose turn follows, or nil if this is the last one.

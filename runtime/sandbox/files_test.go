@@ -26,7 +26,7 @@ def main(args, context):
     def refuse(what, f, *args):
         if attempt(f, *args) == "done": done.append(what)
     for path in ("/etc/shadow", "/proc/self/mem", "/proc/self/maps", "/dev/mem", "/dev/fd/4", "/dev/pts", "/root", "/var", "/home", "/sys",
-                 "../../../../etc/shadow", "/tmp/../etc/shadow", "/usr/lib/../../etc/shadow", "//etc/shadow", "/tmp/\x00/etc", "/../etc/ssl",
+                 "../../../../etc/shadow", "/tmp/../etc/shadow", "/usr/lib/../../etc/shadow", "//etc/shadow", "/tmp/\x00/etc", "/../etc/ssh",
                  "/usr/lib/faaspot/../../../etc/shadow"):
         refuse("open " + path, open, path)
         refuse("list " + path, os.listdir, path)

@@ -51,6 +51,14 @@ func (a accessCalls) ListTenants(runtime.PageRequest) runtime.Page[runtime.Tenan
 
 func (a accessCalls) GetTenant(runtime.Tenant) (runtime.TenantRecord, error) { return a.tenant() }
 
+func (a accessCalls) UpdateTenant(runtime.Tenant, runtime.TenantLimitsChange) (runtime.TenantRecord, error) {
+	return a.tenant()
+}
+
+func (a accessCalls) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {
+	return runtime.TenantUsage{Requests: 1, Limits: runtime.TenantLimits{Runs: 10}}, a.called(&runtime.Identity{Tenant: name})
+}
+
 func (a accessCalls) DeleteTenant(context.Context, runtime.Tenant, bool) (runtime.TenantRecord, error) {
 	return a.tenant()
 }

@@ -99,8 +99,12 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 			t.Error(err)
 		}
 	})
+	k, err := access.Open(access.Options{Store: store, Log: quiet, Admin: httpapi.HashToken(Token)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	box := &Sandbox{Gate: make(chan struct{})}
-	e, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, Memory: memory.New(512*runtime.MiB, nil), Poster: noPoster{}, CallbackBody: blaxel.RenderExecution})
+	e, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, Memory: memory.New(512*runtime.MiB, nil), Uses: k.Use, Poster: noPoster{}, CallbackBody: blaxel.RenderExecution})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +120,6 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 		Tenant: runtime.DefaultTenant, Name: "hello.py", Source: []byte("def main(args, context): return args\n"),
 		Limits: runtime.Limits{Tmp: runtime.MiB},
 	}); err != nil {
-		t.Fatal(err)
-	}
-	k, err := access.Open(access.Options{Store: store, Log: quiet, Admin: httpapi.HashToken(Token)})
-	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close() })

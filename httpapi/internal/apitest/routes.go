@@ -50,6 +50,8 @@ func BodyFor(r web.Route) string {
 		return `{"name":"` + NewTenant + `"}`
 	case r.Path == "/v1/tokens":
 		return `{"name":"ci","scope":"deploy"}`
+	case r.Path == "/v1/tenants/{tenant}":
+		return `{"limits":{"runs":10}}`
 	case strings.HasSuffix(r.Path, "/rotate"):
 		return `{"overlap":60}`
 	case strings.HasPrefix(r.Path, "/v1/dlq"):

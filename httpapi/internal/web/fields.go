@@ -109,6 +109,12 @@ func (f *Fields) Take(key string) json.RawMessage {
 // Has reports whether the object has a member that was not read.
 func (f *Fields) Has(key string) bool { return !IsNull(f.left[key]) }
 
+// Null reports whether the object has a member that was not read, and that is null.
+func (f *Fields) Null(key string) bool {
+	raw, found := f.left[key]
+	return found && IsNull(raw)
+}
+
 // Len returns the number of members that were not read, nulls included.
 func (f *Fields) Len() int { return len(f.left) }
 

@@ -11,20 +11,28 @@ import (
 // tenantRecord is the record of a runtime.TenantRecord, without its name. Field names are part of
 // the format.
 type tenantRecord struct {
-	Created  time.Time `json:"created,omitzero"`
-	Deleting bool      `json:"deleting,omitempty"`
+	Created  time.Time          `json:"created,omitzero"`
+	Deleting bool               `json:"deleting,omitempty"`
+	Limits   tenantLimitsRecord `json:"limits,omitzero"`
+}
+
+type tenantLimitsRecord struct {
+	RequestsPerSecond int `json:"requests_per_second,omitempty"`
+	RequestBurst      int `json:"request_burst,omitempty"`
+	Runs              int `json:"runs,omitempty"`
+	Queued            int `json:"queued,omitempty"`
 }
 
 // EncodeTenant returns the value of a tenant.
 func EncodeTenant(t runtime.TenantRecord) ([]byte, error) {
-	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting})
+	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits)})
 }
 
 // DecodeTenant decodes what EncodeTenant returns.
 func DecodeTenant(name runtime.Tenant, value []byte) (runtime.TenantRecord, error) {
 	var r tenantRecord
 	err := decodeJSON(value, &r, EncodingJSON)
-	return runtime.TenantRecord{Name: name, Created: r.Created, Deleting: r.Deleting}, err
+	return runtime.TenantRecord{Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits)}, err
 }
 
 // tokenRecord is the record of a runtime.Token, without its id. Field names are part of the format.

@@ -92,6 +92,21 @@ func (c *Client) Tenant(ctx context.Context, name string) (t Tenant, err error) 
 	return t, c.get(ctx, tenantsPath+url.PathEscape(name), &t)
 }
 
+// UpdateTenant changes limits of a tenant.
+func (c *Client) UpdateTenant(ctx context.Context, name string, r wire.UpdateTenantRequest) (t Tenant, err error) {
+	return t, c.change(ctx, http.MethodPatch, tenantsPath+url.PathEscape(name), r, &t)
+}
+
+// TenantUsage returns what a tenant has in progress, and its limits. The empty name is that of the
+// sender's tenant.
+func (c *Client) TenantUsage(ctx context.Context, name string) (u wire.TenantUsage, err error) {
+	path := "/v1/usage"
+	if name != "" {
+		path = tenantsPath + url.PathEscape(name) + "/usage"
+	}
+	return u, c.get(ctx, path, &u)
+}
+
 // DeleteTenant begins to delete a tenant; with force, one that has functions or jobs as well.
 func (c *Client) DeleteTenant(ctx context.Context, name string, force bool) (t Tenant, err error) {
 	path := tenantsPath + url.PathEscape(name)

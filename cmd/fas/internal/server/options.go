@@ -6,6 +6,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 const (
@@ -33,10 +34,11 @@ type Options struct {
 	// Largest sizes of finished executions: of all, of one tenant, of one function. 0: half of the
 	// disk, three quarters of that, half of that.
 	RetentionBytes, RetentionTenantBytes, RetentionFunctionBytes ui.ByteSize
-	PublicURL                                                    string   // URL of the server in answers; empty: derived from the request
-	EgressAllow                                                  []string // private addresses that functions and callbacks may reach
-	EgressCeiling                                                []string // rules beyond which no function may reach anything; empty: there is no ceiling
-	EgressProxy                                                  string   // URL of a proxy for functions; empty: none. It may have a password
+	PublicURL                                                    string               // URL of the server in answers; empty: derived from the request
+	EgressAllow                                                  []string             // private addresses that functions and callbacks may reach
+	EgressCeiling                                                []string             // rules beyond which no function may reach anything; empty: there is no ceiling
+	EgressProxy                                                  string               // URL of a proxy for functions; empty: none. It may have a password
+	TenantLimits                                                 runtime.TenantLimits // of tenants that have none of their own
 	LogLevel                                                     LogLevel
 	LogFormat                                                    LogFormat
 	AccessLog                                                    bool   // log each request, whatever the level

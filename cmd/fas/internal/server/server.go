@@ -141,7 +141,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 
-	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash}); err != nil {
+	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits}); err != nil {
 		return err
 	}
 
@@ -181,7 +181,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory,
+		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory, Uses: s.access.Use,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/wire"
+)
+
+func newTenantsUsage(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "usage [NAME] [--json]",
+		Short: "Show what a tenant has in progress, and its limits",
+		Long: `Show what a tenant has in progress, and the limits that apply to it. Without NAME, show the
+tenant of the token.
+
+With --json the output is an object with the fields
+
+  tenant, requests (in progress, this one included), runs (at once), queued (executions
+  that wait in the background), limits (requests_per_second, request_burst, runs, queued;
+  null: none)`,
+		Example: `  fas tenants usage acme`,
+		Args:    argumentsAndMore(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			u, err := c.TenantUsage(cmd.Context(), strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.WriteJSON(u)
+			}
+			_, err = fmt.Fprintf(a.Out, "tenant:   %s\nrequests: %d\nruns:     %d\nqueued:   %d\nlimits:   %s\n",
+				ui.OneLine(u.Tenant), u.Requests, u.Runs, u.Queued, limitsText(u.Limits))
+			return err
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// limitsText returns the limits that there are.
+func limitsText(l wire.TenantLimits) string {
+	var all []string
+	for _, limit := range []struct {
+		name string
+		n    *int
+	}{{"requests per second", l.RequestsPerSecond}, {"requests at once", l.RequestBurst}, {"runs", l.Runs}, {"queued", l.Queued}} {
+		if limit.n != nil {
+			all = append(all, strconv.Itoa(*limit.n)+" "+limit.name)
+		}
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,14 @@
+package engine
+
+import "github.com/faaspot/faaspot/runtime"
+
+// endRun ends a run that counts as one of its tenant.
+func (e *Engine) endRun(tenant runtime.Tenant, use *runtime.TenantUse) {
+	if use.EndRun() {
+		e.background.Free(tenant)
+	}
+}
+
+// LimitsChanged lets queued runs of a tenant start that have waited because of a limit which was
+// raised.
+func (e *Engine) LimitsChanged(tenant runtime.Tenant) { e.background.Free(tenant) }
