@@ -53,6 +53,8 @@ type Engine struct {
 	peerDone bool     // the peer's close_notify was read
 	session  *Session // of this connection
 	received int64    // bytes during the handshake
+	parsed   int64    // bytes of memory of the peer's certificates
+	held     int64    // bytes since the handshake or the latest plaintext
 	failure  *Failure
 	status   Status // Failed or Unverified once it has failed
 }
@@ -130,6 +132,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 	if len(p) >= maxPlaintext {
 		n, err := e.conn.Read(p)
 		if n > 0 {
+			e.held = 0
 			return n, OK
 		}
 		return 0, e.readFailed(err)
@@ -140,7 +143,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 		plains.Put(buffer)
 		return 0, e.readFailed(err)
 	}
-	e.plain, e.rest = buffer[:], buffer[:n]
+	e.plain, e.rest, e.held = buffer[:], buffer[:n], 0
 	return e.Read(p)
 }
 
@@ -250,7 +253,9 @@ func (e *Engine) AtRecordStart() bool { return e.frame.n == 0 }
 // Received adds the first n bytes of what Room has returned.
 func (e *Engine) Received(n int) {
 	e.transport.received(n)
-	if !e.complete {
+	if e.complete {
+		e.held += int64(n)
+	} else {
 		e.received += int64(n)
 	}
 }
@@ -317,13 +322,20 @@ func (e *Engine) failed(err error) Status {
 // configuration and the state of its ciphers. BenchmarkEngineMemory measures it.
 const overhead = 48 << 10
 
-// perReceived is the number of bytes that an engine takes at most for each byte that it receives in
-// the handshake: the message, and its certificates as they are parsed.
+// perReceived is the number of bytes that an engine takes for each byte that it receives in the
+// handshake, beside the peer's certificates as they are parsed.
 const perReceived = 4
+
+// maxMessage is the size of the longest message of TLS after the handshake, such as a ticket, in bytes.
+const maxMessage = 64 << 10
 
 // Size returns the number of bytes of memory that the engine takes, or more.
 func (e *Engine) Size() int64 {
-	return overhead + e.config.size + perReceived*e.received + int64(len(e.buffer)+cap(e.out)+len(e.plain))
+	size := overhead + e.config.size + perReceived*e.received + e.parsed + int64(len(e.buffer)+cap(e.out)+len(e.plain))
+	if message := e.held - 2*maxPlaintext; message > 0 { // a part of a message, in a buffer that doubles
+		size += 2 * min(message+2*maxPlaintext, maxMessage)
+	}
+	return size
 }
 
 // isPEM reports whether data is PEM rather than DER.

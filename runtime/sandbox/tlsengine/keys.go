@@ -36,7 +36,7 @@ func Pair(c *Certificate) (*tls.Certificate, error) {
 	pair := &tls.Certificate{}
 	text := []byte(c.Chain)
 	for block := nextBlock(&text, isCertificate); block != nil; block = nextBlock(&text, isCertificate) {
-		if pair.Certificate = append(pair.Certificate, block.Bytes); len(pair.Certificate) > maxChain {
+		if pair.Certificate = append(pair.Certificate, block.Bytes); len(pair.Certificate) > maxChain || len(block.Bytes) > maxCertificate {
 			return nil, newFailure("EXCESSIVE_MESSAGE_SIZE")
 		}
 	}

@@ -130,8 +130,17 @@ func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
 	r.size += certificateSize(c)
 }
 
-// certificateSize returns the approximate number of bytes of memory that a parsed certificate takes.
-func certificateSize(c *x509.Certificate) int64 { return 3*int64(len(c.Raw)) + 2048 }
+// certificateSize returns the approximate number of bytes of memory that a parsed certificate takes. An
+// empty URI has two bytes in DER, and 150 here.
+func certificateSize(c *x509.Certificate) int64 {
+	strings := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.ExtKeyUsage) + len(c.UnknownExtKeyUsage) +
+		len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
+		len(c.PermittedDNSDomains) + len(c.ExcludedDNSDomains) + len(c.PermittedEmailAddresses) + len(c.ExcludedEmailAddresses) +
+		len(c.PermittedURIDomains) + len(c.ExcludedURIDomains)
+	objects := len(c.Extensions) + len(c.Subject.Names) + len(c.Issuer.Names) + len(c.Policies) + len(c.PolicyIdentifiers) +
+		len(c.PolicyMappings) + len(c.PermittedIPRanges) + len(c.ExcludedIPRanges)
+	return 3*int64(len(c.Raw)) + 2048 + 48*int64(strings) + 96*int64(objects) + 160*int64(len(c.URIs))
+}
 
 // Sum returns the sum of the source, as the function Sum does.
 func (r *Roots) Sum() string { return r.sum }

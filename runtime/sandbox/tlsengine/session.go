@@ -25,7 +25,7 @@ type Session struct {
 	size   int64
 }
 
-// sessionSize is the number of bytes of a session beside its certificates: the ticket and the keys.
+// sessionSize is the number of bytes of a session beside its certificates and its ticket.
 const sessionSize = 4 << 10
 
 // Size returns the approximate number of bytes of memory that the sessions take.
@@ -83,8 +83,17 @@ func (c *sessionCache) Put(_ string, state *tls.ClientSessionState) {
 	case state == nil:
 		c.offered = nil
 	case c.engine.session == nil:
-		c.engine.session = c.sessions.add(state, sessionSize+perReceived*c.engine.received)
+		c.engine.session = c.sessions.add(state, c.size(state))
 	default:
-		c.engine.session.state = state
+		c.engine.session.state, c.engine.session.size = state, c.size(state)
 	}
+}
+
+// size returns the approximate number of bytes of memory that a session of the connection takes.
+func (c *sessionCache) size(state *tls.ClientSessionState) int64 {
+	size := sessionSize + perReceived*c.engine.received + c.engine.parsed
+	if ticket, _, err := state.ResumptionState(); err == nil {
+		size += int64(len(ticket))
+	}
+	return size
 }

@@ -136,7 +136,7 @@ func newConfig(s *Settings, o Options, e *Engine) (*config, error) {
 			return nil, err
 		}
 		c.tls.Certificates = []tls.Certificate{*pair}
-		c.size += 4 * int64(len(s.Certificate.Chain)+len(s.Certificate.Key))
+		c.size += 4*int64(len(s.Certificate.Chain)+len(s.Certificate.Key)) + certificateSize(pair.Leaf)
 	}
 	v, err := newVerifier(s, o)
 	if err != nil {

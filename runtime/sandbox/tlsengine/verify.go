@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,7 +108,10 @@ func (v *verifier) load() *Failure {
 	if v.system {
 		v.roots = append(v.roots, v.options.Default())
 	}
-	for _, sum := range v.sums {
+	for i, sum := range v.sums {
+		if slices.Contains(v.sums[:i], sum) {
+			continue
+		}
 		r := v.options.Roots(sum)
 		if r == nil {
 			return newFailure("ROOTS_UNKNOWN")
@@ -122,7 +126,10 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return nil // a server that requires one has refused the client
 	}
-	e.leaf = state.PeerCertificates[0]
+	e.leaf, e.parsed = state.PeerCertificates[0], 0
+	for _, c := range state.PeerCertificates {
+		e.parsed += certificateSize(c)
+	}
 	if v.mode == verifyNone {
 		return nil
 	}
