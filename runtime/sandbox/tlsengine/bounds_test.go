@@ -2,11 +2,14 @@ package tlsengine
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -158,5 +161,32 @@ func TestLongCipherString(t *testing.T) {
 	}
 	if _, err := Ciphers(strings.Repeat("ALL:", maxCiphers/4) + "A"); err == nil {
 		t.Error("a cipher string that is too long is parsed")
+	}
+}
+
+func TestLargeKey(t *testing.T) {
+	for bits, want := range map[int]bool{4096: true, maxRSABits + 64: false} {
+		key, err := rsa.GenerateMultiPrimeKey(rand.Reader, 4, bits) //nolint:staticcheck // fast
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := issueFor(t, nil, key, asServer("a.example"))
+		if _, err := Pair(&Certificate{Chain: pemOf(a), Key: a.keyPEM(t)}); (err == nil) != want {
+			t.Errorf("%d bits: %v", bits, err)
+		}
+	}
+}
+
+
+// TestManyNames compares many names with a host of many labels, which only names of as many are.
+func TestManyNames(t *testing.T) {
+	c := &x509.Certificate{DNSNames: slices.Repeat([]string{"1.x"}, 10_000)}
+	v := &verifier{host: strings.Repeat("a.", 500) + "example"}
+	if n := testing.AllocsPerRun(1, func() {
+		if v.checkHost(c) == nil {
+			t.Error("a name matches")
+		}
+	}); n > 100 {
+		t.Errorf("%v allocations", n)
 	}
 }

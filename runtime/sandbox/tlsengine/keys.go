@@ -57,6 +57,9 @@ func Pair(c *Certificate) (*tls.Certificate, error) {
 	if isWeak(leaf) {
 		return nil, newFailure("EE_KEY_TOO_SMALL")
 	}
+	if rsaBits(leaf) > maxRSABits {
+		return nil, newFailure("MODULUS_TOO_LARGE").of("RSA")
+	}
 	pair.PrivateKey, pair.Leaf = key, leaf
 	return pair, nil
 }

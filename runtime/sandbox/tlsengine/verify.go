@@ -64,7 +64,8 @@ func unverifiedBecause(code int, message string) *Failure {
 const (
 	// maxDepth is the number of certificates of the longest chain.
 	maxDepth = 100
-	// maxRSABits bounds the time of a signature check. crypto/tls has the same limit for end entities.
+	// maxRSABits bounds the time of a signature and of its check. crypto/tls has the same limit for end
+	// entities.
 	maxRSABits = 8192
 	// minRSABits and minECBits are those of OpenSSL's security level 2.
 	minRSABits = 2048
@@ -144,12 +145,20 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 	return nil
 }
 
+// rsaBits returns the size of the key of a certificate, or 0 if it is none of RSA.
+func rsaBits(c *x509.Certificate) int {
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok {
+		return key.N.BitLen()
+	}
+	return 0
+}
+
 // chain returns the verified chain, from the end entity to its anchor, or the failure that OpenSSL
 // would report. crypto/x509 has the last word on a chain that is built.
 func (v *verifier) chain(peer []*x509.Certificate) ([]*x509.Certificate, *Failure) {
 	chain, last, untrusted := v.build(peer)
 	for _, c := range chain {
-		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+		if rsaBits(c) > maxRSABits {
 			return nil, unverified(codeUnspecified)
 		}
 	}
@@ -329,22 +338,25 @@ func (v *verifier) checkHost(c *x509.Certificate) *Failure {
 	if len(names) == 0 && v.hosts&hostNeverSubject == 0 {
 		names = commonNames(c)
 	}
+	host := asciiLower(v.host)
+	dots := strings.Count(host, ".")
 	for _, name := range names {
-		if v.matches(name) {
+		// Names are many, and a comparison takes the length of both.
+		if strings.Count(name, ".") == dots && v.matches(name, host) {
 			return nil
 		}
 	}
 	return unverifiedBecause(codeHostname, "Hostname mismatch, certificate is not valid for '"+v.host+"'.")
 }
 
-// matches reports whether the name of a certificate covers the host. A wildcard is the whole first
-// label, and at least two labels follow it.
-func (v *verifier) matches(name string) bool {
+// matches reports whether the name of a certificate covers a host. A wildcard is the whole first label,
+// and at least two labels follow it.
+func (v *verifier) matches(name, host string) bool {
 	if strings.Contains(name, "*") && (v.hosts&hostNoWildcards != 0 || strings.Count(name, ".") < 2) {
 		return false
 	}
 	c := x509.Certificate{DNSNames: []string{name}}
-	return c.VerifyHostname(asciiLower(v.host)) == nil
+	return c.VerifyHostname(host) == nil
 }
 
 // commonNames returns the common names of the subject.
