@@ -54,7 +54,6 @@ type Engine struct {
 	session  *Session // of this connection
 	received int64    // bytes during the handshake
 	parsed   int64    // bytes of memory of the peer's certificates
-	held     int64    // bytes since the handshake or the latest plaintext
 	failure  *Failure
 	status   Status // Failed or Unverified once it has failed
 }
@@ -106,6 +105,7 @@ func (e *Engine) Handshake() Status {
 		return e.failed(h.err)
 	}
 	e.complete = true
+	e.message, e.longest = 0, 0
 	return OK
 }
 
@@ -132,7 +132,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 	if len(p) >= maxPlaintext {
 		n, err := e.conn.Read(p)
 		if n > 0 {
-			e.held = 0
+			e.message = 0
 			return n, OK
 		}
 		return 0, e.readFailed(err)
@@ -143,7 +143,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 		plains.Put(buffer)
 		return 0, e.readFailed(err)
 	}
-	e.plain, e.rest, e.held = buffer[:], buffer[:n], 0
+	e.plain, e.rest, e.message = buffer[:], buffer[:n], 0
 	return e.Read(p)
 }
 
@@ -253,9 +253,7 @@ func (e *Engine) AtRecordStart() bool { return e.frame.n == 0 }
 // Received adds the first n bytes of what Room has returned.
 func (e *Engine) Received(n int) {
 	e.transport.received(n)
-	if e.complete {
-		e.held += int64(n)
-	} else {
+	if !e.complete {
 		e.received += int64(n)
 	}
 }
@@ -332,8 +330,8 @@ const maxMessage = 64 << 10
 // Size returns the number of bytes of memory that the engine takes, or more.
 func (e *Engine) Size() int64 {
 	size := overhead + e.config.size + perReceived*e.received + e.parsed + int64(len(e.buffer)+cap(e.out)+len(e.plain))
-	if message := e.held - 2*maxPlaintext; message > 0 { // a part of a message, in a buffer that doubles
-		size += 2 * min(message+2*maxPlaintext, maxMessage)
+	if e.longest > 2*maxPlaintext { // it was in a buffer that doubles, which crypto/tls keeps
+		size += 2 * min(e.longest, maxMessage)
 	}
 	return size
 }
