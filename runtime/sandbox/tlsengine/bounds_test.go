@@ -198,3 +198,35 @@ func TestManyNames(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestForgottenSessions opens more connections than sessions are kept: those of others are kept by
+// nothing, and cannot be resumed.
+func TestForgottenSessions(t *testing.T) {
+	leaf := issue(t, nil, asServer("a.example"))
+	o, _ := rooted(t, leaf)
+	var first, late *Engine
+	for i := range maxSessions + 1 {
+		client := newEngine(t, Settings{}, o)
+		server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}}, Options{})
+		if i == 0 {
+			first = client
+		}
+		if i == maxSessions { // it offers the session that is forgotten meanwhile
+			late = newEngine(t, Settings{Session: first.session.number}, o)
+		}
+		if c, s := meet(t, client, server, MaxInput); c != OK || s != OK {
+			t.Fatal(client.Failure(), server.Failure())
+		}
+		client.Read(make([]byte, 1)) // the ticket
+	}
+	if o.Sessions.Len() != maxSessions || first.session == nil || first.session.state != nil {
+		t.Errorf("%d sessions are kept, and the first as well", o.Sessions.Len())
+	}
+	if s := late.Handshake(); s != WantRead {
+		t.Errorf("status %d", s)
+	}
+	last := o.Sessions.list[0]
+	if o.Sessions.Clear(); o.Sessions.Len() != 0 || last.state != nil {
+		t.Error("a session is kept")
+	}
+}
