@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -228,5 +229,30 @@ func TestForgottenSessions(t *testing.T) {
 	last := o.Sessions.list[0]
 	if o.Sessions.Clear(); o.Sessions.Len() != 0 || last.state != nil {
 		t.Error("a session is kept")
+	}
+}
+
+// TestLongChains verifies chains of as many certificates as may be, and of one more.
+func TestLongChains(t *testing.T) {
+	root := issue(t, nil, asRoot("root"))
+	o, sums := rooted(t, root)
+	for n, code := range map[int]int{maxDepth: 0, maxDepth + 1: codeChainTooLong} {
+		var chain []*x509.Certificate
+		by := root
+		for i := range n - 2 {
+			by = issue(t, by, asRoot(strconv.Itoa(i)))
+			chain = append(chain, by.cert)
+		}
+		chain = append(chain, issue(t, by, asServer("a.example")).cert)
+		slices.Reverse(chain)
+		v, err := newVerifier(&Settings{VerifyMode: verifyRequired, Roots: sums}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.load()
+		verified, f := v.chain(chain)
+		if code == 0 && (f != nil || len(verified) != n) || code != 0 && (f == nil || f.VerifyCode != code) {
+			t.Errorf("%d certificates: %d, %v", n, len(verified), f)
+		}
 	}
 }

@@ -62,8 +62,9 @@ func unverifiedBecause(code int, message string) *Failure {
 }
 
 const (
-	// maxDepth is the number of certificates of the longest chain.
-	maxDepth = 100
+	// maxDepth bounds the number of certificates of a chain, and with it the time of its check, which
+	// nothing interrupts: each has a signature. OpenSSL has 100.
+	maxDepth = 16
 	// maxRSABits bounds the time of a signature and of its check. crypto/tls has the same limit for end
 	// entities.
 	maxRSABits = 8192
