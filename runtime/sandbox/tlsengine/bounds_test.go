@@ -151,6 +151,13 @@ func TestLargeTicket(t *testing.T) {
 	}
 }
 
+func TestProtocolsAreCharged(t *testing.T) {
+	list := slices.Repeat([]string{strings.Repeat("a", 255)}, maxProtocols)
+	if more := newEngine(t, Settings{ALPN: list}, Options{}).Size() - newEngine(t, Settings{}, Options{}).Size(); more < 255*maxProtocols {
+		t.Errorf("%d bytes are charged", more)
+	}
+}
+
 // TestRootsCountOnce names the same roots many times.
 func TestRootsCountOnce(t *testing.T) {
 	root := issue(t, nil, asRoot("root"))

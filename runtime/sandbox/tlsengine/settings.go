@@ -124,6 +124,9 @@ func newConfig(s *Settings, o Options, e *Engine) (*config, error) {
 		SessionTicketsDisabled:      s.Options&noTicket != 0,
 		NextProtos:                  s.ALPN,
 	}}
+	for _, p := range s.ALPN {
+		c.size += int64(len(p)) + 16
+	}
 	c.setVersions(s)
 	suites, err := parseCiphers(s.Ciphers)
 	if err != nil {
