@@ -16,6 +16,7 @@ type Roots struct {
 	bySubject map[string][]*anchor
 	cas       int
 	size      int64
+	spend     func(units int) // while they are parsed; nil: nothing is counted
 }
 
 // anchor is a certificate of Roots.
@@ -26,9 +27,12 @@ type anchor struct {
 
 // ParseRoots parses trust anchors: PEM with other text between its blocks, or DER certificates one
 // after another. Blocks of PEM other than certificates, such as CRLs, are skipped, and so are
-// certificates that crypto/x509 cannot read, or that are larger than 64 KiB. The error is a [*Failure].
-func ParseRoots(source []byte) (*Roots, error) {
-	r := &Roots{sum: Sum(source)}
+// certificates that crypto/x509 cannot read, or that are larger than 64 KiB. spend is called before each
+// certificate, with the number of units of work that it may take, of 0.2 ns; nil: it is not. The error is a
+// [*Failure].
+func ParseRoots(source []byte, spend func(units int)) (*Roots, error) {
+	r := &Roots{sum: Sum(source), spend: spend}
+	defer func() { r.spend = nil }()
 	var read int
 	var err error
 	if isPEM(source) {
@@ -103,12 +107,21 @@ func derFailure(source []byte) *Failure {
 	return newFailure("WRONG_TAG").of("ASN1")
 }
 
+// The units of work of parsing a certificate.
+const (
+	parseUnits        = 64 << 10
+	parseUnitsPerByte = 64
+)
+
 // add adds a certificate, once.
 func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
 	if len(der) > maxCertificate || r.size > maxTenantTrust {
 		return
 	}
-	c, err := x509.ParseCertificate(der)
+	if r.spend != nil {
+		r.spend(parseUnits + parseUnitsPerByte*len(der))
+	}
+	c, err := x509.ParseCertificate(bytes.Clone(der)) // der may be memory of a program, and it would keep it
 	if err != nil {
 		return
 	}
