@@ -87,9 +87,7 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 			return nil, err
 		}
 	}
-	if n.resolver == nil {
-		n.resolver = &net.Resolver{PreferGo: true} // a look-up of the system's takes a thread
-	}
+	n.resolver = prompt(n.resolver)
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -101,6 +99,25 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 	n.tenants = newMeters("the tenant", o.Tenant.or(defaultTenant))
 	n.server = &meter{who: "the server", limits: o.Server}
 	return n, nil
+}
+
+// prompt returns a resolver like r whose connections to name servers end with their look-up. Those of Go's
+// alone stay open until the name server has answered, or its time is over: a run could leave any number.
+func prompt(r *net.Resolver) *net.Resolver {
+	if r == nil {
+		r = &net.Resolver{PreferGo: true} // a look-up of the system's takes a thread
+	}
+	dial := r.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+		}
+		return c, err
+	}}
 }
 
 // or returns the limits with other ones in place of zeros.

@@ -48,7 +48,8 @@ func (s *slot) park(r *request) runtime.Class {
 		return ""
 	}
 	c := &s.call
-	p := &parked{call: *c, memory: memory, system: s.system.Park(), stack: stack, ticks: s.ticks.Get(), size: s.image.size}
+	system := s.system.Park() // returns a part of what was charged
+	p := &parked{call: *c, memory: memory, system: system, stack: stack, ticks: s.ticks.Get(), size: s.image.size}
 	p.call.stack, p.call.stackBytes = nativeStack{}, 0
 	if c.logs == s.logs {
 		s.logs = &runtime.LogBuffer{}

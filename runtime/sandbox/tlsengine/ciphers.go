@@ -99,11 +99,21 @@ func (s *suite) has(word string) bool {
 	return false
 }
 
+// maxCiphers is the size of the longest cipher string, in bytes: each word is compared with each suite.
+const maxCiphers = 16 << 10
+
+func noCipher() *Failure {
+	return &Failure{Library: "SSL", Reason: new("NO_CIPHER_MATCH"), Text: "No cipher can be selected."}
+}
+
 // parseCiphers returns the suites of TLS 1.2 that a cipher string of OpenSSL selects. Words that it
 // does not know select nothing.
 func parseCiphers(text string) ([]uint16, error) {
 	if text == "" {
 		text = defaultCiphers
+	}
+	if len(text) > maxCiphers {
+		return nil, noCipher()
 	}
 	var list []*suite
 	killed := make(map[uint16]bool)
@@ -134,7 +144,7 @@ func parseCiphers(text string) ([]uint16, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, &Failure{Library: "SSL", Reason: new("NO_CIPHER_MATCH"), Text: "No cipher can be selected."}
+		return nil, noCipher()
 	}
 	ids := make([]uint16, len(list))
 	for i, s := range list {

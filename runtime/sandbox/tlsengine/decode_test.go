@@ -214,7 +214,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		_, _ = ParseRoots(der)
+		_, _ = ParseRoots(der, nil)
 		_, _ = Pair(&Certificate{Chain: string(der), Key: string(der)})
 	})
 }

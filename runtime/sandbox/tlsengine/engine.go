@@ -53,6 +53,7 @@ type Engine struct {
 	peerDone bool     // the peer's close_notify was read
 	session  *Session // of this connection
 	received int64    // bytes during the handshake
+	parsed   int64    // bytes of memory of the peer's certificates
 	failure  *Failure
 	status   Status // Failed or Unverified once it has failed
 }
@@ -104,6 +105,7 @@ func (e *Engine) Handshake() Status {
 		return e.failed(h.err)
 	}
 	e.complete = true
+	e.message, e.longest = 0, 0
 	return OK
 }
 
@@ -130,6 +132,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 	if len(p) >= maxPlaintext {
 		n, err := e.conn.Read(p)
 		if n > 0 {
+			e.message = 0
 			return n, OK
 		}
 		return 0, e.readFailed(err)
@@ -140,7 +143,7 @@ func (e *Engine) Read(p []byte) (int, Status) {
 		plains.Put(buffer)
 		return 0, e.readFailed(err)
 	}
-	e.plain, e.rest = buffer[:], buffer[:n]
+	e.plain, e.rest, e.message = buffer[:], buffer[:n], 0
 	return e.Read(p)
 }
 
@@ -317,13 +320,20 @@ func (e *Engine) failed(err error) Status {
 // configuration and the state of its ciphers. BenchmarkEngineMemory measures it.
 const overhead = 48 << 10
 
-// perReceived is the number of bytes that an engine takes at most for each byte that it receives in
-// the handshake: the message, and its certificates as they are parsed.
+// perReceived is the number of bytes that an engine takes for each byte that it receives in the
+// handshake, beside the peer's certificates as they are parsed.
 const perReceived = 4
+
+// maxMessage is the size of the longest message of TLS after the handshake, such as a ticket, in bytes.
+const maxMessage = 64 << 10
 
 // Size returns the number of bytes of memory that the engine takes, or more.
 func (e *Engine) Size() int64 {
-	return overhead + e.config.size + perReceived*e.received + int64(len(e.buffer)+cap(e.out)+len(e.plain))
+	size := overhead + e.config.size + perReceived*e.received + e.parsed + int64(len(e.buffer)+cap(e.out)+len(e.plain))
+	if e.longest > 2*maxPlaintext { // it was in a buffer that doubles, which crypto/tls keeps
+		size += 2 * min(e.longest, maxMessage)
+	}
+	return size
 }
 
 // isPEM reports whether data is PEM rather than DER.

@@ -36,7 +36,7 @@ func Pair(c *Certificate) (*tls.Certificate, error) {
 	pair := &tls.Certificate{}
 	text := []byte(c.Chain)
 	for block := nextBlock(&text, isCertificate); block != nil; block = nextBlock(&text, isCertificate) {
-		if pair.Certificate = append(pair.Certificate, block.Bytes); len(pair.Certificate) > maxChain {
+		if pair.Certificate = append(pair.Certificate, block.Bytes); len(pair.Certificate) > maxChain || len(block.Bytes) > maxCertificate {
 			return nil, newFailure("EXCESSIVE_MESSAGE_SIZE")
 		}
 	}
@@ -56,6 +56,9 @@ func Pair(c *Certificate) (*tls.Certificate, error) {
 	}
 	if isWeak(leaf) {
 		return nil, newFailure("EE_KEY_TOO_SMALL")
+	}
+	if rsaBits(leaf) > maxRSABits {
+		return nil, newFailure("MODULUS_TOO_LARGE").of("RSA")
 	}
 	pair.PrivateKey, pair.Leaf = key, leaf
 	return pair, nil

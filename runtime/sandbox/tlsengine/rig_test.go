@@ -94,7 +94,7 @@ func (a *authority) keyPEM(t testing.TB) string {
 // rooted returns options with these roots, and their sum.
 func rooted(t testing.TB, list ...*authority) (Options, []string) {
 	t.Helper()
-	r, err := ParseRoots([]byte(pemOf(list...)))
+	r, err := ParseRoots([]byte(pemOf(list...)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

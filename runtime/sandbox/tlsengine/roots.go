@@ -16,6 +16,7 @@ type Roots struct {
 	bySubject map[string][]*anchor
 	cas       int
 	size      int64
+	spend     func(units int) // while they are parsed; nil: nothing is counted
 }
 
 // anchor is a certificate of Roots.
@@ -26,9 +27,12 @@ type anchor struct {
 
 // ParseRoots parses trust anchors: PEM with other text between its blocks, or DER certificates one
 // after another. Blocks of PEM other than certificates, such as CRLs, are skipped, and so are
-// certificates that crypto/x509 cannot read, or that are larger than 64 KiB. The error is a [*Failure].
-func ParseRoots(source []byte) (*Roots, error) {
-	r := &Roots{sum: Sum(source)}
+// certificates that crypto/x509 cannot read, or that are larger than 64 KiB. spend is called before each
+// certificate, with the number of units of work that it may take, of 0.2 ns; nil: it is not. The error is a
+// [*Failure].
+func ParseRoots(source []byte, spend func(units int)) (*Roots, error) {
+	r := &Roots{sum: Sum(source), spend: spend}
+	defer func() { r.spend = nil }()
 	var read int
 	var err error
 	if isPEM(source) {
@@ -103,12 +107,21 @@ func derFailure(source []byte) *Failure {
 	return newFailure("WRONG_TAG").of("ASN1")
 }
 
+// The units of work of parsing a certificate.
+const (
+	parseUnits        = 64 << 10
+	parseUnitsPerByte = 64
+)
+
 // add adds a certificate, once.
 func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
 	if len(der) > maxCertificate || r.size > maxTenantTrust {
 		return
 	}
-	c, err := x509.ParseCertificate(der)
+	if r.spend != nil {
+		r.spend(parseUnits + parseUnitsPerByte*len(der))
+	}
+	c, err := x509.ParseCertificate(bytes.Clone(der)) // der may be memory of a program, and it would keep it
 	if err != nil {
 		return
 	}
@@ -130,8 +143,17 @@ func (r *Roots) add(der []byte, constraint func([]*x509.Certificate) error) {
 	r.size += certificateSize(c)
 }
 
-// certificateSize returns the approximate number of bytes of memory that a parsed certificate takes.
-func certificateSize(c *x509.Certificate) int64 { return 3*int64(len(c.Raw)) + 2048 }
+// certificateSize returns the approximate number of bytes of memory that a parsed certificate takes. An
+// empty URI has two bytes in DER, and 150 here.
+func certificateSize(c *x509.Certificate) int64 {
+	strings := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.ExtKeyUsage) + len(c.UnknownExtKeyUsage) +
+		len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
+		len(c.PermittedDNSDomains) + len(c.ExcludedDNSDomains) + len(c.PermittedEmailAddresses) + len(c.ExcludedEmailAddresses) +
+		len(c.PermittedURIDomains) + len(c.ExcludedURIDomains)
+	objects := len(c.Extensions) + len(c.Subject.Names) + len(c.Issuer.Names) + len(c.Policies) + len(c.PolicyIdentifiers) +
+		len(c.PolicyMappings) + len(c.PermittedIPRanges) + len(c.ExcludedIPRanges)
+	return 3*int64(len(c.Raw)) + 2048 + 48*int64(strings) + 96*int64(objects) + 160*int64(len(c.URIs))
+}
 
 // Sum returns the sum of the source, as the function Sum does.
 func (r *Roots) Sum() string { return r.sum }

@@ -33,7 +33,7 @@ func TestParseRoots(t *testing.T) {
 		{"a key alone", root.keyPEM(t), "NO_CERTIFICATE_OR_CRL_FOUND", 0, 0},
 		{"text", "no certificates", "WRONG_TAG", 0, 0},
 	} {
-		r, err := ParseRoots([]byte(test.source))
+		r, err := ParseRoots([]byte(test.source), nil)
 		if test.reason != "" {
 			if f, ok := err.(*Failure); !ok || f.Reason == nil || *f.Reason != test.reason {
 				t.Errorf("%s: %v, want %s", test.name, err, test.reason)
@@ -63,7 +63,7 @@ func TestParseRootsIsBounded(t *testing.T) {
 	large := issue(t, nil, func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, maxCertificate)}}
 	})
-	if r, err := ParseRoots([]byte(pemOf(large, root))); err != nil || len(r.anchors) != 1 {
+	if r, err := ParseRoots([]byte(pemOf(large, root)), nil); err != nil || len(r.anchors) != 1 {
 		t.Errorf("a large certificate is kept: %v", err)
 	}
 	if _, err := Decode(large.cert.Raw); err == nil {
@@ -84,7 +84,7 @@ func TestReadRoots(t *testing.T) {
 		if n, _ := r.Counts(); n != 1 || strings.Contains(text, "secret") || strings.Contains(text, "PRIVATE") {
 			t.Errorf("%d roots: %s", n, text)
 		}
-		if again, err := ParseRoots([]byte(text)); err != nil || again.Sum() != r.Sum() {
+		if again, err := ParseRoots([]byte(text), nil); err != nil || again.Sum() != r.Sum() {
 			t.Errorf("the sum is %s, %v; want %s", again.Sum(), err, r.Sum())
 		}
 	}
@@ -95,7 +95,7 @@ func TestReadRoots(t *testing.T) {
 	if n, a := mozilla.Counts(); n < 100 || a < 100 {
 		t.Errorf("Mozilla has %d roots, %d of authorities", n, a)
 	}
-	if again, err := ParseRoots(mozilla.encode()); err != nil || again.Sum() != mozilla.Sum() {
+	if again, err := ParseRoots(mozilla.encode(), nil); err != nil || again.Sum() != mozilla.Sum() {
 		t.Error("a program that loads Mozilla's roots gets others")
 	}
 }
@@ -106,7 +106,7 @@ func TestStoreIsBounded(t *testing.T) {
 	s := NewStore(func(n int64) { held += n })
 	root := issue(t, nil, asRoot("root"))
 	set := func(i int) *Roots {
-		r, err := ParseRoots([]byte(fmt.Sprintf("%d\n%s", i, pemOf(root))))
+		r, err := ParseRoots([]byte(fmt.Sprintf("%d\n%s", i, pemOf(root))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,5 +144,26 @@ func TestStoreIsBounded(t *testing.T) {
 	large.size = maxTenantTrust
 	if s.Keep("mine", large) {
 		t.Error("a set that is larger than a tenant may have is kept")
+	}
+}
+
+// TestRootsAreCopies overwrites the memory that roots were parsed from, which is that of a program and
+// later of another.
+func TestRootsAreCopies(t *testing.T) {
+	root := issue(t, nil, asRoot("root"))
+	for _, text := range []string{string(root.cert.Raw), pemOf(root)} {
+		source := []byte(text)
+		units := 0
+		r, err := ParseRoots(source, func(n int) { units += n })
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(source)
+		if r.find(root.cert) == nil || !r.anchors[0].Equal(root.cert) {
+			t.Error("the roots are in the memory of their source")
+		}
+		if units < len(root.cert.Raw) || r.spend != nil {
+			t.Errorf("%d units of work are counted", units)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package tlsengine
 
 import (
 	"crypto/tls"
+	"slices"
 	"time"
 )
 
@@ -21,11 +22,11 @@ func NewSessions(next func() int32) *Sessions { return &Sessions{next: next} }
 type Session struct {
 	number int32
 	time   time.Time
-	state  *tls.ClientSessionState
+	state  *tls.ClientSessionState // nil: forgotten
 	size   int64
 }
 
-// sessionSize is the number of bytes of a session beside its certificates: the ticket and the keys.
+// sessionSize is the number of bytes of a session beside its certificates and its ticket.
 const sessionSize = 4 << 10
 
 // Size returns the approximate number of bytes of memory that the sessions take.
@@ -50,13 +51,21 @@ func (s *Sessions) find(number int32) *Session {
 func (s *Sessions) Len() int { return len(s.list) }
 
 // Clear forgets all sessions.
-func (s *Sessions) Clear() { s.list = nil }
+func (s *Sessions) Clear() { s.forget(len(s.list)) }
+
+// forget forgets the n oldest sessions. Engines that have them keep their numbers alone.
+func (s *Sessions) forget(n int) {
+	for _, x := range s.list[:n] {
+		x.state = nil
+	}
+	s.list = slices.Delete(s.list, 0, n)
+}
 
 // add adds a session.
 func (s *Sessions) add(state *tls.ClientSessionState, size int64) *Session {
 	x := &Session{number: s.next(), time: time.Now(), state: state, size: size}
 	if len(s.list) >= maxSessions {
-		s.list = append(s.list[:0], s.list[1:]...)
+		s.forget(1)
 	}
 	s.list = append(s.list, x)
 	return x
@@ -71,7 +80,7 @@ type sessionCache struct {
 
 // Get implements [tls.ClientSessionCache].
 func (c *sessionCache) Get(string) (*tls.ClientSessionState, bool) {
-	if c.offered == nil {
+	if c.offered == nil || c.offered.state == nil {
 		return nil, false
 	}
 	return c.offered.state, true
@@ -83,8 +92,17 @@ func (c *sessionCache) Put(_ string, state *tls.ClientSessionState) {
 	case state == nil:
 		c.offered = nil
 	case c.engine.session == nil:
-		c.engine.session = c.sessions.add(state, sessionSize+perReceived*c.engine.received)
-	default:
-		c.engine.session.state = state
+		c.engine.session = c.sessions.add(state, c.size(state))
+	case c.engine.session.state != nil:
+		c.engine.session.state, c.engine.session.size = state, c.size(state)
 	}
+}
+
+// size returns the approximate number of bytes of memory that a session of the connection takes.
+func (c *sessionCache) size(state *tls.ClientSessionState) int64 {
+	size := sessionSize + perReceived*c.engine.received + c.engine.parsed
+	if ticket, _, err := state.ResumptionState(); err == nil {
+		size += int64(len(ticket))
+	}
+	return size
 }

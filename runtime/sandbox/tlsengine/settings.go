@@ -124,6 +124,9 @@ func newConfig(s *Settings, o Options, e *Engine) (*config, error) {
 		SessionTicketsDisabled:      s.Options&noTicket != 0,
 		NextProtos:                  s.ALPN,
 	}}
+	for _, p := range s.ALPN {
+		c.size += int64(len(p)) + 16
+	}
 	c.setVersions(s)
 	suites, err := parseCiphers(s.Ciphers)
 	if err != nil {
@@ -136,7 +139,7 @@ func newConfig(s *Settings, o Options, e *Engine) (*config, error) {
 			return nil, err
 		}
 		c.tls.Certificates = []tls.Certificate{*pair}
-		c.size += 4 * int64(len(s.Certificate.Chain)+len(s.Certificate.Key))
+		c.size += 4*int64(len(s.Certificate.Chain)+len(s.Certificate.Key)) + certificateSize(pair.Leaf)
 	}
 	v, err := newVerifier(s, o)
 	if err != nil {

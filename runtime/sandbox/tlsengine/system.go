@@ -38,7 +38,7 @@ func readRoots(named string, files []string) *Roots {
 		if err != nil {
 			continue
 		}
-		if r, err := ParseRoots(source); err == nil && len(r.anchors) > 0 {
+		if r, err := ParseRoots(source, nil); err == nil && len(r.anchors) > 0 {
 			r.sum = Sum(r.encode())
 			return r
 		}

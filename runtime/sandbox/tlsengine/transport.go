@@ -17,7 +17,10 @@ type transport struct {
 	sawEnd bool    // crypto/tls has read up to the end
 	closed bool    // the engine is closed
 	tail   [7]byte // the latest bytes that crypto/tls has read
-	frame  frame
+	// message is the number of bytes that crypto/tls has read since the handshake or the latest plaintext,
+	// of messages such as tickets, and longest the largest that there was.
+	message, longest int64
+	frame            frame
 	// handshake is what Read waits in for bytes; nil: it does not wait.
 	handshake *handshake
 }
@@ -48,6 +51,8 @@ func (t *transport) Read(p []byte) (int, error) {
 	}
 	n := copy(p, t.in)
 	t.note(t.in[:n])
+	t.message += int64(n)
+	t.longest = max(t.longest, t.message)
 	if t.in = t.in[n:]; len(t.in) == 0 {
 		t.releaseInput()
 	}

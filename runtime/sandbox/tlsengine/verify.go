@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,9 +62,11 @@ func unverifiedBecause(code int, message string) *Failure {
 }
 
 const (
-	// maxDepth is the number of certificates of the longest chain.
-	maxDepth = 100
-	// maxRSABits bounds the time of a signature check. crypto/tls has the same limit for end entities.
+	// maxDepth bounds the number of certificates of a chain, and with it the time of its check, which
+	// nothing interrupts: each has a signature. OpenSSL has 100.
+	maxDepth = 16
+	// maxRSABits bounds the time of a signature and of its check. crypto/tls has the same limit for end
+	// entities.
 	maxRSABits = 8192
 	// minRSABits and minECBits are those of OpenSSL's security level 2.
 	minRSABits = 2048
@@ -107,7 +110,10 @@ func (v *verifier) load() *Failure {
 	if v.system {
 		v.roots = append(v.roots, v.options.Default())
 	}
-	for _, sum := range v.sums {
+	for i, sum := range v.sums {
+		if slices.Contains(v.sums[:i], sum) {
+			continue
+		}
 		r := v.options.Roots(sum)
 		if r == nil {
 			return newFailure("ROOTS_UNKNOWN")
@@ -122,7 +128,10 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return nil // a server that requires one has refused the client
 	}
-	e.leaf = state.PeerCertificates[0]
+	e.leaf, e.parsed = state.PeerCertificates[0], 0
+	for _, c := range state.PeerCertificates {
+		e.parsed += certificateSize(c)
+	}
 	if v.mode == verifyNone {
 		return nil
 	}
@@ -137,12 +146,20 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 	return nil
 }
 
+// rsaBits returns the size of the key of a certificate, or 0 if it is none of RSA.
+func rsaBits(c *x509.Certificate) int {
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok {
+		return key.N.BitLen()
+	}
+	return 0
+}
+
 // chain returns the verified chain, from the end entity to its anchor, or the failure that OpenSSL
 // would report. crypto/x509 has the last word on a chain that is built.
 func (v *verifier) chain(peer []*x509.Certificate) ([]*x509.Certificate, *Failure) {
 	chain, last, untrusted := v.build(peer)
 	for _, c := range chain {
-		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+		if rsaBits(c) > maxRSABits {
 			return nil, unverified(codeUnspecified)
 		}
 	}
@@ -322,22 +339,25 @@ func (v *verifier) checkHost(c *x509.Certificate) *Failure {
 	if len(names) == 0 && v.hosts&hostNeverSubject == 0 {
 		names = commonNames(c)
 	}
+	host := asciiLower(v.host)
+	dots := strings.Count(host, ".")
 	for _, name := range names {
-		if v.matches(name) {
+		// Names are many, and a comparison takes the length of both.
+		if strings.Count(name, ".") == dots && v.matches(name, host) {
 			return nil
 		}
 	}
 	return unverifiedBecause(codeHostname, "Hostname mismatch, certificate is not valid for '"+v.host+"'.")
 }
 
-// matches reports whether the name of a certificate covers the host. A wildcard is the whole first
-// label, and at least two labels follow it.
-func (v *verifier) matches(name string) bool {
+// matches reports whether the name of a certificate covers a host. A wildcard is the whole first label,
+// and at least two labels follow it.
+func (v *verifier) matches(name, host string) bool {
 	if strings.Contains(name, "*") && (v.hosts&hostNoWildcards != 0 || strings.Count(name, ".") < 2) {
 		return false
 	}
 	c := x509.Certificate{DNSNames: []string{name}}
-	return c.VerifyHostname(asciiLower(v.host)) == nil
+	return c.VerifyHostname(host) == nil
 }
 
 // commonNames returns the common names of the subject.

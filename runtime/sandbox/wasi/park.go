@@ -10,8 +10,10 @@ type Parked struct {
 }
 
 // Park takes the run out of the System, which is then in the state after Reset(nil, Limits{}). What
-// Control.Charge has granted to the run stays granted.
+// Control.Charge has granted to the run stays granted. Sessions of TLS are forgotten; the run must not be
+// [System.Connected].
 func (s *System) Park() *Parked {
+	s.tlsDisconnect()
 	now := s.instant()
 	p := &Parked{s.run, now.monotonic}
 	s.run = run{monotonic: now.monotonic} // the lists belong to the run

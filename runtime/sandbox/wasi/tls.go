@@ -458,7 +458,7 @@ func (s *System) tlsKeep(in []byte) (*rootsResult, error) {
 	r := trust.Find(tlsengine.Sum(in))
 	if r == nil {
 		var err error
-		if r, err = tlsengine.ParseRoots(in); err != nil {
+		if r, err = tlsengine.ParseRoots(in, s.spend); err != nil {
 			return nil, err
 		}
 		if !trust.Keep(r) {

@@ -422,3 +422,23 @@ func TestTLSSessionsResume(t *testing.T) {
 		}
 	}
 }
+
+// TestTLSSessionsAreNotParked parks a run that has had a connection: what its session has taken is free.
+func TestTLSSessionsAreNotParked(t *testing.T) {
+	s := newTLSServer(t, &tls.Config{}, echoBlocks(1))
+	r, _ := newNetRig(t)
+	fd := r.tlsConnect(s)
+	h := r.tlsOpen(fd, s, nil)
+	r.tlsMust(h, tlsHandshake, "", 0, -1)
+	r.tlsMust(h, tlsWrite, "x", 0, -1)
+	r.tlsMust(h, tlsRead, "", 1, -1) // the ticket came before
+	r.tlsMust(h, tlsClose, "", 0, 0)
+	r.must("close", r.call("fd_close", uint64(fd)))
+	if r.sys.Connected() || r.control.charged == 0 {
+		t.Fatalf("connected, or %d bytes are charged", r.control.charged)
+	}
+	r.sys.Resume(r.sys.Park())
+	if r.control.charged != 0 || r.sys.charged != 0 {
+		t.Errorf("%d and %d bytes are charged", r.control.charged, r.sys.charged)
+	}
+}
