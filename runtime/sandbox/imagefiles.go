@@ -123,22 +123,19 @@ const (
 
 // prepareDisk makes dir an empty folder and returns the number of bytes that are free on its disk.
 func prepareDisk(dir string) (free int64, err error) {
-	if err := os.RemoveAll(dir); err != nil {
+	if err := runtime.ClearFolder(dir); err != nil {
 		return 0, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
 		return 0, err
 	}
-	if free, err = freeDisk(dir); err != nil {
-		os.Remove(dir)
-	}
-	return free, err
+	return freeDisk(dir)
 }
 
 func (f *imageFiles) close() {
 	if f.dir != "" {
-		if err := os.RemoveAll(f.dir); err != nil {
-			f.log.Warn("cannot remove the folder of "+f.what, "reason", err)
+		if err := runtime.ClearFolder(f.dir); err != nil {
+			f.log.Warn("cannot clear the folder of "+f.what, "reason", err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type spooled struct {
 func NewSpool(dir string) *Spool {
 	if dir != "" {
 		// What is left takes room, and nothing else.
-		_ = os.RemoveAll(dir)
+		_ = runtime.ClearFolder(dir)
 	}
 	return &Spool{dir: dir, tenants: make(map[runtime.Tenant]spooled)}
 }
