@@ -5,17 +5,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// ClearFolder removes everything in a folder, if there is one. The folder itself stays: it may be a link
-// to another disk, or one that is mounted there.
-func ClearFolder(dir string) error {
+// ClearFolder removes the files in a folder, if there is one, whose names have a prefix. The folder
+// itself stays: it may be a link to another disk, or one that is mounted there.
+func ClearFolder(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		if strings.HasPrefix(e.Name(), prefix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
 	}
 	return err
 }
