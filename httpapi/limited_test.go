@@ -43,6 +43,7 @@ func TestLimitedTokens(t *testing.T) {
 	limited.ok(t, "GET", "/v1/executions/"+own[0]+"?wait=60", "", nil)
 	limited.ok(t, "POST", "/v1/sync/functions/mine/rpc", `{"n":1}`, nil)
 	limited.ok(t, "POST", "/v1/functions/mine/bulk_rpc", `[{"n":1}]`, nil)
+	checkOwnKeys(t, admin, limited)
 	own, foreign = append(own, submit(limited, `{"do":"gate"}`)), append(foreign, submit(admin, `{"do":"gate"}`))
 	for _, path := range []string{"/v1/sync/functions/NAME/rpc", "/v1/functions/NAME/rpc", "/v1/functions/NAME/bulk_rpc", "/v1/deployments/NAME/rpc", "/v1/functions/None/NAME/rpc"} {
 		got := limited.do(t, "POST", strings.Replace(path, "NAME", "theirs", 1), `[]`, nil)
@@ -80,7 +81,7 @@ func TestLimitedTokens(t *testing.T) {
 			t.Errorf("%s is listed", id)
 		}
 	}
-	if n := strings.Count(listed, `"uuid"`); n != 4 || !strings.Contains(listed, own[0]) || !strings.Contains(listed, own[1]) {
+	if n := strings.Count(listed, `"uuid"`); n != 5 || !strings.Contains(listed, own[0]) || !strings.Contains(listed, own[1]) {
 		t.Errorf("%d executions are listed: %s", n, listed)
 	}
 	limited.ok(t, "GET", "/v1/executions/"+own[0]+"/logs", "", nil)
@@ -89,4 +90,22 @@ func TestLimitedTokens(t *testing.T) {
 		t.Errorf("a limited token cancelled what it did not start: %s", a.Body)
 	}
 	admin.ok(t, "DELETE", "/v1/executions/"+foreign[2], "", nil)
+}
+
+// checkOwnKeys checks that the idempotency key of another token gives a limited one neither the id nor
+// the result of its execution, while its own keys work.
+func checkOwnKeys(t *testing.T, other, limited tenantOf) {
+	t.Helper()
+	key := apitest.Header{"Idempotency-Key": "others"}
+	other.ok(t, "POST", "/v1/sync/functions/mine/rpc", `{"n":1}`, key)
+	for _, path := range []string{"/v1/sync/functions/mine/rpc", "/v1/functions/mine/rpc"} {
+		apitest.WantError(t, limited.do(t, "POST", path, `{"n":1}`, key), 409, "conflict")
+	}
+	apitest.WantError(t, limited.do(t, "POST", "/v1/functions/mine/bulk_rpc", `[{"n":1}]`, key), 409, "conflict")
+	key["Idempotency-Key"] = "own"
+	first := limited.ok(t, "POST", "/v1/functions/mine/rpc", `{"n":1}`, key)
+	again := limited.ok(t, "POST", "/v1/functions/mine/rpc", `{"n":1}`, key)
+	if again.Body != first.Body || again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the key of its own gave %s after %s", again.Body, first.Body)
+	}
 }

@@ -81,6 +81,15 @@ func (i *Identity) MayRun(function string) bool {
 	return found
 }
 
+// KeyOwner returns whose the identity's idempotency keys are: its own, so that they return only
+// executions that it sees, or empty for those of its tenant.
+func (i *Identity) KeyOwner() string {
+	if !i.Limited() {
+		return ""
+	}
+	return i.UserID + " " + i.Since.UTC().Format(time.RFC3339Nano)
+}
+
 // Sees reports whether the identity may see and cancel an execution of its tenant.
 func (i *Identity) Sees(x *Execution) bool {
 	return !i.Limited() || x.Caller.UserID == i.UserID && !x.Created.Before(i.Since)

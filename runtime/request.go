@@ -32,6 +32,8 @@ type SubmitRequest struct {
 	// the executions of the first one. It has 1 to [MaxIdempotencyKey] printable ASCII
 	// characters. For a different request with the same key the error is CodeConflict.
 	IdempotencyKey string
+	// KeyOwner is the only sender to which the key returns the executions, see [Identity.KeyOwner].
+	KeyOwner string
 }
 
 // BulkRequest is a request for many runs of one function in the background.
@@ -42,6 +44,7 @@ type BulkRequest struct {
 	Args           [][]byte // one to [MaxBulk] JSON objects, in total [MaxBulkArgs] bytes; an empty one means {}
 	Retries        *int     // see [SubmitRequest]
 	IdempotencyKey string   // see [SubmitRequest]
+	KeyOwner       string   // see [SubmitRequest]
 }
 
 // Acceptance is the response to submitted runs.

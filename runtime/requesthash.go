@@ -55,7 +55,7 @@ func (h requestHash) sum() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// Hash covers everything that the caller sent, except for the key.
+// Hash covers everything that the caller sent, except for the key, and the owner of the key.
 func (r BulkRequest) Hash() [sha256.Size]byte {
 	h := newRequestHash(KindRun)
 	h.text([]byte(r.Function))
@@ -65,6 +65,10 @@ func (r BulkRequest) Hash() [sha256.Size]byte {
 	h.number(int64(len(r.Args)))
 	for _, args := range r.Args {
 		h.text(ObjectOrEmpty(args))
+	}
+	if r.KeyOwner != "" {
+		h.text([]byte("owner"))
+		h.text([]byte(r.KeyOwner))
 	}
 	return h.sum()
 }

@@ -108,6 +108,8 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 	const op = "storage.drop_tenant"
 	s.expiring.Lock() // what retention drops is not dropped twice
 	defer s.expiring.Unlock()
+	// An attempt of a callback ends before, or finds that its delivery is gone.
+	defer s.leases.lockAll()()
 	err := s.writeAccess(op, commit.Relief, func(b *pebble.Batch) error {
 		if name == "" {
 			return errors.New("a tenant needs a name")

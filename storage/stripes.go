@@ -15,6 +15,18 @@ type stripes struct {
 	locks [64]sync.Mutex
 }
 
+// lockAll locks all keys.
+func (s *stripes) lockAll() (unlock func()) {
+	for i := range s.locks {
+		s.locks[i].Lock()
+	}
+	return func() {
+		for i := range s.locks {
+			s.locks[i].Unlock()
+		}
+	}
+}
+
 // lock locks the stripes of all keys, in an order that is the same for all callers.
 func (s *stripes) lock(keys ...[]byte) (unlock func()) {
 	order := make([]uint64, len(keys))

@@ -72,6 +72,7 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 		Args:           args,
 		Retries:        common.Retries,
 		IdempotencyKey: common.IdempotencyKey,
+		KeyOwner:       common.KeyOwner,
 	})
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (a *api) submitBulk(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 
 // submission reads the request for a background run, except for its args.
 func submission(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) (r runtime.SubmitRequest, err error) {
-	r.Tenant, r.Args, r.Caller = tenant, args, web.Caller(ctx)
+	r.Tenant, r.Args, r.Caller, r.KeyOwner = tenant, args, web.Caller(ctx), web.Identity(ctx).KeyOwner()
 	if r.Function, err = runnable(ctx); err != nil {
 		return r, err
 	}

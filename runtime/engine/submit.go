@@ -17,7 +17,8 @@ import (
 // repeat the request with an idempotency key.
 func (e *Engine) Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error) {
 	return e.submit(ctx, "engine.submit", runtime.BulkRequest{
-		Tenant: r.Tenant, Function: r.Function, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+		Tenant: r.Tenant, Function: r.Function, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries,
+		IdempotencyKey: r.IdempotencyKey, KeyOwner: r.KeyOwner,
 	})
 }
 

@@ -121,24 +121,24 @@ const (
 	diskShare = 8
 )
 
-// prepareDisk makes dir an empty folder and returns the number of bytes that are free on its disk.
+// imagePrefix begins the names of the files, which they have for a moment.
+const imagePrefix = "image-"
+
+// prepareDisk makes dir a folder without files of ours and returns the number of bytes that are free on its disk.
 func prepareDisk(dir string) (free int64, err error) {
-	if err := os.RemoveAll(dir); err != nil {
+	if err := runtime.ClearFolder(dir, imagePrefix); err != nil {
 		return 0, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
 		return 0, err
 	}
-	if free, err = freeDisk(dir); err != nil {
-		os.Remove(dir)
-	}
-	return free, err
+	return freeDisk(dir)
 }
 
 func (f *imageFiles) close() {
 	if f.dir != "" {
-		if err := os.RemoveAll(f.dir); err != nil {
-			f.log.Warn("cannot remove the folder of "+f.what, "reason", err)
+		if err := runtime.ClearFolder(f.dir, imagePrefix); err != nil {
+			f.log.Warn("cannot clear the folder of "+f.what, "reason", err)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func newUnnamedFile(dir string, size int) (*os.File, error) {
 	} else if free-int64(size) < minFreeDisk {
 		return nil, fmt.Errorf("%d bytes are free on the disk, of which %d are for other data", free, minFreeDisk)
 	}
-	file, err := os.CreateTemp(dir, "image-")
+	file, err := os.CreateTemp(dir, imagePrefix)
 	if err != nil {
 		return nil, err
 	}

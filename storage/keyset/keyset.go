@@ -27,8 +27,8 @@ const (
 	idSize = 4
 	// header is the number of bytes before the ciphertext: marker, id of the key, nonce.
 	header = 1 + idSize + chacha20poly1305.NonceSizeX
-	// maxKeys bounds the keys of a set.
-	maxKeys = 100
+	// MaxKeys bounds the keys of a set.
+	MaxKeys = 100
 	// keyMode is the mode of a file with keys.
 	keyMode fs.FileMode = 0o600
 )
@@ -67,8 +67,8 @@ func Parse(text string) (*Keyset, error) {
 	switch {
 	case len(k.keys) == 0:
 		return nil, errors.New("there is no key")
-	case len(k.keys) > maxKeys:
-		return nil, fmt.Errorf("there are more than %d keys", maxKeys)
+	case len(k.keys) > MaxKeys:
+		return nil, fmt.Errorf("there are more than %d keys", MaxKeys)
 	}
 	return k, nil
 }
@@ -109,9 +109,43 @@ func Load(path string) (*Keyset, error) {
 	return k, nil
 }
 
-// Save replaces a file by one with these keys, which only its owner can read. The file is durable
-// when Save returns nil.
-func (k *Keyset) Save(path string) (err error) {
+// Save replaces a file by one with these keys, which only its owner can read. Of a symbolic link it
+// replaces the file to which it leads. It also removes what saves that were interrupted have left. The
+// file is durable when Save returns nil.
+func (k *Keyset) Save(path string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	left, err := k.write(path, os.Rename)
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// Create saves the keys if there is no such file, else it fails with fs.ErrExist: of two processes that
+// create a file at once, one does.
+func (k *Keyset) Create(path string) error {
+	_, err := k.write(path, linkNew)
+	return err
+}
+
+// linkNew gives a file its name unless there is a file of that name. File systems without hard links
+// have no such step: there it looks first.
+func linkNew(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(from, to)
+}
+
+// write writes the keys to a file, which put gives its name. left are files of the kind that others have
+// written but not put.
+func (k *Keyset) write(path string, put func(from, to string) error) (left []string, err error) {
 	var text bytes.Buffer
 	text.WriteString("# Keys of the secrets that faaspot has encrypted. The last one encrypts. Without them, the secrets are lost.\n")
 	for _, key := range k.keys {
@@ -120,25 +154,27 @@ func (k *Keyset) Save(path string) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
+	defer os.Remove(f.Name()) // unless it was renamed
 	_, err = f.Write(text.Bytes())
 	if err = errors.Join(err, f.Chmod(keyMode), f.Sync(), f.Close()); err != nil {
-		return err
+		return nil, err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
+	if err = put(f.Name(), path); err != nil {
+		return nil, err
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	names, err := d.Readdirnames(-1)
+	for _, name := range names {
+		if strings.HasPrefix(name, "."+filepath.Base(path)+".") && name != filepath.Base(f.Name()) {
+			left = append(left, filepath.Join(dir, name))
+		}
+	}
+	return left, errors.Join(err, d.Sync(), d.Close())
 }
 
 // Seal returns a value encrypted. Only at the same place can it be decrypted; the store's places are

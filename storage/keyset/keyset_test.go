@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -86,12 +88,71 @@ func TestKeysInFiles(t *testing.T) {
 	}
 }
 
+// TestKeysAreSavedWhereALinkLeads checks that a link to a file with keys stays one.
+func TestKeysAreSavedWhereALinkLeads(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "keys"), filepath.Join(dir, "link")
+	if err := errors.Join(newKeys(t, 1).Save(path), os.Symlink("keys", link), newKeys(t, 2).Save(link)); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := Load(path); err != nil || k.Len() != 2 {
+		t.Errorf("the file has %v, %v", k, err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != "keys" {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+}
+
+// TestInterruptedSavesLeaveNoKeys checks that a save removes the files of those before that were killed,
+// which may have keys that were deleted since.
+func TestInterruptedSavesLeaveNoKeys(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".keys.123", ".other.1", "keys.1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := newKeys(t, 1).Save(filepath.Join(dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 3 || files[0].Name() != ".other.1" {
+		t.Errorf("there are %v, %v", files, err)
+	}
+}
+
+// TestOneProcessCreatesKeys checks that keys which exist are not replaced by new ones: another process
+// may have encrypted secrets with them already.
+func TestOneProcessCreatesKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	var created atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		k := newKeys(t, 1)
+		all.Go(func() {
+			err := k.Create(path)
+			if err == nil {
+				created.Add(1)
+				if got, err := Load(path); err != nil || !got.Fresh(k.Seal(nil, nil)) {
+					t.Errorf("the file has other keys: %v", err)
+				}
+			} else if !errors.Is(err, os.ErrExist) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if files, _ := os.ReadDir(filepath.Dir(path)); created.Load() != 1 || len(files) != 1 {
+		t.Errorf("%d created the file; there are %v", created.Load(), files)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	good := strings.Repeat("A", 43) + "="
 	if k, err := Parse("# x\n" + good + ", " + good + "\n"); err != nil || k.Len() != 2 {
 		t.Errorf("got %v, %v", k, err)
 	}
-	for _, text := range []string{"", "# only a comment", "AAAA", good[1:], good + good, strings.Repeat(good+"\n", maxKeys+1)} {
+	for _, text := range []string{"", "# only a comment", "AAAA", good[1:], good + good, strings.Repeat(good+"\n", MaxKeys+1)} {
 		if _, err := Parse(text); err == nil || strings.Contains(err.Error(), "AAAA") {
 			t.Errorf("%.50q: %v", text, err)
 		}

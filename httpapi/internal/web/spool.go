@@ -41,13 +41,16 @@ type spooled struct {
 	count int
 }
 
+// uploadPrefix begins the names of the files, which they have for a moment.
+const uploadPrefix = "upload-"
+
 // NewSpool returns a Spool that has its files in a folder, which is created for the first one. It
 // removes what a process that was killed has left there. Empty: the folder of the system for temporary
 // files.
 func NewSpool(dir string) *Spool {
 	if dir != "" {
 		// What is left takes room, and nothing else.
-		_ = os.RemoveAll(dir)
+		_ = runtime.ClearFolder(dir, uploadPrefix)
 	}
 	return &Spool{dir: dir, tenants: make(map[runtime.Tenant]spooled)}
 }
@@ -73,7 +76,7 @@ func (s *Spool) create() (*os.File, error) {
 			return nil, err
 		}
 	}
-	file, err := os.CreateTemp(s.dir, "upload-*")
+	file, err := os.CreateTemp(s.dir, uploadPrefix)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
@@ -56,7 +57,10 @@ func (o Secrets) open(log *slog.Logger) (*keyset.Keyset, error) {
 	if k, err = new(keyset.Keyset).WithNew(); err != nil {
 		return nil, err
 	}
-	if err := k.Save(o.path()); err != nil {
+	switch err := k.Create(o.path()); {
+	case errors.Is(err, fs.ErrExist): // another process has started at the same time
+		return o.load()
+	case err != nil:
 		return nil, fmt.Errorf("store the key of secrets: %w", err)
 	}
 	log.Info("generated the key that encrypts secrets", "file", o.path(), "hint", "keep a copy elsewhere: without it, the secrets in a backup are lost")
@@ -69,19 +73,28 @@ func (o Secrets) open(log *slog.Logger) (*keyset.Keyset, error) {
 func RotateSecrets(o Secrets, log *slog.Logger) (changed int, err error) {
 	k, err := o.load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, clierror.Usagef("name the folder with --data, and the file with --secrets-file if it is elsewhere", "there are no keys in %s", o.path())
+		return 0, clierror.Usagef("name the folder with --data, and the file with --secrets-file if it is elsewhere; in a folder of an earlier release, the first start of the server makes it",
+			"there are no keys in %s", o.path())
 	}
 	if err != nil {
 		return 0, err
 	}
+	// The keys are those of another folder if there is no store in this one: replacing them would lose
+	// that one's secrets.
+	dir := filepath.Join(o.Data, "store")
+	if _, err := os.Stat(dir); err != nil {
+		return 0, clierror.Usagef("name the folder with --data", "there is no data in %s: %v", o.Data, err)
+	}
 	inFile := o.Environ[environ.SecretsVar] == ""
-	if inFile {
+	// As many keys as there may be are what rotations that failed have left. The last one is then new
+	// enough.
+	if inFile && k.Len() < keyset.MaxKeys {
 		if k, err = k.WithNew(); err != nil {
 			return 0, err
 		}
 	}
 	// The store is opened first: if a server uses it, nothing changes.
-	s, err := storage.Open(storage.Options{Dir: filepath.Join(o.Data, "store"), Log: log, Keys: k})
+	s, err := storage.Open(storage.Options{Dir: dir, Log: log, Keys: k})
 	if err != nil {
 		return 0, err
 	}

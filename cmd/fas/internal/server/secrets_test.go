@@ -1,0 +1,63 @@
+package server
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/keyset"
+)
+
+// TestRotationNeedsData checks that a rotation in a folder without data, such as one that was misspelled,
+// changes neither the keys, which are those of another folder, nor the disk.
+func TestRotationNeedsData(t *testing.T) {
+	dir := t.TempDir()
+	o := Secrets{Data: filepath.Join(dir, "data"), File: filepath.Join(dir, "keys")}
+	if _, err := o.open(slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(o.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := RotateSecrets(o, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "there is no data") {
+		t.Errorf("got %d, %v", n, err)
+	}
+	after, err := os.ReadFile(o.File)
+	if files, _ := os.ReadDir(dir); err != nil || string(after) != string(before) || len(files) != 1 {
+		t.Errorf("the keys or the folder have changed: %v, %v", files, err)
+	}
+}
+
+// TestRotationAfterManyThatFailed checks that a file with as many keys as there may be, of rotations that
+// failed, is rotated.
+func TestRotationAfterManyThatFailed(t *testing.T) {
+	dir := t.TempDir()
+	o := Secrets{Data: dir, File: filepath.Join(dir, "keys")}
+	k := new(keyset.Keyset)
+	for range keyset.MaxKeys {
+		var err error
+		if k, err = k.WithNew(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := storage.Open(storage.Options{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.DiscardHandler), Keys: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Save(o.File); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RotateSecrets(o, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := o.load(); err != nil || k.Len() != 1 {
+		t.Errorf("the file has %v, %v", k, err)
+	}
+}
