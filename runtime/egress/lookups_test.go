@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // asked is a connection to a name server that says how its first read has ended.
@@ -49,5 +51,22 @@ func TestLookUpsEndWithTheirRun(t *testing.T) {
 		if err := <-ended; err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("a question has ended with: %v", err)
 		}
+	}
+}
+
+// TestLookUpsCountForEachFamily: a look-up has a socket for each family of addresses, and counts as that
+// many connections.
+func TestLookUpsCountForEachFamily(t *testing.T) {
+	n := newNetworks(t, NetworkOptions{Run: Limits{Connections: 1}, Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no name server")
+	}}})
+	for network, want := range map[string]runtime.Code{"ip": runtime.CodeTooBusy, "ip4": runtime.CodeUnavailable, "ip6": runtime.CodeUnavailable} {
+		w := n.open(t, "slow.example:1")
+		for range 3 { // what a refused one has counted is given back
+			if _, err := w.Resolve(t.Context(), network, "slow.example"); runtime.CodeOf(err) != want {
+				t.Errorf("%s: got %v, want %s", network, err, want)
+			}
+		}
+		w.Close()
 	}
 }

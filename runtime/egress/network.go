@@ -143,6 +143,12 @@ func (w *network) Resolve(ctx context.Context, network, host string) ([]netip.Ad
 	}
 	defer done()
 	defer w.end()
+	if network == "ip" { // one socket for each family
+		if err := w.begin(); err != nil {
+			return nil, err
+		}
+		defer w.end()
+	}
 	addresses, err := w.networks.resolve(ctx, network, name)
 	if err != nil {
 		return nil, err
