@@ -17,7 +17,8 @@ func (s *System) tlsDrive(g guest, c tlsCall, t *tlsConn) tlsResult {
 		// Output that the socket does not take is no reason not to read: the peer may send before it reads.
 		reads := c.op == tlsRead && r.status == tlsengine.WantRead && t.engine.Complete()
 		f := s.tlsFlush(c, t, began, reads || r.status == tlsengine.Failed || r.status == tlsengine.Unverified)
-		if f.status != tlsengine.OK && r.status <= tlsengine.WantWrite && r.n == 0 && !(reads && f.status == tlsengine.WantWrite) {
+		waits := reads && f.status == tlsengine.WantWrite
+		if f.status != tlsengine.OK && r.status <= tlsengine.WantWrite && r.n == 0 && !waits {
 			return f
 		}
 		switch r.status {
