@@ -574,7 +574,7 @@ def main(args, context):
 // TestBundlesOnDiskAreBounded deploys more than the disk may hold: bundles that are not used give way.
 func TestBundlesOnDiskAreBounded(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "left"), []byte("by an earlier process"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, imagePrefix+"left"), []byte("by an earlier process"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	box, store := bundleBox(t, Options{BundleDir: dir, BundleDisk: 5 * runtime.MiB})
