@@ -42,7 +42,6 @@ type Engine struct {
 	conn     *tls.Conn
 	config   *config
 	complete bool // the handshake is done
-	leaf     *x509.Certificate
 	verified []*x509.Certificate
 	greeted  bool     // a server has read the client's hello
 	shared   []uint16 // cipher suites of the client that the server has
