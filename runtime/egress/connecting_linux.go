@@ -66,7 +66,7 @@ func (*direct) outcome(s system) (ended bool, err error) {
 	return ended, err
 }
 
-// interrupt implements starter. Who waits for the socket learns of it.
+// interrupt implements starter. It ends a wait for the socket.
 func (*direct) interrupt(s system) {
 	_ = control(s, func(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) })
 }

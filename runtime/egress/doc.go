@@ -1,5 +1,6 @@
 // Package egress owns the decision which addresses the server connects to on behalf of its
-// tenants, and how: it implements [runtime.Poster] over net/http.
+// tenants, and how: it implements [runtime.Poster] over net/http, and [runtime.Networks] for the
+// connections of runs.
 //
 // No tenant may use the server to reach what only the server can reach. Addresses outside of
 // the public internet (loopback, private, link-local, carrier-grade NAT, multicast, translated,

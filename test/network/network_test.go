@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +59,6 @@ func TestClientsOfPyPI(t *testing.T) {
 	packages := wheels(t)
 	c := newCertificates(t)
 	server := process.NewSite(t, "--memory-budget", "2000MB", "--egress-allow", "127.0.0.1").Serve(t)
-	encrypted := sync.OnceValue(func() bool { return hasTLS(t, server) })
 	for _, s := range services {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,12 +74,7 @@ func TestClientsOfPyPI(t *testing.T) {
 					if !f.tls {
 						return
 					}
-					t.Run("tls", func(t *testing.T) {
-						if !encrypted() {
-							unavailable(t, "functions have no TLS")
-						}
-						f.check(t, server, true)
-					})
+					t.Run("tls", func(t *testing.T) { f.check(t, server, true) })
 				})
 			}
 		})
@@ -105,15 +98,4 @@ func TestProgramsRun(t *testing.T) {
 	if diff := cmp.Diff(files, named); diff != "" {
 		t.Errorf("the files (-) and the programs of the services (+) differ:\n%s", diff)
 	}
-}
-
-// hasTLS reports whether functions can begin a handshake.
-func hasTLS(t *testing.T, server *process.Server) bool {
-	t.Helper()
-	server.Must(t, "PUT", "/v1/functions/tls", process.FunctionJSON("", `import ssl
-def main(args, context):
-    try: ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").do_handshake()
-    except ssl.SSLWantReadError: return True
-    except ssl.SSLError: return False`))
-	return string(server.Must(t, "POST", "/v1/sync/functions/tls/rpc/", "{}").Body) == "true"
 }

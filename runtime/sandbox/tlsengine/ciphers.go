@@ -65,16 +65,12 @@ func suiteOf(id uint16) *suite {
 func (s *suite) has(word string) bool {
 	isAESGCM := strings.HasPrefix(s.cipher, "AESGCM")
 	switch word {
-	case s.name, "ALL", "HIGH":
-		return true
-	case "DEFAULT":
+	case s.name, "ALL", "HIGH", "DEFAULT":
 		return true
 	case "ECDH", "ECDHE", "EECDH", "kECDHE", "kEECDH":
 		return s.exchange == "ECDH"
-	case "kRSA":
+	case "kRSA", "RSA":
 		return s.exchange == "RSA"
-	case "RSA":
-		return s.exchange == "RSA" || s.auth == "RSA" && s.exchange == "RSA"
 	case "aRSA":
 		return s.auth == "RSA"
 	case "ECDSA", "aECDSA":

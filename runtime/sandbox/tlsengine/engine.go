@@ -42,9 +42,8 @@ type Engine struct {
 	conn     *tls.Conn
 	config   *config
 	complete bool // the handshake is done
-	leaf     *x509.Certificate
 	verified []*x509.Certificate
-	greeted  bool     // a server has read what the client can
+	greeted  bool     // a server has read the client's hello
 	shared   []uint16 // cipher suites of the client that the server has
 	plain    []byte   // buffer of rest
 	rest     []byte   // plaintext that was read and not asked for

@@ -10,11 +10,11 @@ import (
 
 // Failure is an error with the names and texts of OpenSSL.
 type Failure struct {
-	Library       string  `json:"library"` // "SSL", "X509" or "PEM"
+	Library       string  `json:"library"` // such as "SSL", "X509" and "ASN1"
 	Reason        *string `json:"reason"`  // nil: OpenSSL has none
 	Text          string  `json:"text"`
 	VerifyCode    int     `json:"verify_code,omitempty"`    // not 0: the peer's certificate was refused
-	VerifyMessage string  `json:"verify_message,omitempty"` //
+	VerifyMessage string  `json:"verify_message,omitempty"` // OpenSSL's text of the code
 }
 
 // Error implements error.

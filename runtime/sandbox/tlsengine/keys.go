@@ -94,7 +94,7 @@ func mismatch(key crypto.Signer, leaf *x509.Certificate) *Failure {
 	return newFailure("KEY_VALUES_MISMATCH").of("X509")
 }
 
-// isCertificate and isKey tell blocks of PEM by their type.
+// isCertificate and isKey report whether a PEM block of a type is a certificate, or a private key.
 func isCertificate(kind string) bool { return kind == "CERTIFICATE" || kind == "X509 CERTIFICATE" }
 
 func isKey(kind string) bool { return kind == "PRIVATE KEY" || strings.HasSuffix(kind, " PRIVATE KEY") }

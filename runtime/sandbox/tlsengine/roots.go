@@ -86,8 +86,10 @@ func (r *Roots) addDER(source []byte) (n int, _ error) {
 			}
 			return 0, derFailure(source)
 		}
-		if _, err := x509.ParseCertificate(one.FullBytes); err != nil && n == 0 {
-			return 0, newFailure("NESTED_ASN1_ERROR").of("ASN1")
+		if n == 0 && len(one.FullBytes) <= maxCertificate {
+			if _, err := x509.ParseCertificate(one.FullBytes); err != nil {
+				return 0, newFailure("NESTED_ASN1_ERROR").of("ASN1")
+			}
 		}
 		r.add(one.FullBytes, nil)
 		source = rest

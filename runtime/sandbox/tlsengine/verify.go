@@ -128,7 +128,7 @@ func (e *Engine) verify(v *verifier, state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return nil // a server that requires one has refused the client
 	}
-	e.leaf, e.parsed = state.PeerCertificates[0], 0
+	e.parsed = 0
 	for _, c := range state.PeerCertificates {
 		e.parsed += certificateSize(c)
 	}

@@ -134,9 +134,9 @@
 //	sock_open(family, type, result), sock_pair(type, results)
 //	sock_reason(text, size, length) ENOTSUP if the run has no network, EAGAIN if it has none yet
 //	sock_recv_from(fd, at, size, flags, address, result), sock_send_to   the address may be 0
-//	tls_call(handle, operation, in, size, out, size, timeout, result)   see below
 //	sock_resolve(name, length, family, addresses, count)   0, or an EAI code of Linux without its
 //	                                sign; count is the room, then the number of addresses
+//	tls_call(handle, operation, in, size, out, size, timeout, result)   see below
 //
 // # TLS
 //

@@ -25,9 +25,9 @@ type Control interface {
 	// Execution returns what the guest reads from /dev/execution: at most 64 KiB. The System does
 	// not keep it.
 	Execution() []byte
-	// Charge requests n more bytes of host memory, for /tmp and for the buffers of pairs of sockets and
-	// of connections that transfer much, and reports whether they are granted. A negative n returns
-	// bytes and is always granted.
+	// Charge requests n more bytes of host memory, for /tmp, for the buffers of pairs of sockets and of
+	// connections that transfer much, and for TLS, and reports whether they are granted. A negative n
+	// returns bytes and is always granted.
 	Charge(n int64) bool
 	// Checkpoint is called at least once per some hundred microseconds of work in the host, and by
 	// sched_yield.

@@ -53,7 +53,7 @@ type Trust interface {
 type tlsConn struct {
 	handle  int32
 	engine  *tlsengine.Engine
-	socket  *socket // nil: the guest carries the bytes
+	socket  *socket // nil: the engine is in memory
 	name    string  // of the server that a client asks for
 	checked bool    // the network allows the name
 	charged int64

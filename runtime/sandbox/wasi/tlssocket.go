@@ -53,6 +53,8 @@ func (s *System) tlsWriteAll(g guest, c tlsCall, t *tlsConn, began int64) tlsRes
 		total += int(r.n)
 		f := s.tlsFlush(c, t, began, r.status == tlsengine.Failed || r.status == tlsengine.Unverified)
 		switch {
+		case r.status == tlsengine.Failed || r.status == tlsengine.Unverified:
+			return r
 		case f.status == tlsengine.WantWrite || f.status == tlsTimeout:
 			e.Retain(total)
 			return f
