@@ -137,7 +137,7 @@ func (u *TenantUse) TryRun() bool {
 		if u.waits.Swap(true) {
 			return false
 		}
-		// One may have ended before it could know.
+		// A run may have ended before waits was set: try once more.
 	}
 	return true
 }
