@@ -12,10 +12,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Authenticator identifies the owner of a token, which does not change afterwards. An unknown token
-// is a CodeUnauthenticated error; a known one that permits nothing here is a CodePermissionDenied error. The bytes of
-// the token are valid during the call only and must not be logged. Authenticate is called once
-// or twice per request, concurrently.
+// Authenticator returns the owner of a token, an Identity that must not change afterwards. An unknown
+// token is a CodeUnauthenticated error; a known one that permits nothing here is a
+// CodePermissionDenied error. The bytes of the token are valid during the call only and must not be
+// logged. Authenticate is called once or twice per request, concurrently.
 type Authenticator interface {
 	Authenticate(token []byte) (*runtime.Identity, error)
 }

@@ -83,7 +83,7 @@ func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 
 // operate checks the token and the body of a request, and calls the handler of its route.
 func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
-	caller := &nobody
+	caller := web.Identity(ctx) // that of nobody
 	if !r.Open {
 		var err error
 		if caller, err = s.admit(ctx, r); err != nil {
@@ -132,9 +132,6 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	return nil
 }
 
-// nobody sends the requests that need no token.
-var nobody runtime.Identity
-
 // admit returns the sender of a request who may use a route. The request counts as one of its tenant
 // until the caller calls Leave.
 func (s *Server) admit(ctx *fasthttp.RequestCtx, r *web.Route) (*runtime.Identity, error) {
@@ -152,7 +149,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, r *web.Route) (*runtime.Identit
 	if !caller.Use.Enter() { // its tenant was deleted a moment ago
 		return nil, runtime.InvalidTokenError()
 	}
-	if r.Scope != runtime.ScopeOperator { // who manages limits is not kept out by them
+	if r.Scope != runtime.ScopeOperator { // an operator must be able to raise a limit that is reached
 		if err := caller.Use.CheckRate(); err != nil {
 			caller.Use.Leave()
 			return nil, err

@@ -109,3 +109,15 @@ func checkOwnKeys(t *testing.T, other, limited tenantOf) {
 		t.Errorf("the key of its own gave %s after %s", again.Body, first.Body)
 	}
 }
+
+// TestEmptyBoundsOfTokens checks that an empty list of functions and an expiry of zero, which a faulty
+// program may send, do not give a token without the bound.
+func TestEmptyBoundsOfTokens(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	admin := newTenant(t, s, "tenant-a")
+	for _, bound := range []string{`"functions":[]`, `"expires_in":0`, `"expires_in":"0s"`, `"expires_in":1e-10`} {
+		apitest.WantError(t, admin.do(t, "POST", "/v1/tokens", `{"name":"x","scope":"invoke",`+bound+`}`, nil), 400, "invalid_argument")
+	}
+	admin.ok(t, "POST", "/v1/tokens", `{"name":"x","scope":"invoke","functions":null,"expires_in":null}`, nil)
+}

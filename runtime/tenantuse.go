@@ -63,7 +63,8 @@ func (u *TenantUse) Leave() {
 // Close refuses further requests.
 func (u *TenantUse) Close() { u.closed.Store(true) }
 
-// Requests returns the number of requests in progress. Once it is zero after Close, it stays so.
+// Requests returns the number of requests in progress. Once it is zero after Close, no request is in
+// progress any more; those that Enter refuses may be counted for a moment.
 func (u *TenantUse) Requests() int64 { return u.requests.Load() }
 
 // CheckRate takes a request from the bucket, which has room for RequestBurst of them and is filled at
@@ -137,7 +138,7 @@ func (u *TenantUse) TryRun() bool {
 		if u.waits.Swap(true) {
 			return false
 		}
-		// One may have ended before it could know.
+		// A run may have ended before waits was set: try once more.
 	}
 	return true
 }

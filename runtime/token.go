@@ -76,14 +76,11 @@ func (t *Token) Identity(use *TenantUse) *Identity {
 
 // Login returns the user name of a token with a password: its name, followed by @ and the tenant
 // unless that is [DefaultTenant].
-func (t *Token) Login() string { return LoginOf(t.Tenant, t.Name) }
-
-// LoginOf returns what [Token.Login] does.
-func LoginOf(tenant Tenant, name string) string {
-	if tenant == DefaultTenant {
-		return name
+func (t *Token) Login() string {
+	if t.Tenant == DefaultTenant {
+		return t.Name
 	}
-	return name + "@" + string(tenant)
+	return t.Name + "@" + string(t.Tenant)
 }
 
 // TokenSpec is a request for a new token.

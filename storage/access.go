@@ -106,11 +106,15 @@ var keptByTenant = map[byte]string{
 // kind; see runtime.AccessStore.
 func (s *Store) DropTenant(name runtime.Tenant) error {
 	const op = "storage.drop_tenant"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
 	s.expiring.Lock() // what retention drops is not dropped twice
 	defer s.expiring.Unlock()
 	// An attempt of a callback ends before, or finds that its delivery is gone.
 	defer s.leases.lockAll()()
-	err := s.writeAccess(op, commit.Relief, func(b *pebble.Batch) error {
+	err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
 		if name == "" {
 			return errors.New("a tenant needs a name")
 		}
@@ -129,7 +133,7 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 	if err == nil {
 		s.usage.drop(name)
 	}
-	return err
+	return fault(op, err)
 }
 
 // dropKinds adds to a batch the deletion of all kinds of records that a tenant has. A range does not

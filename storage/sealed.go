@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ var errKeys = errors.New("its secrets are encrypted with keys that are not given
 // keyCheck is the setting by which the keys are checked when the store is opened.
 const keyCheck = "secrets"
 
-// checkKeys checks that the keys decrypt what the store's have encrypted.
+// checkKeys checks that the keys decrypt what was encrypted with the keys of the store.
 func (s *Store) checkKeys() error {
 	at := keys.Setting(keyCheck)
 	stored, err := kv.Find(s.db, at, record.DecodeRaw)
@@ -126,26 +125,8 @@ func (s *Store) resealAll(prefix []byte) (changed int, err error) {
 	return changed, errors.Join(err, it.Error(), it.Close(), b.Close())
 }
 
-// forget removes from the disk what was overwritten.
+// forget removes from the disk what was overwritten or deleted.
 func (s *Store) forget() error {
-	first, last, err := s.bounds()
-	if err != nil || first == nil {
-		return err
-	}
-	return errors.Join(s.flush(), s.db.Compact(context.Background(), first, last, true))
-}
-
-// bounds returns the first key, and one behind the last; nil if there are none.
-func (s *Store) bounds() (first, last []byte, err error) {
-	it, err := s.db.NewIter(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	if it.First() {
-		first = bytes.Clone(it.Key())
-	}
-	if it.Last() {
-		last = append(bytes.Clone(it.Key()), 0)
-	}
-	return first, last, errors.Join(it.Error(), it.Close())
+	// All tables, also those whose keys were all deleted. Keys begin with the byte of a space.
+	return errors.Join(s.flush(), s.db.Compact(context.Background(), []byte{0}, []byte{0xFF}, true))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -73,11 +74,13 @@ func awaitDeletion(ctx context.Context, c *client.Client, name string) error {
 	poll := time.NewTicker(deletePoll)
 	defer poll.Stop()
 	for {
-		switch _, err := c.Tenant(ctx, name); {
+		switch t, err := c.Tenant(ctx, name); {
 		case runtime.CodeOf(err) == runtime.CodeNotFound:
 			return nil
 		case err != nil:
 			return err
+		case t.State != wire.TenantDeleting:
+			return nil // somebody has created it again
 		}
 		select {
 		case <-ctx.Done():

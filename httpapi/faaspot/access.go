@@ -267,12 +267,19 @@ func (a *api) createToken(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		return err
 	}
 	f.Quoted()
+	expires := f.Has("expires_in")
 	s := runtime.TokenSpec{
 		Tenant: runtime.Tenant(f.Text("tenant")), Name: f.Text("name"),
 		Lifetime: f.Duration("expires_in", runtime.MaxTokenLifetime), Password: f.Text("password"),
 	}
 	scope := f.Text("scope")
-	f.Read("functions", "an array of names", &s.Functions)
+	// Neither zero nor an empty list may mean a token without the bound that was asked for.
+	if f.Read("functions", "an array of names", &s.Functions) && len(s.Functions) == 0 {
+		f.FailHint("name a function, or leave it out", "functions", "is empty")
+	}
+	if expires && s.Lifetime == 0 {
+		f.FailHint("give more than 0 seconds, or leave it out", "expires_in", "of 0 seconds is out of bounds")
+	}
 	if err := f.End(); err != nil {
 		return err
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// credential is one way to use a token: by its secret, or by the one before the last rotation.
+// credential is one way to use a token: by its secret, by the secret before the last rotation, or by
+// its login and password.
 type credential struct {
 	*state
 	until   int64       // Unix nanoseconds from which it is not valid; 0: none

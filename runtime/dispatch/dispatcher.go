@@ -125,7 +125,8 @@ func (d *Dispatcher) QueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 
 // Reserve reserves places in the backlog for n executions that are about to be accepted, and
 // memory for their group, nil if they are no tasks. use is that of their tenant. After nil, the caller
-// must call [Dispatcher.Unreserve]. The errors are CodeTooBusy, and CodeTooLarge beyond the limit of the tenant.
+// must call [Dispatcher.Unreserve]. The errors are CodeTooBusy, and CodeTooLarge for more executions
+// than the tenant may ever have queued.
 func (d *Dispatcher) Reserve(n int, g *TaskGroup, use *runtime.TenantUse) error {
 	if err := use.Reserve(n); err != nil {
 		return err

@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,6 +95,9 @@ func DecodeToken(id string, value []byte) (runtime.Token, error) {
 		return t, fmt.Errorf("the value is damaged: the scope %s does not match the tenant %q", r.Scope, r.Tenant)
 	}
 	if p := r.Password; p != nil {
+		if p.Time == 0 || p.Parallelism == 0 {
+			return t, errors.New("the value is damaged: it has no parameters of the password hash")
+		}
 		t.Password = &runtime.PasswordHash{Salt: p.Salt, Hash: p.Hash, Time: p.Time, Memory: p.Memory, Parallelism: p.Parallelism}
 	} else if t.Hash, err = decodeHash(r.Hash); err != nil {
 		return t, err

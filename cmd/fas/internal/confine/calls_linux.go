@@ -22,7 +22,7 @@ var allowed = []uint32{
 	unix.SYS_EVENTFD2, unix.SYS_TIMERFD_CREATE, unix.SYS_TIMERFD_SETTIME, unix.SYS_TIMERFD_GETTIME,
 	// Files that are open.
 	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_READV, unix.SYS_WRITEV, unix.SYS_PREADV, unix.SYS_PWRITEV,
-	unix.SYS_PREADV2, unix.SYS_PWRITEV2, unix.SYS_LSEEK, unix.SYS_CLOSE, unix.SYS_CLOSE_RANGE, unix.SYS_DUP, unix.SYS_DUP3, unix.SYS_FCNTL,
+	unix.SYS_PREADV2, unix.SYS_PWRITEV2, unix.SYS_LSEEK, unix.SYS_CLOSE, unix.SYS_CLOSE_RANGE, unix.SYS_DUP, unix.SYS_DUP3,
 	unix.SYS_FLOCK, unix.SYS_PIPE2, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_SYNC_FILE_RANGE, unix.SYS_SYNCFS, unix.SYS_FTRUNCATE, unix.SYS_TRUNCATE,
 	unix.SYS_FALLOCATE, unix.SYS_FADVISE64, unix.SYS_READAHEAD, unix.SYS_COPY_FILE_RANGE, unix.SYS_SENDFILE, unix.SYS_SPLICE,
 	unix.SYS_GETDENTS64, unix.SYS_FSTAT, unix.SYS_FSTATFS, unix.SYS_FCHMOD,
@@ -69,6 +69,14 @@ var requests = []uint32{
 	unix.TCGETS, unix.TIOCGWINSZ, unix.TIOCINQ,
 }
 
+// fileCommands are the commands of fcntl that the process needs. Not among them: F_SETOWN, F_SETOWN_EX
+// and F_SETSIG, with which a file sends signals to other processes.
+var fileCommands = []uint32{
+	unix.F_DUPFD, unix.F_DUPFD_CLOEXEC, unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL,
+	unix.F_GETLK, unix.F_SETLK, unix.F_SETLKW, unix.F_OFD_GETLK, unix.F_OFD_SETLK, unix.F_OFD_SETLKW,
+	unix.F_GETPIPE_SZ, unix.F_SETPIPE_SZ, unix.F_GET_SEALS, unix.F_ADD_SEALS,
+}
+
 // threadFlags are the flags of clone(2) that decide whether it makes a thread of this process, and
 // in its namespaces.
 const threadFlags = unix.CLONE_THREAD | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER |
@@ -83,6 +91,7 @@ func someAllowed(pid uint32) []conditional {
 	type alternatives = [][]check
 	return []conditional{
 		{unix.SYS_IOCTL, alternatives{{{argument: 1, values: requests}}}},
+		{unix.SYS_FCNTL, alternatives{{{argument: 1, values: fileCommands}}}},
 		{unix.SYS_TGKILL, alternatives{{{values: []uint32{pid}}}}},
 		{unix.SYS_KILL, alternatives{{{values: []uint32{pid}}}}},
 		{unix.SYS_CLONE, alternatives{{{mask: threadFlags, values: []uint32{unix.CLONE_THREAD}}}}},

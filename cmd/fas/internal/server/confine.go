@@ -6,8 +6,8 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/confine"
 )
 
-// confine gives up the rights of the process that the server does not need to serve: see "A second
-// wall" in SECURITY.md.
+// confine gives up the rights of the process that the server does not need to serve: see "Walls around
+// the server" in SECURITY.md.
 func (s *server) confine() {
 	if s.Unconfined {
 		s.log.Warn("the server keeps all rights of its user, so that an escape from the sandbox has them too",
