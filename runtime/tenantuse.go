@@ -63,6 +63,9 @@ func (u *TenantUse) Leave() {
 // Close refuses further requests.
 func (u *TenantUse) Close() { u.closed.Store(true) }
 
+// Reopen ends Close.
+func (u *TenantUse) Reopen() { u.closed.Store(false) }
+
 // Requests returns the number of requests in progress. Once it is zero after Close, no request is in
 // progress any more; those that Enter refuses may be counted for a moment.
 func (u *TenantUse) Requests() int64 { return u.requests.Load() }

@@ -175,13 +175,14 @@ func (k *Keeper) DeleteTenant(ctx context.Context, name runtime.Tenant, force bo
 		return runtime.TenantRecord{}, err
 	}
 	if !force {
-		if err := k.checkEmpty(ctx, name); err != nil {
+		if err := k.closeEmpty(ctx, t); err != nil {
 			return runtime.TenantRecord{}, err
 		}
 	}
 	deleting := t.TenantRecord
 	deleting.Deleting = true
 	if err := k.store.PutTenant(deleting, t.ids); err != nil {
+		t.use.Reopen()
 		return runtime.TenantRecord{}, err
 	}
 	t.TenantRecord = deleting
@@ -191,6 +192,26 @@ func (k *Keeper) DeleteTenant(ctx context.Context, name runtime.Tenant, force bo
 	}
 	k.awaken()
 	return deleting, nil
+}
+
+// closeEmpty closes the use of a tenant that has no functions and jobs, and no requests that may create
+// some. Otherwise it returns an error.
+func (k *Keeper) closeEmpty(ctx context.Context, t *tenant) error {
+	if err := k.checkEmpty(ctx, t.Name); err != nil {
+		return err
+	}
+	t.use.Close()
+	err := error(nil)
+	if t.use.Requests() > 0 {
+		err = runtime.Errorf(runtime.CodeConflict, "the tenant %q has requests in progress, which may create something", string(t.Name)).
+			WithHint("try again when they have ended, or delete the tenant with force=true, which deletes everything that it owns")
+	} else {
+		err = k.checkEmpty(ctx, t.Name)
+	}
+	if err != nil {
+		t.use.Reopen()
+	}
+	return err
 }
 
 // checkEmpty returns an error for a tenant that has functions or jobs.

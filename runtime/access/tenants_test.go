@@ -120,6 +120,29 @@ func without(all []string, name string) (rest []string) {
 	return rest
 }
 
+// TestOnlyEmptyTenantsAreDeleted: without force, a tenant with a request in progress stays, because that
+// may create something, and goes on as before.
+func TestOnlyEmptyTenantsAreDeleted(t *testing.T) {
+	k := open(t, access.Options{Store: newStore()})
+	defer k.Close()
+	_, secret := create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
+	k.SetEngine(newEngine())
+	who, err := k.Authenticate([]byte(secret))
+	if err != nil || !who.Use.Enter() {
+		t.Fatal(err)
+	}
+	_, err = k.DeleteTenant(t.Context(), "a", false)
+	wantCode(t, err, runtime.CodeConflict)
+	if !who.Use.Enter() {
+		t.Error("the tenant stays, and its requests are refused")
+	}
+	who.Use.Leave()
+	who.Use.Leave()
+	if got, err := k.DeleteTenant(t.Context(), "a", false); err != nil || !got.Deleting || who.Use.Enter() {
+		t.Errorf("an empty tenant: %+v, %v", got, err)
+	}
+}
+
 // TestDeleteTenant checks that a tenant goes in bounded steps, across errors and a restart, only when no
 // request of it is in progress, and that others keep all that they have.
 func TestDeleteTenant(t *testing.T) {

@@ -12,7 +12,7 @@ from json import dumps
 
 from _faas_boot import renewal, tlsengine
 
-MAX_FOLDER = 4_000_000  # bytes of a folder of certificates that are read
+MAX_FOLDER = 1 << 20  # bytes of a folder of certificates that are used: what the host takes at once
 MAX_PASSWORD = 1024  # bytes, as in OpenSSL
 
 _FIXED = ("/function/", "/usr/", "/etc/")  # folders whose files stay as they are
@@ -75,15 +75,23 @@ def roots_of_file(path, line):
 
 def roots_of_folder(path):
     """Return the certificates of a folder whose files have the names that OpenSSL looks for, or None."""
-    found, size = [], 0
+    found, left = [], MAX_FOLDER
     try:
-        for name in sorted(os.listdir(path)):
-            stem, _, number = name.partition(".")
-            if len(stem) == 8 and number.isdigit() and size < MAX_FOLDER:
-                found.append(read(os.path.join(path, name)))
-                size += len(found[-1])
+        names = sorted(os.listdir(path))
     except OSError:
-        pass  # as OpenSSL does
+        return None  # as OpenSSL does
+    for name in names:
+        stem, _, number = name.partition(".")
+        if len(stem) != 8 or not number.isdigit():
+            continue
+        try:
+            with open(os.path.join(path, name), "rb") as file:
+                text = file.read(left)
+        except OSError:
+            continue  # of other files alone
+        if len(text) < left:
+            found.append(text)
+            left -= len(text) + 1
     return Roots(b"\n".join(found), None, 0) if found else None
 
 

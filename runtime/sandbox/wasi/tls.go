@@ -154,6 +154,9 @@ func (s *System) tlsOf(g guest, c tlsCall, t *tlsConn) (r tlsResult, err errno) 
 		if t.socket != nil {
 			return r, eINVAL
 		}
+		if err := s.tlsAllowed(t); err != success {
+			return r, err
+		}
 		r.n = uint32(s.tlsCarry(g, c, t))
 	default:
 		if err := s.tlsAllowed(t); err != success {
