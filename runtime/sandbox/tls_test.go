@@ -391,6 +391,28 @@ func TestTLSClients(t *testing.T) {
 	})
 }
 
+// TestFolderOfCertificates: what cannot be read in a folder of certificates, or is too large, is left out
+// alone.
+func TestFolderOfCertificates(t *testing.T) {
+	names := tlsServers(t)
+	box := boxes["mapped"]
+	p := deployed(t, box, tlsImports+`
+def main(args, context):
+    os.mkdir("/tmp/trusted")
+    os.symlink("/tmp/none", "/tmp/trusted/00000000.0")
+    with open("/tmp/trusted/00000001.0", "w") as file: file.write("x" * 2_000_000)
+    for name in ("11111111.0", "22222222.1"):
+        with open("/tmp/trusted/" + name, "w") as file: file.write(args["ca"])
+    with open("/tmp/trusted/33333333.0", "w") as file: file.write("x" * 1_100_000)
+    context = ssl.create_default_context(capath="/tmp/trusted")
+    return connected(args, "tls", context).recv(100).decode()
+`, runtime.Limits{})
+	outcome := runOn(t, box, p, names, &loopback{})
+	if outcome.Failure != nil || !strings.HasPrefix(string(outcome.Result), `"TLS 1.3 `) {
+		t.Errorf("got %s, %+v", outcome.Result, outcome.Failure)
+	}
+}
+
 // tlsErrors are calls that fail, with the class, the number, the reason and the text of the exception, which are those
 // of native CPython with OpenSSL.
 var tlsErrors = []struct{ name, call, want string }{
