@@ -213,20 +213,20 @@ func (d *Dispatcher) Idle() (ahead int, idle bool) {
 }
 
 // Cancel stops the attempt of an execution, if there is one: the execution then ends as cancelled.
-// The store must have noted the cancellation already. returned reports that the attempt had ended
-// before, with an end that is not on disk yet.
-func (d *Dispatcher) Cancel(id string) (returned bool) {
+// The store must have noted the cancellation already. active reports that there is an attempt whose end
+// is not on disk, and returned that it had ended before.
+func (d *Dispatcher) Cancel(id string) (active, returned bool) {
 	d.mu.Lock()
 	a := d.plan.active[id]
 	if a == nil || a.returned && !a.cancelled {
 		d.mu.Unlock()
-		return a != nil
+		return a != nil, a != nil
 	}
 	a.cancelled = true
 	d.mu.Unlock()
 	a.cancel()
 	d.withdraw(a)
-	return false
+	return true, false
 }
 
 // Returned reports whether an execution has an attempt that has ended, and whose end is not on disk

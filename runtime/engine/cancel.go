@@ -31,20 +31,24 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	if err != nil {
 		return runtime.Execution{}, false, withOp("engine.cancel", err)
 	}
-	switch {
-	case x.State.Terminal():
+	if x.State.Terminal() {
 		if changed {
 			e.completions.Notify(x.ID)
 			e.attempts.Notify(x.ID)
 			e.onTaskCancelled(x)
 		}
-	case e.background.Cancel(x.ID): // it has returned since
-		e.awaitCommit(ctx, tenant, x.ID)
-		if x, err = e.store.GetExecution(tenant, x.ID); err != nil {
-			return runtime.Execution{}, false, withOp("engine.cancel", err)
-		}
-		changed = changed && x.State == runtime.StateCancelled
+		return x, changed, nil
 	}
+	active, returned := e.background.Cancel(x.ID)
+	if active && !returned {
+		return x, changed, nil
+	}
+	// It has returned since, and its end may be on disk already.
+	e.awaitCommit(ctx, tenant, x.ID)
+	if x, err = e.store.GetExecution(tenant, x.ID); err != nil {
+		return runtime.Execution{}, false, withOp("engine.cancel", err)
+	}
+	changed = changed && (x.State == runtime.StateCancelled || !active && !x.State.Terminal())
 	return x, changed, nil
 }
 
