@@ -134,7 +134,8 @@ stop
 start # finds the guest compiled, and the function stored
 expect "$want" functions run f -p text=abc --wait
 stop
-! grep -E '"level":"(WARN|ERROR)"' "$work/log" || fail "the server has logged warnings"
+# qemu has neither Landlock nor filters of system calls.
+! grep -E '"level":"(WARN|ERROR)"' "$work/log" | grep -v 'the server is confined less than on a newer system' || fail "the server has logged warnings"
 say "served"
 
 wait "$sandbox" || {
