@@ -94,7 +94,7 @@ func pathTo(r web.Route, params map[string]string) string {
 	return path
 }
 
-// withoutNames removes from an answer what tells the parameters of its request, and random ids of errors.
+// withoutNames removes from an answer the parameters of its request, and random ids of errors.
 func withoutNames(body string, params map[string]string) string {
 	values := slices.SortedFunc(maps.Values(params), func(a, b string) int { return len(b) - len(a) })
 	for _, value := range values {

@@ -66,7 +66,7 @@ func TestRateOfATenant(t *testing.T) {
 }
 
 // TestRunsOfATenantHammer begins and ends runs from several goroutines: there are never more than the
-// limit, and whoever waits as a queued run does is told of an end.
+// limit, and a run that waits as a queued one does learns that another has ended.
 func TestRunsOfATenantHammer(t *testing.T) {
 	const most = 3
 	u := runtime.NewTenantUse(runtime.TenantLimits{Runs: most})

@@ -196,7 +196,7 @@ func TestConnectIsChecked(t *testing.T) {
 	wantCode(t, "UDP with a proxy", err, runtime.CodePermissionDenied)
 }
 
-// TestClosedWhileConnecting: the end of a network ends its attempts, whoever uses them at the moment, and no
+// TestClosedWhileConnecting: the end of a network ends its attempts, also those in use at the moment, and no
 // descriptor is used after it was closed.
 func TestClosedWhileConnecting(t *testing.T) {
 	quiet, _ := silent(t)

@@ -482,8 +482,12 @@ return asyncio.run(get())`, `"hello x"`},
 const clientImports = "import asyncio, errno, os, select, socket, struct, time\n"
 
 // TestClients runs clients of the standard library, unmodified, against servers.
-func TestClients(t *testing.T) {
-	names := servers(t)
+func TestClients(t *testing.T) { runClients(t, servers(t), clientImports, clients) }
+
+// runClients runs each body of main twice in each box, with the imports before it and the names as args,
+// and compares the results.
+func runClients(t *testing.T, names map[string]any, imports string, clients []struct{ name, body, want string }) {
+	t.Helper()
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		if !box.guest.mapped && testing.Short() {
 			t.Skip("slow")
@@ -493,7 +497,7 @@ func TestClients(t *testing.T) {
 				continue
 			}
 			t.Run(c.name, func(t *testing.T) {
-				p := deployed(t, box, clientImports+"def main(args, context):\n"+indented(c.body), runtime.Limits{})
+				p := deployed(t, box, imports+"def main(args, context):\n"+indented(c.body), runtime.Limits{})
 				defer box.Forget(p.FunctionID, p.Version)
 				n := &loopback{}
 				for range 2 {

@@ -362,34 +362,7 @@ return found`, `[["OSError","[Errno 9] Bad file descriptor"],["OSError","[Errno 
 }
 
 // TestTLSClients runs clients with TLS of the standard library, unmodified, against servers.
-func TestTLSClients(t *testing.T) {
-	names := tlsServers(t)
-	eachBox(t, func(t *testing.T, box *Sandbox) {
-		if !box.guest.mapped && testing.Short() {
-			t.Skip("slow")
-		}
-		for i, c := range tlsClients {
-			if !sampled(box, i) {
-				continue
-			}
-			t.Run(c.name, func(t *testing.T) {
-				p := deployed(t, box, tlsImports+"def main(args, context):\n"+indented(c.body), runtime.Limits{})
-				defer box.Forget(p.FunctionID, p.Version)
-				n := &loopback{}
-				for range 2 {
-					outcome := runOn(t, box, p, names, n)
-					if outcome.Failure != nil {
-						t.Fatalf("%+v\n%s", *outcome.Failure, outcome.Logs.Data)
-					}
-					if got := string(outcome.Result); got != c.want {
-						t.Errorf("got  %s, want %s", got, c.want)
-					}
-					n.wait(t)
-				}
-			})
-		}
-	})
-}
+func TestTLSClients(t *testing.T) { runClients(t, tlsServers(t), tlsImports, tlsClients) }
 
 // TestFolderOfCertificates: what cannot be read in a folder of certificates, or is too large, is left out
 // alone.

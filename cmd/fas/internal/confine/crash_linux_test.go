@@ -83,7 +83,7 @@ func TestNoCoreDump(t *testing.T) {
 	}
 }
 
-// TestDumpsHaveNoMemory checks what a confined process tells the kernel about its core dumps, of
+// TestDumpsHaveNoMemory checks which core dumps a confined process permits the kernel to write, of
 // which one wall is enough.
 func TestDumpsHaveNoMemory(t *testing.T) {
 	needWalls(t)
