@@ -27,9 +27,10 @@ const (
 	historyTime = 6 * 24 * time.Hour
 	// pageSize is the number of executions on a page, and of each rare kind in the history.
 	pageSize = 100
-	// openExecutions is the number of unfinished executions: more than a server starts, which
-	// with historyBudget starts more than a page of them. They sleep, and use little memory.
+	// openExecutions is the number of unfinished executions. They sleep: half of them have started, because
+	// the tenant may have no more runs at once.
 	openExecutions = 2_000
+	startedRuns    = openExecutions / 2
 	historyBudget  = "32GB"
 )
 
@@ -207,7 +208,8 @@ func (l *lab) serveHistory(ctx context.Context, n int, now time.Time) (*server, 
 	if err := store.Close(); err != nil {
 		return nil, err
 	}
-	s, err := l.serveIn(ctx, data, "--retention-count", strconv.Itoa(2*manyExecutions), "--memory-budget", historyBudget)
+	s, err := l.serveIn(ctx, data, "--retention-count", strconv.Itoa(2*manyExecutions), "--memory-budget", historyBudget,
+		"--tenant-runs", strconv.Itoa(startedRuns))
 	if err != nil {
 		return nil, err
 	}

@@ -64,18 +64,21 @@ func (l *lab) serveCompiled(ctx context.Context) (*server, error) {
 
 // compiledData creates a data folder that holds the compiled guest.
 func (l *lab) compiledData(ctx context.Context) (string, error) {
-	data, err := l.newFolder("data")
-	if err != nil {
-		return "", err
-	}
 	if l.compiled == "" {
-		s, err := l.serveIn(ctx, data)
+		first, err := l.newFolder("data")
+		if err != nil {
+			return "", err
+		}
+		s, err := l.serveIn(ctx, first)
 		if err != nil {
 			return "", err
 		}
 		s.stop()
-		l.compiled = filepath.Join(l.tmp, "compiled")
-		return data, os.CopyFS(l.compiled, os.DirFS(filepath.Join(data, "cache")))
+		l.compiled = filepath.Join(first, "cache")
+	}
+	data, err := l.newFolder("data")
+	if err != nil {
+		return "", err
 	}
 	return data, os.CopyFS(filepath.Join(data, "cache"), os.DirFS(l.compiled))
 }
