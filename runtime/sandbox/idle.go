@@ -6,11 +6,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// idleSlots holds slots in the order of their last use, and those with one image of one tenant apart.
-// A look-up takes constant time: there may be thousands of slots, and runs wait for it.
+// idleSlots holds slots in the order of their last use, those apart that have a mapped image loaded, and
+// those with one image of one tenant as well. A look-up takes constant time: there may be thousands of
+// slots, and runs wait for it.
 type idleSlots struct {
-	all   slotList
-	byKey map[slotKey]slotList
+	copied, mapped slotList
+	byKey          map[slotKey]slotList
 }
 
 // slotKey is the state of a slot that is of use to a run. Slots without an image have a zero key.
@@ -26,6 +27,10 @@ func (s *slot) key() slotKey {
 	return slotKey{s.image, s.tenant}
 }
 
+// mapped reports whether loads map a part of the image. To load it costs a slot more than the processors'
+// caches gain if few slots take turns, so it is worth a slot of its own.
+func (img *image) mapped() bool { return img != nil && img.stretch.len() > 0 }
+
 // slotList is a list of slots, most recently used last.
 type slotList struct {
 	first, last *slot
@@ -37,7 +42,7 @@ type slotLink struct{ previous, next *slot }
 
 // The lists that a slot is in.
 const (
-	linkAll = iota
+	linkUse = iota
 	linkKey
 	links
 )
@@ -95,10 +100,18 @@ func (l slotList) smallest(link int, newestFirst bool, fits func(*slot) bool) (b
 	return best
 }
 
-func (i *idleSlots) len() int { return i.all.len }
+func (i *idleSlots) len() int { return i.copied.len + i.mapped.len }
+
+// list returns the slots that have an image loaded like this one: a mapped one or not.
+func (i *idleSlots) list(img *image) *slotList {
+	if img.mapped() {
+		return &i.mapped
+	}
+	return &i.copied
+}
 
 func (i *idleSlots) add(s *slot) {
-	i.all.append(s, linkAll)
+	i.list(s.image).append(s, linkUse)
 	if i.byKey == nil {
 		i.byKey = make(map[slotKey]slotList)
 	}
@@ -109,7 +122,7 @@ func (i *idleSlots) add(s *slot) {
 
 // remove removes a slot, whose image must be the one with which it was added.
 func (i *idleSlots) remove(s *slot) {
-	i.all.remove(s, linkAll)
+	i.list(s.image).remove(s, linkUse)
 	list := i.byKey[s.key()]
 	if list.remove(s, linkKey); list.len == 0 {
 		delete(i.byKey, s.key())
@@ -118,15 +131,18 @@ func (i *idleSlots) remove(s *slot) {
 	i.byKey[s.key()] = list
 }
 
-// each returns the slots, least recently used first. The present one may be removed.
+// each returns the slots: those with a mapped image first, each kind least recently used first. The
+// present one may be removed.
 func (i *idleSlots) each() iter.Seq[*slot] {
 	return func(yield func(*slot) bool) {
-		for s := i.all.first; s != nil; {
-			next := s.links[linkAll].next
-			if !yield(s) {
-				return
+		for _, s := range []*slot{i.mapped.first, i.copied.first} {
+			for s != nil {
+				next := s.links[linkUse].next
+				if !yield(s) {
+					return
+				}
+				s = next
 			}
-			s = next
 		}
 	}
 }

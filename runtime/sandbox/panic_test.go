@@ -98,7 +98,7 @@ func TestPanicLeavesNothing(t *testing.T) {
 		if box.pool.idle.len() != 1 {
 			t.Fatalf("%d slots are idle", box.pool.idle.len())
 		}
-		slot := box.pool.idle.all.first
+		slot := newest(box)
 		slot.memory = &panickyMemory{slot.memory, c.method, c.n}
 		call := deploy
 		if !c.deploy {

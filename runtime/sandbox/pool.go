@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -10,10 +11,12 @@ import (
 )
 
 // pool holds the idle slots. Making a slot takes many times as long as a trivial run, and runs that
-// wait come and go in waves, so the pool keeps as many slots as were in use at once recently. The
-// memory that they keep is taken from an account.
+// wait come and go in waves, so the pool keeps as many slots as were in use at once recently. Beside
+// these, it keeps those that have a mapped image loaded while they are used. The memory that slots keep
+// is taken from an account.
 type pool struct {
 	limit   int // number of slots, with those in use, that are kept in any case
+	mapped  int // number of slots with a mapped image that are kept while they are used
 	account *memory.Account
 	// spare is the number of small slots that are in the pool without being charged: they are part
 	// of memory.Overhead. Without them, a server whose memory is full of runs would make a new slot
@@ -22,19 +25,25 @@ type pool struct {
 
 	mu     sync.Mutex
 	idle   idleSlots
-	spares int // slots in idle that are not charged
-	busy   int // calls that use a slot
-	peak   int // largest number of them in this period
-	before int // the same in the period before
+	spares int    // slots in idle that are not charged
+	busy   int    // calls that use a slot
+	peak   int    // largest number of them in this period
+	before int    // the same in the period before
+	puts   int    // calls of put
+	ended  [2]int // the same at the ends of the last two periods
 	closed bool
 }
+
+// mappedShare is the number of slots with a mapped image that the pool keeps, for each other one that it
+// keeps in any case.
+const mappedShare = 16
 
 // poolPeriod is the shortest time for which slots are kept that were in use at once; the longest is
 // twice as long.
 const poolPeriod = 10 * time.Second
 
-// kept returns the largest number of slots, with those in use, that there may be. It is called with
-// mu held.
+// kept returns the largest number of slots, with those in use and without idle ones that have a mapped
+// image, that there may be. It is called with mu held.
 func (p *pool) kept() int { return max(p.limit, p.peak, p.before) }
 
 // spareBytes is the largest size in bytes of a slot that need not be charged.
@@ -43,8 +52,8 @@ const spareBytes = 2 * runtime.MiB
 // take returns an idle slot whose memory can grow to a number of bytes, or nil if the caller should
 // create one; the caller uses a slot until it calls leave. It prefers a slot that has the image
 // loaded, then one with nothing loaded. It takes any other only if there are as many slots as are
-// kept, so that a few functions that alternate each retain slots of their own. From then on the
-// caller's reservation covers the slot's memory.
+// kept, so that functions that alternate each retain slots of their own: a few, and many whose images
+// are mapped. From then on the caller's reservation covers the slot's memory.
 func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
 	s := p.find(img, tenant, most)
 	if s != nil {
@@ -64,13 +73,22 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	if s == nil {
 		s = p.idle.byKey[slotKey{}].smallest(linkKey, true, fits)
 	}
-	if s == nil && p.idle.len()+p.busy > p.kept() {
-		s = p.idle.all.smallest(linkAll, false, fits)
+	if s == nil && p.isFull(img) {
+		s = cmp.Or(p.idle.list(img).smallest(linkUse, false, fits), p.idle.copied.smallest(linkUse, false, fits))
 	}
 	if s != nil {
 		p.remove(s)
 	}
 	return s
+}
+
+// isFull reports whether another slot for an image would be one more than are kept. It is called with mu
+// held.
+func (p *pool) isFull(img *image) bool {
+	if img.mapped() && p.idle.mapped.len < p.mapped && p.account.Free() >= idleOverhead {
+		return false
+	}
+	return p.idle.copied.len+p.busy > p.kept()
 }
 
 // remove removes a slot. It is called with mu held.
@@ -108,12 +126,26 @@ func (p *pool) put(s *slot) (surplus *slot) {
 			return s
 		}
 	}
-	if n := p.idle.len(); surplus == nil && n > 0 && n+max(p.busy, 1) > p.kept() {
-		surplus = p.idle.all.first
+	p.puts++
+	s.put = p.puts
+	if surplus == nil && p.overflows(s) {
+		surplus = p.idle.list(s.image).first
 		p.remove(surplus)
 	}
 	p.idle.add(s)
 	return surplus
+}
+
+// overflows reports whether an idle slot must go for another one. It is called with mu held.
+func (p *pool) overflows(s *slot) bool {
+	switch n := p.idle.list(s.image).len; {
+	case n == 0:
+		return false
+	case s.image.mapped():
+		return n >= p.mapped
+	default:
+		return n+max(p.busy, 1) > p.kept()
+	}
 }
 
 // replaceSpare makes a small slot a spare slot in place of the least recently used one that reserves
@@ -124,7 +156,8 @@ func (p *pool) replaceSpare(s *slot) (replaced *slot) {
 	if s.idle > spareBytes {
 		return nil
 	}
-	replaced = p.idle.all.smallest(linkAll, false, func(o *slot) bool { return o.isSpare && o.reserved < s.reserved })
+	smaller := func(o *slot) bool { return o.isSpare && o.reserved < s.reserved }
+	replaced = cmp.Or(p.idle.copied.smallest(linkUse, false, smaller), p.idle.mapped.smallest(linkUse, false, smaller))
 	if replaced == nil {
 		return nil
 	}
@@ -148,10 +181,17 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before, p.peak = p.peak, p.busy
-	for p.idle.len() > 0 && p.idle.len()+p.busy > p.kept() {
-		s := p.idle.all.first
-		p.remove(s)
-		removed = append(removed, s)
+	unused := p.ended[0]
+	p.ended = [2]int{p.ended[1], p.puts}
+	for s := range p.idle.each() {
+		surplus := p.idle.copied.len+p.busy > p.kept()
+		if s.image.mapped() {
+			surplus = p.idle.len()+p.busy > p.kept() && s.put <= unused
+		}
+		if surplus {
+			p.remove(s)
+			removed = append(removed, s)
+		}
 	}
 	return removed
 }

@@ -110,6 +110,64 @@ func TestPoolKeepsWhatWasBusy(t *testing.T) {
 	}
 }
 
+// TestPoolKeepsMappedSlots verifies that functions with mapped images have slots of their own while they are
+// used, up to a number and as long as there is memory, and that others have as many as without them.
+func TestPoolKeepsMappedSlots(t *testing.T) {
+	const limit, mapped = 2, 5
+	p := newTestPool(limit)
+	b := memory.New(runtime.GiB, nil)
+	others := b.Open(memory.Options{Name: "others"})
+	p.mapped, p.account = mapped, b.Open(memory.Options{Name: "idle instances"})
+	small := &image{size: pageSize}
+	images := make([]*image, mapped+1)
+	for i := range images {
+		images[i] = &image{size: pageSize, layout: layout{stretch: byteRange{0, pageSize}}}
+	}
+	call := func(img *image) (made bool) {
+		s := takeIdle(p, img, "x", pageSize)
+		if made = s == nil; made {
+			s = poolSlot(nil, "x", pageSize)
+		}
+		s.image = img
+		if surplus := p.put(s); surplus != nil {
+			t.Error("a call leaves a surplus slot")
+		}
+		return made
+	}
+	for range limit {
+		p.put(poolSlot(small, "x", pageSize))
+	}
+	for i, img := range images {
+		if made := call(img); made != (i < mapped) {
+			t.Errorf("mapped image %d: a slot was made: %v", i, made)
+		}
+	}
+	if call(images[mapped]) || call(images[1]) {
+		t.Error("a slot was made for an image that has one")
+	}
+	if p.idle.copied.len != limit || p.idle.mapped.len != mapped {
+		t.Errorf("%d and %d slots are kept", p.idle.copied.len, p.idle.mapped.len)
+	}
+	// Without memory for another one, the least recently used slot is taken.
+	p.mapped++
+	others.Add(b.Total())
+	taken := takeIdle(p, images[0], "x", pageSize)
+	others.Give(b.Total())
+	if taken == nil {
+		t.Fatal("a slot was made without memory for it")
+	}
+	p.put(taken)
+	p.nextPeriod()
+	call(images[1])
+	p.nextPeriod()
+	if removed := p.nextPeriod(); len(removed) != mapped-1 || p.idle.mapped.len != 1 || p.idle.copied.len != limit {
+		t.Errorf("%d slots were removed; %d and %d are kept", len(removed), p.idle.copied.len, p.idle.mapped.len)
+	}
+	if removed := p.nextPeriod(); len(removed) != 1 || p.idle.mapped.len != 0 || p.idle.copied.len != limit {
+		t.Errorf("%d slots were removed; %d and %d are kept without a call", len(removed), p.idle.copied.len, p.idle.mapped.len)
+	}
+}
+
 func TestPoolIsBounded(t *testing.T) {
 	p := newTestPool(2)
 	slots := []*slot{poolSlot(nil, "a", pageSize), poolSlot(nil, "b", pageSize), poolSlot(nil, "c", pageSize)}
@@ -135,7 +193,7 @@ func TestSpareSlotsNeedNoMemory(t *testing.T) {
 	b := memory.New(10*runtime.MiB, nil)
 	p := &pool{limit: 8, account: b.Open(memory.Options{Name: "idle instances"}), spare: 2}
 	others := b.Open(memory.Options{Name: "others"})
-	others.Add(b.Total())
+	others.Add(b.Total() - b.Reserve() - idleOverhead/2)
 	small := func() *slot { return &slot{idle: runtime.MiB} }
 	first, second := small(), small()
 	if p.put(first) != nil || p.put(second) != nil {
@@ -152,7 +210,7 @@ func TestSpareSlotsNeedNoMemory(t *testing.T) {
 	if removed, n := p.reclaim(1 << 40); len(removed) != 1 || removed[0] != large || n != large.idle {
 		t.Errorf("%d slots with %d bytes were reclaimed", len(removed), n)
 	}
-	if p.remove(p.idle.all.first); p.spares != 1 || first.isSpare {
+	if p.remove(p.idle.copied.first); p.spares != 1 || first.isSpare {
 		t.Errorf("%d slots are spare after one has left", p.spares)
 	}
 }

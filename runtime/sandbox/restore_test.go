@@ -140,13 +140,19 @@ func unequal(s *slot) int {
 func newest(box *Sandbox) *slot {
 	box.pool.mu.Lock()
 	defer box.pool.mu.Unlock()
-	return box.pool.idle.all.last
+	var last *slot
+	for s := range box.pool.idle.each() {
+		if last == nil || s.put > last.put {
+			last = s
+		}
+	}
+	return last
 }
 
 // dropNewest closes the slot that was returned last.
 func dropNewest(t testing.TB, box *Sandbox) {
+	s := newest(box)
 	box.pool.mu.Lock()
-	s := box.pool.idle.all.last
 	box.pool.remove(s)
 	box.pool.mu.Unlock()
 	if err := s.close(); err != nil {

@@ -34,7 +34,8 @@ type Options struct {
 	// GOMAXPROCS when the sandbox is opened.
 	Processors int
 	// IdleSlots is the number of instances that stay ready between runs; as many as were in use at
-	// once within the last ten seconds stay in any case. Zero: 8 per place.
+	// once within the last ten seconds stay in any case. Further ones with large images stay while they
+	// are used. Zero: 8 per place, and 16 times as many with large images.
 	IdleSlots int
 	// ImageDir is a folder, created with mode 0700, in which images are stored for which there is
 	// no memory. What is in it when the sandbox is opened or closed is removed. Empty, or in a file
@@ -62,6 +63,8 @@ type Options struct {
 	// which pages were written.
 	Portable bool
 
+	mappedSlots int // slots with a mapped image that stay while they are used
+
 	clock  wasi.Clock // the guests' clock in tests; nil: that of the machine
 	random io.Reader  // the guests' source of random bytes in tests; nil: crypto/rand
 }
@@ -69,7 +72,11 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.Log = cmp.Or(o.Log, slog.Default())
 	o.Processors = cmp.Or(max(o.Processors, 0), goruntime.GOMAXPROCS(0))
-	o.IdleSlots = cmp.Or(max(o.IdleSlots, 0), 8*o.Processors)
+	o.mappedSlots = max(o.IdleSlots, 0)
+	if o.IdleSlots <= 0 {
+		o.IdleSlots = 8 * o.Processors
+		o.mappedSlots = mappedShare * o.IdleSlots
+	}
 	if o.Memory == nil {
 		o.Memory = memory.New(memory.Machine()/2, o.Log)
 	}
@@ -139,7 +146,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.bundles.account, s.bundles.images, s.bundles.dropImages = s.accounts.bundles, s.bundleImages, s.dropImages
 	s.accounts.stacks.Add(stacks)
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
-	s.pool = &pool{limit: o.IdleSlots, account: s.accounts.idle, spare: spares}
+	s.pool = &pool{limit: o.IdleSlots, mapped: o.mappedSlots, account: s.accounts.idle, spare: spares}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
 	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)

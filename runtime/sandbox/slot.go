@@ -42,6 +42,7 @@ type slot struct {
 	idle     int64 // bytes that it keeps while it is in the pool
 	charged  int64 // bytes taken for it since it was put into the pool
 	isSpare  bool  // it is in the pool, and not charged
+	put      int   // number of the call that put it into the pool
 	links    [links]slotLink
 }
 
