@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"cmp"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -199,10 +200,15 @@ func tenantLimitError(format string, args ...any) *Error {
 	return err
 }
 
-// MaxTenantLimit is the largest value of each limit of a tenant.
-const MaxTenantLimit = 1_000_000
+// MaxTenantLimit is the largest value of a limit of a tenant that is a number, and MaxTenantBytes of one
+// that is a size in bytes.
+const (
+	MaxTenantLimit = 1_000_000
+	MaxTenantBytes = 1 << 50
+)
 
-// TenantLimits are the limits of a tenant. Zero: there is no limit, or none of this tenant alone.
+// TenantLimits are the limits of a tenant. Zero: there is no limit, or none of this tenant alone. They
+// are comparable. Those that are numbers are in [TenantNumbers], too.
 type TenantLimits struct {
 	RequestsPerSecond int
 	RequestBurst      int // requests that may arrive at once; zero: as many as per second
@@ -210,13 +216,38 @@ type TenantLimits struct {
 	Queued            int // executions that wait in the background
 }
 
+// TenantNumber describes a limit of a tenant that is a number.
+type TenantNumber struct {
+	Name  string // in the API
+	Text  string // for people: "20 runs"
+	Bytes bool   // it is a size in bytes
+	Of    func(*TenantLimits) *int
+}
+
+// TenantNumbers are the limits of a tenant that are numbers, in the order in which they are shown.
+var TenantNumbers = []TenantNumber{
+	{Name: "requests_per_second", Text: "requests per second", Of: func(l *TenantLimits) *int { return &l.RequestsPerSecond }},
+	{Name: "request_burst", Text: "requests at once", Of: func(l *TenantLimits) *int { return &l.RequestBurst }},
+	{Name: "runs", Text: "runs", Of: func(l *TenantLimits) *int { return &l.Runs }},
+	{Name: "queued", Text: "queued", Of: func(l *TenantLimits) *int { return &l.Queued }},
+}
+
+// Max returns the largest value of the limit.
+func (n *TenantNumber) Max() int {
+	if n.Bytes {
+		return MaxTenantBytes
+	}
+	return MaxTenantLimit
+}
+
 // Effective returns the limits of a tenant that has limits of its own beside the defaults.
 func (l TenantLimits) Effective(defaults TenantLimits) TenantLimits {
-	e := TenantLimits{
-		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, defaults.RequestsPerSecond),
-		Runs:              cmp.Or(l.Runs, defaults.Runs),
-		Queued:            cmp.Or(l.Queued, defaults.Queued),
+	e := l
+	for i := range TenantNumbers {
+		n := TenantNumbers[i].Of(&e)
+		*n = cmp.Or(*n, *TenantNumbers[i].Of(&defaults))
 	}
+	e.RequestBurst = 0
 	if e.RequestsPerSecond > 0 {
 		e.RequestBurst = cmp.Or(l.RequestBurst, l.RequestsPerSecond, defaults.RequestBurst, defaults.RequestsPerSecond)
 	}
@@ -225,31 +256,28 @@ func (l TenantLimits) Effective(defaults TenantLimits) TenantLimits {
 
 // Validate checks that the limits are in bounds.
 func (l TenantLimits) Validate() error {
-	for _, n := range []int{l.RequestsPerSecond, l.RequestBurst, l.Runs, l.Queued} {
-		if n < 0 || n > MaxTenantLimit {
-			return Errorf(CodeInvalidArgument, "the limit %d of a tenant is out of bounds", n).
-				WithHint("give a number from 1 to 1000000, or 0 for the default of the server")
+	for i := range TenantNumbers {
+		of := &TenantNumbers[i]
+		if n := *of.Of(&l); n < 0 || n > of.Max() {
+			return Errorf(CodeInvalidArgument, "the limit %s of a tenant, %d, is out of bounds", of.Name, n).
+				WithHint(fmt.Sprintf("give a number from 1 to %d, or 0 for the default of the server", of.Max()))
 		}
 	}
 	return nil
 }
 
-// TenantLimitsChange is a change of the limits of a tenant. Nil: it stays.
+// TenantLimitsChange is a change of the limits of a tenant.
 type TenantLimitsChange struct {
-	RequestsPerSecond, RequestBurst, Runs, Queued *int
+	Numbers map[string]int // new values by the names in TenantNumbers; others stay
 }
 
 // Of returns changed limits.
 func (c TenantLimitsChange) Of(l TenantLimits) TenantLimits {
-	set := func(to *int, n *int) {
-		if n != nil {
-			*to = *n
+	for i := range TenantNumbers {
+		if n, changed := c.Numbers[TenantNumbers[i].Name]; changed {
+			*TenantNumbers[i].Of(&l) = n
 		}
 	}
-	set(&l.RequestsPerSecond, c.RequestsPerSecond)
-	set(&l.RequestBurst, c.RequestBurst)
-	set(&l.Runs, c.Runs)
-	set(&l.Queued, c.Queued)
 	return l
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
@@ -10,8 +12,7 @@ import (
 
 func newTenantsUpdate(a *app) *cobra.Command {
 	var asJSON bool
-	limits := map[string]*int{"requests_per_second": new(int), "request_burst": new(int), "runs": new(int), "queued": new(int)}
-	flags := map[string]string{"requests_per_second": "requests-per-second", "request_burst": "request-burst", "runs": "runs", "queued": "queued"}
+	var limits runtime.TenantLimits
 	cmd := &cobra.Command{
 		Use:   "update NAME [--requests-per-second N] [--request-burst N] [--runs N] [--queued N] [--json]",
 		Short: "Change the limits of a tenant",
@@ -26,15 +27,16 @@ Prints the name. With --json the output is an object with the fields
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := wire.UpdateTenantRequest{Limits: make(map[string]*int)}
-			for name, n := range limits {
-				switch flag := flags[name]; {
-				case !cmd.Flags().Changed(flag):
-				case *n < 0 || *n > runtime.MaxTenantLimit:
-					return clierror.Usagef("give a number from 1 to 1000000, or 0 for the limit of the server", "the --%s %d is out of bounds", flag, *n)
+			for i := range runtime.TenantNumbers {
+				of := &runtime.TenantNumbers[i]
+				switch n := of.Of(&limits); {
+				case !cmd.Flags().Changed(limitFlag(of)):
+				case *n < 0 || *n > of.Max():
+					return clierror.Usagef(fmt.Sprintf("give a number from 1 to %d, or 0 for the limit of the server", of.Max()), "the --%s %d is out of bounds", limitFlag(of), *n)
 				case *n == 0:
-					r.Limits[name] = nil
+					r.Limits[of.Name] = nil
 				default:
-					r.Limits[name] = n
+					r.Limits[of.Name] = n
 				}
 			}
 			if len(r.Limits) == 0 {
@@ -53,10 +55,16 @@ Prints the name. With --json the output is an object with the fields
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(limits["requests_per_second"], "requests-per-second", 0, "`N` requests per second")
-	f.IntVar(limits["request_burst"], "request-burst", 0, "`N` requests that may arrive at once; 0: as many as per second")
-	f.IntVar(limits["runs"], "runs", 0, "`N` runs at once, those included that wait for memory")
-	f.IntVar(limits["queued"], "queued", 0, "`N` executions that wait in the background")
+	usages := map[string]string{
+		"requests_per_second": "`N` requests per second",
+		"request_burst":       "`N` requests that may arrive at once; 0: as many as per second",
+		"runs":                "`N` runs at once, those included that wait for memory",
+		"queued":              "`N` executions that wait in the background",
+	}
+	for i := range runtime.TenantNumbers {
+		n := &runtime.TenantNumbers[i]
+		limitVar(f, n.Of(&limits), n.Bytes, limitFlag(n), usages[n.Name])
+	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

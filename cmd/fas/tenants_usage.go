@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 func newTenantsUsage(a *app) *cobra.Command {
@@ -51,12 +51,10 @@ With --json the output is an object with the fields
 // limitsText returns the limits that there are.
 func limitsText(l wire.TenantLimits) string {
 	var all []string
-	for _, limit := range []struct {
-		name string
-		n    *int
-	}{{"requests per second", l.RequestsPerSecond}, {"requests at once", l.RequestBurst}, {"runs", l.Runs}, {"queued", l.Queued}} {
-		if limit.n != nil {
-			all = append(all, strconv.Itoa(*limit.n)+" "+limit.name)
+	values := l.Numbers()
+	for i := range runtime.TenantNumbers {
+		if n := &runtime.TenantNumbers[i]; values[n.Name] != nil {
+			all = append(all, limitText(n, *values[n.Name]))
 		}
 	}
 	if len(all) == 0 {

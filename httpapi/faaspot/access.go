@@ -87,7 +87,10 @@ func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
 		return &n
 	}
 	return wire.TenantLimits{
-		RequestsPerSecond: orNull(l.RequestsPerSecond), RequestBurst: orNull(l.RequestBurst), Runs: orNull(l.Runs), Queued: orNull(l.Queued),
+		RequestsPerSecond: orNull(l.RequestsPerSecond),
+		RequestBurst:      orNull(l.RequestBurst),
+		Runs:              orNull(l.Runs),
+		Queued:            orNull(l.Queued),
 	}
 }
 
@@ -179,9 +182,12 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	}
 	f.Quoted()
 	limits := f.Object("limits")
-	c := runtime.TenantLimitsChange{
-		RequestsPerSecond: limitField(limits, "requests_per_second"), RequestBurst: limitField(limits, "request_burst"),
-		Runs: limitField(limits, "runs"), Queued: limitField(limits, "queued"),
+	c := runtime.TenantLimitsChange{Numbers: make(map[string]int)}
+	for i := range runtime.TenantNumbers {
+		// Null is 0: that of the server.
+		if n := &runtime.TenantNumbers[i]; limits.Has(n.Name) || limits.Null(n.Name) {
+			c.Numbers[n.Name] = limits.Whole(n.Name, 1, n.Max())
+		}
 	}
 	if err := limits.End(); err != nil {
 		return err
@@ -194,15 +200,6 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 		return err
 	}
 	return web.WriteValue(ctx, renderTenant(t))
-}
-
-// limitField reads a limit: nil if it stays, 0 for null.
-func limitField(f *web.Fields, name string) *int {
-	if !f.Has(name) && !f.Null(name) {
-		return nil
-	}
-	n := f.Whole(name, 1, runtime.MaxTenantLimit)
-	return &n
 }
 
 func (a *api) tenantUsage(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {

@@ -16,6 +16,16 @@ type TenantLimits struct {
 	Queued            *int `json:"queued"`        // executions that wait in the background
 }
 
+// Numbers returns the limits that are numbers, by their names in the API.
+func (l *TenantLimits) Numbers() map[string]*int {
+	return map[string]*int{
+		"requests_per_second": l.RequestsPerSecond,
+		"request_burst":       l.RequestBurst,
+		"runs":                l.Runs,
+		"queued":              l.Queued,
+	}
+}
+
 // UpdateTenantRequest is a change of a tenant.
 type UpdateTenantRequest struct {
 	// Limits are the ones to change, by their names in [TenantLimits]; null: that of the server.

@@ -233,23 +233,25 @@ func TestLimitsAreDurable(t *testing.T) {
 	k := open(t, o)
 	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
 	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
-	runs, rate, none, wrong := 7, 10, 0, runtime.MaxTenantLimit+1
+	to := func(numbers map[string]int) runtime.TenantLimitsChange {
+		return runtime.TenantLimitsChange{Numbers: numbers}
+	}
 	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}); err != nil {
+		if _, err := k.UpdateTenant(name, to(map[string]int{"runs": 7, "queued": 7})); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}); err != nil {
+		if _, err := k.UpdateTenant(name, to(map[string]int{"requests_per_second": 10, "queued": 0})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &wrong})
+	_, err := k.UpdateTenant("a", to(map[string]int{"runs": runtime.MaxTenantLimit + 1}))
 	wantCode(t, err, runtime.CodeInvalidArgument)
-	_, err = k.UpdateTenant("none", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("none", to(map[string]int{"runs": 7}))
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = k.UpdateTenant("", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("", to(map[string]int{"runs": 7}))
 	wantCode(t, err, runtime.CodeNotFound)
 	s.fail(runtime.Errorf(runtime.CodeUnavailable, "the disk is full"))
-	_, err = k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &none})
+	_, err = k.UpdateTenant("a", to(map[string]int{"runs": 0}))
 	wantCode(t, err, runtime.CodeUnavailable)
 	s.fail(nil)
 	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, o)} {
