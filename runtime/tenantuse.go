@@ -9,7 +9,7 @@ import (
 
 // TenantUse counts what a tenant has in progress, and refuses what is beyond its limits. Nil is the
 // use of a tenant without limits that cannot be deleted: it counts nothing. All methods may be called
-// concurrently, and take no lock.
+// concurrently; those that count requests, runs and executions take no lock.
 type TenantUse struct {
 	requests, runs, queued atomic.Int64
 	closed                 atomic.Bool
@@ -17,7 +17,14 @@ type TenantUse struct {
 
 	began  time.Time
 	full   atomic.Int64 // nanoseconds since began at which the bucket of requests is full again
-	limits atomic.Pointer[TenantLimits]
+	limits atomic.Pointer[limitsInForce]
+	egress egressUse
+}
+
+// limitsInForce are limits, prepared for use.
+type limitsInForce struct {
+	TenantLimits
+	ceiling *EgressCeiling
 }
 
 // NewTenantUse returns the use of a tenant that has nothing in progress.
@@ -30,14 +37,29 @@ func NewTenantUse(l TenantLimits) *TenantUse {
 // SetLimits replaces the limits, which must be [TenantLimits.Effective]. What is in progress
 // continues. It reports whether a queued run waits, see [TenantUse.TryRun].
 func (u *TenantUse) SetLimits(l TenantLimits) (waits bool) {
-	u.limits.Store(&l)
+	ceiling, err := ParseEgressCeiling(l.Hosts())
+	if err != nil { // what cannot be read allows nothing
+		ceiling = &EgressCeiling{}
+	}
+	u.limits.Store(&limitsInForce{l, ceiling})
 	u.full.Store(0)
 	return u.waits.Swap(false)
 }
 
-// Usage returns what is in progress, and the limits.
+// Limits returns the limits.
+func (u *TenantUse) Limits() TenantLimits {
+	if u == nil {
+		return TenantLimits{}
+	}
+	return u.limits.Load().TenantLimits
+}
+
+// Usage returns what is in progress, what was sent and received today, and the limits.
 func (u *TenantUse) Usage() TenantUsage {
-	return TenantUsage{Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(), Limits: *u.limits.Load()}
+	return TenantUsage{
+		Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(),
+		Egress: u.Egress(time.Now()).Bytes, Limits: u.Limits(),
+	}
 }
 
 // Enter counts a request, which must call Leave in the end. It reports false, and counts nothing,
@@ -214,6 +236,12 @@ type TenantLimits struct {
 	RequestBurst      int // requests that may arrive at once; zero: as many as per second
 	Runs              int // at once, those included that wait for memory
 	Queued            int // executions that wait in the background
+	Functions         int
+	CodeBytes         int // of sources and contexts of all versions that are kept, and of bundles
+	StoredBytes       int // of everything else, such as executions with their results, jobs and dead letters
+	EgressBytes       int // that functions send and receive on a day, in UTC
+	// EgressHosts is a ceiling over the allow lists of functions, as [NormalEgressHosts] returns it.
+	EgressHosts string
 }
 
 // TenantNumber describes a limit of a tenant that is a number.
@@ -230,6 +258,10 @@ var TenantNumbers = []TenantNumber{
 	{Name: "request_burst", Text: "requests at once", Of: func(l *TenantLimits) *int { return &l.RequestBurst }},
 	{Name: "runs", Text: "runs", Of: func(l *TenantLimits) *int { return &l.Runs }},
 	{Name: "queued", Text: "queued", Of: func(l *TenantLimits) *int { return &l.Queued }},
+	{Name: "functions", Text: "functions", Of: func(l *TenantLimits) *int { return &l.Functions }},
+	{Name: "code_bytes", Text: "of code", Bytes: true, Of: func(l *TenantLimits) *int { return &l.CodeBytes }},
+	{Name: "stored_bytes", Text: "stored", Bytes: true, Of: func(l *TenantLimits) *int { return &l.StoredBytes }},
+	{Name: "egress_bytes", Text: "of egress a day", Bytes: true, Of: func(l *TenantLimits) *int { return &l.EgressBytes }},
 }
 
 // Max returns the largest value of the limit.
@@ -247,6 +279,7 @@ func (l TenantLimits) Effective(defaults TenantLimits) TenantLimits {
 		n := TenantNumbers[i].Of(&e)
 		*n = cmp.Or(*n, *TenantNumbers[i].Of(&defaults))
 	}
+	e.EgressHosts = cmp.Or(l.EgressHosts, defaults.EgressHosts)
 	e.RequestBurst = 0
 	if e.RequestsPerSecond > 0 {
 		e.RequestBurst = cmp.Or(l.RequestBurst, l.RequestsPerSecond, defaults.RequestBurst, defaults.RequestsPerSecond)
@@ -263,12 +296,14 @@ func (l TenantLimits) Validate() error {
 				WithHint(fmt.Sprintf("give a number from 1 to %d, or 0 for the default of the server", of.Max()))
 		}
 	}
-	return nil
+	_, err := ParseEgressCeiling(l.Hosts())
+	return err
 }
 
 // TenantLimitsChange is a change of the limits of a tenant.
 type TenantLimitsChange struct {
-	Numbers map[string]int // new values by the names in TenantNumbers; others stay
+	Numbers     map[string]int // new values by the names in TenantNumbers; others stay
+	EgressHosts *string        // nil: it stays
 }
 
 // Of returns changed limits.
@@ -278,11 +313,16 @@ func (c TenantLimitsChange) Of(l TenantLimits) TenantLimits {
 			*TenantNumbers[i].Of(&l) = n
 		}
 	}
+	if c.EgressHosts != nil {
+		l.EgressHosts = *c.EgressHosts
+	}
 	return l
 }
 
-// TenantUsage is what a tenant has in progress, and its limits.
+// TenantUsage is what a tenant has in progress, what it has stored, and its limits.
 type TenantUsage struct {
 	Requests, Runs, Queued int64
+	Stored                 TenantStored
+	Egress                 int64        // bytes that functions have sent and received today, in UTC
 	Limits                 TenantLimits // effective
 }

@@ -449,7 +449,7 @@ func TestDropsAreBounded(t *testing.T) {
 		}
 		must(t, s.Record(batch))
 	}
-	targets := s.usage.targets(runtime.Retention{Count: 1})
+	targets := s.usage.targets(runtime.Retention{Count: 1}, s.holdings.historyLimit)
 	d := drop{s: s, target: &targets[0]}
 	more, err := d.collect(c.at.Add(time.Hour), 0, runtime.Retention{Count: 1})
 	if err != nil || !more || len(d.victims) != dropBatch || d.from == nil {
