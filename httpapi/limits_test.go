@@ -174,7 +174,7 @@ func TestStorageLimitsOfTenants(t *testing.T) {
 		for _, r := range all {
 			switch {
 			case r.Status == 200:
-			case r.Status == 429 && r.Header.Get("Retry-After") == "60" && strings.Contains(r.Body, message) && strings.Contains(r.Body, "operator"):
+			case r.Status == 429 && r.Header.Get("Retry-After") == "10" && strings.Contains(r.Body, message) && strings.Contains(r.Body, "operator"):
 				n++
 			default:
 				t.Errorf("%d %v %s", r.Status, r.Header, r.Body)

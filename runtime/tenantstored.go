@@ -10,7 +10,7 @@ type TenantStored struct {
 }
 
 // FullRetry is the RetryAfter of the errors for tenants that have stored as much as they may.
-const FullRetry = time.Minute
+const FullRetry = 10 * time.Second
 
 // CheckFunctions returns an error if a tenant that has functions may not have more of them. It and the
 // methods below permit everything that adds nothing. The errors are CodeTooBusy, or CodeTooLarge for

@@ -220,7 +220,10 @@ var countedKinds = map[byte]func(value []byte) (tally, error){
 	keys.KindFunction: func([]byte) (tally, error) { return tally{functions: 1}, nil },
 	keys.KindVersion: func(value []byte) (tally, error) {
 		v, err := record.DecodeVersion(value)
-		return tally{sources: int64(v.Source + v.Context)}, err
+		if err != nil {
+			return tally{}, nil // the other functions need not suffer from it
+		}
+		return tally{sources: int64(v.Source + v.Context)}, nil
 	},
 	keys.KindAccepted: func(value []byte) (tally, error) {
 		x, err := record.DecodeAccepted(value)

@@ -15,7 +15,7 @@ func newTenantsUpdate(a *app) *cobra.Command {
 	var limits runtime.TenantLimits
 	var hosts []string
 	cmd := &cobra.Command{
-		Use:   "update NAME [--requests-per-second N] [--request-burst N] [--runs N] [--queued N] [--functions N] [--code-bytes SIZE] [--stored-bytes SIZE] [--egress-bytes SIZE] [--egress-hosts RULE...] [--json]",
+		Use:   "update NAME [--LIMIT VALUE]... [--json]",
 		Short: "Change the limits of a tenant",
 		Long: `Change the limits of a tenant, at once. What is beyond a new limit continues, and what is
 stored stays, except for the history of executions, which loses its oldest. A limit of 0
