@@ -3,7 +3,9 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -286,5 +288,75 @@ func TestRefusedWritesDoNotCount(t *testing.T) {
 		t.Errorf("refused writes count: %+v, and before %+v", after, before)
 	}
 	free = 1 << 40
+	checkInvariants(t, s)
+}
+
+// TestJobsOfATenantAreBounded changes jobs of a tenant that is full, and runs one to its end: revisions and
+// executions count as long as they are stored, and what is full takes no more of them.
+func TestJobsOfATenantAreBounded(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	s, c := openOn(t, fs, "store"), newClerk()
+	limits := limitTenants(s)
+	x := newRun(t, s, c, 3)
+	j, err := s.GetJobByID(x.Tenant, x.JobID)
+	must(t, err)
+	revise := func(description string) error {
+		next := j
+		next.Revision++
+		next.Spec.Env = []runtime.EnvVar{{Name: "TEXT", Value: description}}
+		err := s.UpdateJob(next)
+		if err == nil {
+			j = next
+		}
+		return err
+	}
+	text := string(bytes.Repeat([]byte("x"), 2000))
+	for range runtime.KeptRevisions {
+		must(t, revise(text))
+	}
+	checkInvariants(t, s)
+	limits.Store(&runtime.TenantLimits{StoredBytes: int(s.Stored("default").Bytes)})
+	wantCode(t, revise(text+text), runtime.CodeTooBusy)
+	must(t, revise(text)) // in place of another one
+	renamed := j
+	renamed.DisplayName = text
+	wantCode(t, s.UpdateJob(renamed), runtime.CodeTooBusy)
+	must(t, revise("short"))
+	checkInvariants(t, s)
+
+	// Tasks end, and one is queued again with its output, although there is no room.
+	limits.Store(&runtime.TenantLimits{StoredBytes: 1})
+	running := startTasks(t, s, x, 3)
+	again := running[0]
+	again.State, again.FunctionFailures, again.NotBefore = runtime.StateQueued, 1, c.at
+	again.Logs = runtime.Logs{Data: bytes.Repeat([]byte("a line\n"), 1000), Marks: []runtime.LogMark{{Stream: 1}}}
+	settled, err := s.Finish([]runtime.Execution{again, ended(running[1]), ended(running[2])}, c.at)
+	must(t, errors.Join(err, settled[0].Err, settled[1].Err, settled[2].Err))
+	s, _ = wantSameAfterRestart(t, s, fs)
+	limitTenants(s).Store(&runtime.TenantLimits{StoredBytes: 1})
+	_, _, _, err = s.CancelJobExecution(x.Tenant, x.ID, c.at)
+	must(t, err)
+	checkInvariants(t, s)
+	must(t, s.DeleteJob(x.Tenant, x.JobID))
+	must(t, s.Expire(c.at.Add(time.Hour), runtime.Retention{}))
+	checkInvariants(t, s)
+}
+
+// TestHistoryOfOthersStays checks that a limit on what a tenant stores takes nothing from others.
+func TestHistoryOfOthersStays(t *testing.T) {
+	t.Parallel()
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	limits := limitTenants(s)
+	recordOf(t, s, c, "default", "f", 20, 100)
+	others := recordOf(t, s, c, "other", "f", 20, 100)
+	limits.Store(&runtime.TenantLimits{StoredBytes: int(s.Stored("default").Bytes) / 2})
+	must(t, s.Expire(c.at.Add(time.Hour), runtime.Retention{}))
+	if got := len(keptOf(t, s, "default", "f")); got < 8 || got > 10 {
+		t.Errorf("%d of 20 executions are kept, want about half", got)
+	}
+	if got := keptOf(t, s, "other", "f"); !slices.Equal(got, others) {
+		t.Errorf("%d executions of another tenant are kept, want all", len(got))
+	}
 	checkInvariants(t, s)
 }
