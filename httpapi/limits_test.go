@@ -161,3 +161,69 @@ func TestRequestsOfTenants(t *testing.T) {
 		t.Errorf("%d requests were refused without a limit", n)
 	}
 }
+
+// TestStorageLimitsOfTenants lets one tenant deploy and create more than it may, with requests that arrive
+// at once; a neighbour is not kept out, and the usage has what is stored.
+func TestStorageLimitsOfTenants(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	a, b := newTenant(t, s, "tenant-a"), newTenant(t, s, "tenant-b")
+	limit(t, s, "tenant-a", `{"functions":3,"code_bytes":1048576,"stored_bytes":8192,"egress_bytes":1000,"egress_hosts":["*.Example.com:443"]}`)
+	full := func(all []apitest.Answer, message string) (n int) {
+		t.Helper()
+		for _, r := range all {
+			switch {
+			case r.Status == 200:
+			case r.Status == 429 && r.Header.Get("Retry-After") == "10" && strings.Contains(r.Body, message) && strings.Contains(r.Body, "operator"):
+				n++
+			default:
+				t.Errorf("%d %v %s", r.Status, r.Header, r.Body)
+			}
+		}
+		return n
+	}
+	// numbered sends 12 requests at once, each with a number of its own.
+	numbered := func(send func(i int) apitest.Answer) []apitest.Answer {
+		next := make(chan int, 12)
+		for i := range cap(next) {
+			next <- i
+		}
+		return answers(cap(next), func() apitest.Answer { return send(<-next) })
+	}
+	put := func(n tenantOf, name string) apitest.Answer {
+		return n.do(t, "PUT", "/v1/functions", fmt.Sprintf(`{"name":%q,"code":"def main(args, context): pass","memory":64}`, name), nil)
+	}
+	deploy := func(n tenantOf) []apitest.Answer {
+		return numbered(func(i int) apitest.Answer { return put(n, fmt.Sprint("f", i)) })
+	}
+	job := func(n tenantOf) []apitest.Answer {
+		return numbered(func(i int) apitest.Answer {
+			return n.do(t, "POST", "/v0/jobs", fmt.Sprintf(`{"metadata":{"name":"j%d"},"spec":{"function":"mine"}}`, i), nil)
+		})
+	}
+	for _, n := range []tenantOf{a, b} {
+		if _, err := s.Engine.CreateFunction(t.Context(), runtime.FunctionSpec{Tenant: runtime.Tenant(n.name), Name: "mine", Source: []byte("def main(args, context): pass\n"), Limits: runtime.Limits{Memory: runtime.MinMemory, Tmp: runtime.MiB}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := full(deploy(a), "has 3 functions, and may have 3"); n != 10 {
+		t.Errorf("%d of 12 deployments were refused, want 10", n)
+	}
+	if n := full(job(a), "queued executions, jobs and callbacks"); n == 0 || n == 12 {
+		t.Errorf("%d of 12 jobs were refused", n)
+	}
+	if n := full(job(b), "nothing"); n != 0 {
+		t.Errorf("%d jobs of the neighbour were refused", n)
+	}
+	if n := full(deploy(b), "nothing"); n != 0 {
+		t.Errorf("%d deployments of the neighbour were refused", n)
+	}
+	usage := a.ok(t, "GET", "/v1/usage", "", nil).Body
+	if !strings.Contains(usage, `"functions":3,"code_bytes":`) || !strings.Contains(usage, `"egress_hosts":["*.example.com:443"]`) {
+		t.Error(usage)
+	}
+	a.ok(t, "DELETE", "/v1/functions/mine", "", nil)
+	if n := full([]apitest.Answer{put(a, "again"), put(a, "more")}, "has 3 functions"); n != 1 {
+		t.Errorf("after a deletion %d of 2 deployments were refused", n)
+	}
+}

@@ -10,6 +10,8 @@ type AccessStore interface {
 	// PutTenant stores a tenant in place of one with its name, and deletes the tokens with the ids in
 	// the same batch.
 	PutTenant(t TenantRecord, revoked []string) error
+	// PutTenants stores tenants, in one batch.
+	PutTenants(all []TenantRecord) error
 	// PutTokens stores tokens in place of those with their ids.
 	PutTokens(all []Token) error
 	// DeleteToken deletes a token. Without one with the id it does nothing.

@@ -38,6 +38,9 @@ type Version struct {
 	Created    time.Time
 }
 
+// CodeBytes returns the size of the source and the context, in bytes.
+func (v *Version) CodeBytes() int64 { return int64(len(v.Source) + len(v.Context)) }
+
 // KeptVersions is the number of versions of a function that are stored, including the current
 // one.
 const KeptVersions = 10

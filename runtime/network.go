@@ -12,9 +12,9 @@ import (
 // Networks opens the networks of runs, within the bounds that the operator sets. Its methods may be
 // called concurrently.
 type Networks interface {
-	// CheckAllow returns an error if the operator lets no function reach what an allow list allows.
-	// The list is one that [NormalAllow] has returned.
-	CheckAllow(allow []string) error
+	// CheckAllow returns an error if the operator lets no function of a tenant reach what an allow list
+	// allows. The list is one that [NormalAllow] has returned.
+	CheckAllow(tenant Tenant, allow []string) error
 	// Open returns the network of a run of a program. The caller must close it.
 	Open(p *Program) Network
 }

@@ -15,6 +15,9 @@ type Store interface {
 // missing function the error is CodeNotFound, for a taken name CodeAlreadyExists. The caller owns
 // the slices that are returned.
 type FunctionStore interface {
+	// CheckRoom returns the error of CreateFunction for a tenant that may not have another function with
+	// code bytes of source and context, according to its limits.
+	CheckRoom(tenant Tenant, code int64) error
 	// CreateFunction stores f and its first version, whose bundle must be held.
 	CreateFunction(f Function, v Version, c Change) error
 	// UpdateFunction replaces the function with f.ID by f, whose name may be new. If v is not nil

@@ -2,13 +2,14 @@ package runtime
 
 import (
 	"cmp"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
 
 // TenantUse counts what a tenant has in progress, and refuses what is beyond its limits. Nil is the
 // use of a tenant without limits that cannot be deleted: it counts nothing. All methods may be called
-// concurrently, and take no lock.
+// concurrently; those that count requests, runs and executions take no lock.
 type TenantUse struct {
 	requests, runs, queued atomic.Int64
 	closed                 atomic.Bool
@@ -16,7 +17,14 @@ type TenantUse struct {
 
 	began  time.Time
 	full   atomic.Int64 // nanoseconds since began at which the bucket of requests is full again
-	limits atomic.Pointer[TenantLimits]
+	limits atomic.Pointer[limitsInForce]
+	egress egressUse
+}
+
+// limitsInForce are limits, prepared for use.
+type limitsInForce struct {
+	TenantLimits
+	ceiling *EgressCeiling
 }
 
 // NewTenantUse returns the use of a tenant that has nothing in progress.
@@ -29,14 +37,29 @@ func NewTenantUse(l TenantLimits) *TenantUse {
 // SetLimits replaces the limits, which must be [TenantLimits.Effective]. What is in progress
 // continues. It reports whether a queued run waits, see [TenantUse.TryRun].
 func (u *TenantUse) SetLimits(l TenantLimits) (waits bool) {
-	u.limits.Store(&l)
+	ceiling, err := ParseEgressCeiling(l.Hosts())
+	if err != nil { // what cannot be read allows nothing
+		ceiling = &EgressCeiling{}
+	}
+	u.limits.Store(&limitsInForce{l, ceiling})
 	u.full.Store(0)
 	return u.waits.Swap(false)
 }
 
-// Usage returns what is in progress, and the limits.
+// Limits returns the limits.
+func (u *TenantUse) Limits() TenantLimits {
+	if u == nil {
+		return TenantLimits{}
+	}
+	return u.limits.Load().TenantLimits
+}
+
+// Usage returns what is in progress, what was sent and received today, and the limits.
 func (u *TenantUse) Usage() TenantUsage {
-	return TenantUsage{Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(), Limits: *u.limits.Load()}
+	return TenantUsage{
+		Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(),
+		Egress: u.Egress(time.Now()).Bytes, Limits: u.Limits(),
+	}
 }
 
 // Enter counts a request, which must call Leave in the end. It reports false, and counts nothing,
@@ -199,24 +222,65 @@ func tenantLimitError(format string, args ...any) *Error {
 	return err
 }
 
-// MaxTenantLimit is the largest value of each limit of a tenant.
-const MaxTenantLimit = 1_000_000
+// MaxTenantLimit is the largest value of a limit of a tenant that is a number, and MaxTenantBytes of one
+// that is a size in bytes.
+const (
+	MaxTenantLimit = 1_000_000
+	MaxTenantBytes = 1 << 50
+)
 
-// TenantLimits are the limits of a tenant. Zero: there is no limit, or none of this tenant alone.
+// TenantLimits are the limits of a tenant. Zero: there is no limit, or none of this tenant alone. They
+// are comparable. Those that are numbers are in [TenantNumbers], too.
 type TenantLimits struct {
 	RequestsPerSecond int
 	RequestBurst      int // requests that may arrive at once; zero: as many as per second
 	Runs              int // at once, those included that wait for memory
 	Queued            int // executions that wait in the background
+	Functions         int
+	CodeBytes         int // of sources and contexts of all versions that are kept, and of bundles
+	StoredBytes       int // of everything else, such as executions with their results, jobs and dead letters
+	EgressBytes       int // that functions send and receive on a day, in UTC
+	// EgressHosts is a ceiling over the allow lists of functions, as [NormalEgressHosts] returns it.
+	EgressHosts string
+}
+
+// TenantNumber describes a limit of a tenant that is a number.
+type TenantNumber struct {
+	Name  string // in the API
+	Text  string // for people: "20 runs"
+	Bytes bool   // it is a size in bytes
+	Of    func(*TenantLimits) *int
+}
+
+// TenantNumbers are the limits of a tenant that are numbers, in the order in which they are shown.
+var TenantNumbers = []TenantNumber{
+	{Name: "requests_per_second", Text: "requests per second", Of: func(l *TenantLimits) *int { return &l.RequestsPerSecond }},
+	{Name: "request_burst", Text: "requests at once", Of: func(l *TenantLimits) *int { return &l.RequestBurst }},
+	{Name: "runs", Text: "runs", Of: func(l *TenantLimits) *int { return &l.Runs }},
+	{Name: "queued", Text: "queued", Of: func(l *TenantLimits) *int { return &l.Queued }},
+	{Name: "functions", Text: "functions", Of: func(l *TenantLimits) *int { return &l.Functions }},
+	{Name: "code_bytes", Text: "of code", Bytes: true, Of: func(l *TenantLimits) *int { return &l.CodeBytes }},
+	{Name: "stored_bytes", Text: "stored", Bytes: true, Of: func(l *TenantLimits) *int { return &l.StoredBytes }},
+	{Name: "egress_bytes", Text: "of egress a day", Bytes: true, Of: func(l *TenantLimits) *int { return &l.EgressBytes }},
+}
+
+// Max returns the largest value of the limit.
+func (n *TenantNumber) Max() int {
+	if n.Bytes {
+		return MaxTenantBytes
+	}
+	return MaxTenantLimit
 }
 
 // Effective returns the limits of a tenant that has limits of its own beside the defaults.
 func (l TenantLimits) Effective(defaults TenantLimits) TenantLimits {
-	e := TenantLimits{
-		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, defaults.RequestsPerSecond),
-		Runs:              cmp.Or(l.Runs, defaults.Runs),
-		Queued:            cmp.Or(l.Queued, defaults.Queued),
+	e := l
+	for i := range TenantNumbers {
+		n := TenantNumbers[i].Of(&e)
+		*n = cmp.Or(*n, *TenantNumbers[i].Of(&defaults))
 	}
+	e.EgressHosts = cmp.Or(l.EgressHosts, defaults.EgressHosts)
+	e.RequestBurst = 0
 	if e.RequestsPerSecond > 0 {
 		e.RequestBurst = cmp.Or(l.RequestBurst, l.RequestsPerSecond, defaults.RequestBurst, defaults.RequestsPerSecond)
 	}
@@ -225,36 +289,40 @@ func (l TenantLimits) Effective(defaults TenantLimits) TenantLimits {
 
 // Validate checks that the limits are in bounds.
 func (l TenantLimits) Validate() error {
-	for _, n := range []int{l.RequestsPerSecond, l.RequestBurst, l.Runs, l.Queued} {
-		if n < 0 || n > MaxTenantLimit {
-			return Errorf(CodeInvalidArgument, "the limit %d of a tenant is out of bounds", n).
-				WithHint("give a number from 1 to 1000000, or 0 for the default of the server")
+	for i := range TenantNumbers {
+		of := &TenantNumbers[i]
+		if n := *of.Of(&l); n < 0 || n > of.Max() {
+			return Errorf(CodeInvalidArgument, "the limit %s of a tenant, %d, is out of bounds", of.Name, n).
+				WithHint(fmt.Sprintf("give a number from 1 to %d, or 0 for the default of the server", of.Max()))
 		}
 	}
-	return nil
+	_, err := ParseEgressCeiling(l.Hosts())
+	return err
 }
 
-// TenantLimitsChange is a change of the limits of a tenant. Nil: it stays.
+// TenantLimitsChange is a change of the limits of a tenant.
 type TenantLimitsChange struct {
-	RequestsPerSecond, RequestBurst, Runs, Queued *int
+	Numbers     map[string]int // new values by the names in TenantNumbers; others stay
+	EgressHosts *string        // nil: it stays
 }
 
 // Of returns changed limits.
 func (c TenantLimitsChange) Of(l TenantLimits) TenantLimits {
-	set := func(to *int, n *int) {
-		if n != nil {
-			*to = *n
+	for i := range TenantNumbers {
+		if n, changed := c.Numbers[TenantNumbers[i].Name]; changed {
+			*TenantNumbers[i].Of(&l) = n
 		}
 	}
-	set(&l.RequestsPerSecond, c.RequestsPerSecond)
-	set(&l.RequestBurst, c.RequestBurst)
-	set(&l.Runs, c.Runs)
-	set(&l.Queued, c.Queued)
+	if c.EgressHosts != nil {
+		l.EgressHosts = *c.EgressHosts
+	}
 	return l
 }
 
-// TenantUsage is what a tenant has in progress, and its limits.
+// TenantUsage is what a tenant has in progress, what it has stored, and its limits.
 type TenantUsage struct {
 	Requests, Runs, Queued int64
+	Stored                 TenantStored
+	Egress                 int64        // bytes that functions have sent and received today, in UTC
 	Limits                 TenantLimits // effective
 }

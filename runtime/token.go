@@ -30,6 +30,7 @@ type TenantRecord struct {
 	// Deleting reports that the tenant and all that it owns are being deleted. It has no tokens.
 	Deleting bool
 	Limits   TenantLimits // of this tenant alone
+	Egress   EgressDay    // the last that was stored
 }
 
 // Token is a credential of a tenant, or of the server. The secret itself is not stored. A token has

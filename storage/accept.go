@@ -38,7 +38,10 @@ func (s *Store) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (i
 	if ids, err := locked.ids(); err != nil || ids != nil {
 		return ids, ids != nil, fault(op, err)
 	}
-	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
+	err = s.writeCounted(commit.NewWork, func(b *pebble.Batch, c *counts) error {
+		if err := c.reserve(tenant, tally{rest: sizeOfQueued(batch)}); err != nil {
+			return err
+		}
 		return errors.Join(putAccepted(b, batch, parsed), locked.put(b, parsed))
 	})
 	if err != nil {
@@ -53,6 +56,14 @@ func idTexts(ids []keys.ID) []string {
 		all[i] = id.String()
 	}
 	return all
+}
+
+// sizeOfQueued returns what executions that are queued count, in bytes.
+func sizeOfQueued(batch []runtime.Accepted) (n int64) {
+	for i := range batch {
+		n += queuedSize(uint64(len(batch[i].Args)))
+	}
+	return n
 }
 
 func putAccepted(b *pebble.Batch, batch []runtime.Accepted, ids []keys.ID) error {

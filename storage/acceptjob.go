@@ -45,9 +45,15 @@ func (s *Store) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key 
 	if count == nil {
 		count = new(uint64)
 	}
-	err = s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		err := errors.Join(
-			putJobAccepted(b, s.db, &x, id),
+	err = s.writeCounted(commit.NewWork, func(b *pebble.Batch, c *counts) error {
+		size, err := putJobAccepted(b, s.db, &x, id)
+		if err == nil {
+			err = c.reserve(x.Tenant, tally{rest: recordSize(size) + sizeOfQueued(tasks)})
+		}
+		if err != nil {
+			return err
+		}
+		err = errors.Join(
 			putAccepted(b, tasks, ids),
 			b.Set(keys.JobCount(x.Tenant, x.JobID), record.EncodeNumber(*count+1), nil),
 			lockedKey.put(b, []keys.ID{id}),
@@ -113,11 +119,12 @@ func (j lockedJob) putTick(b *pebble.Batch, tick runtime.Tick) error {
 	return b.Set(key, record.EncodeTime(tick.At), nil)
 }
 
-// putJobAccepted writes all records of a job's execution that is new.
-func putJobAccepted(b *pebble.Batch, r kv.Reader, x *runtime.JobExecution, id keys.ID) error {
+// putJobAccepted writes all records of a job's execution that is new. It returns the size of the one
+// that counts, in bytes.
+func putJobAccepted(b *pebble.Batch, r kv.Reader, x *runtime.JobExecution, id keys.ID) (size int, err error) {
 	value, err := record.EncodeJobExecution(x, id)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	key := keys.Execution(keys.KindJobAccepted, x.Tenant, id)
 	err = errors.Join(
@@ -127,7 +134,7 @@ func putJobAccepted(b *pebble.Batch, r kv.Reader, x *runtime.JobExecution, id ke
 	if x.Name != x.ID {
 		err = errors.Join(err, b.Set(keys.JobExecutionName(x.Tenant, x.JobID, x.Name), id[:], nil))
 	}
-	return err
+	return len(value), err
 }
 
 // checkAcceptedJob checks that the caller fulfils the contract of runtime.JobStore.

@@ -68,6 +68,18 @@ func (s *Store) PutTenant(t runtime.TenantRecord, revoked []string) error {
 	})
 }
 
+// PutTenants stores tenants; see runtime.AccessStore.
+func (s *Store) PutTenants(all []runtime.TenantRecord) error {
+	return s.writeAccess("storage.put_tenants", commit.Relief, func(b *pebble.Batch) error {
+		var errs []error
+		for _, t := range all {
+			value, err := record.EncodeTenant(t)
+			errs = append(errs, err, b.Set(keys.Tenant(t.Name), value, nil))
+		}
+		return errors.Join(errs...)
+	})
+}
+
 // PutTokens stores tokens; see runtime.AccessStore.
 func (s *Store) PutTokens(all []runtime.Token) error {
 	return s.writeAccess("storage.put_tokens", commit.NewWork, func(b *pebble.Batch) error {
@@ -132,6 +144,7 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 	})
 	if err == nil {
 		s.usage.drop(name)
+		s.holdings.drop(name)
 	}
 	return fault(op, err)
 }

@@ -40,8 +40,7 @@ type bundles struct {
 
 	mu    sync.Mutex
 	holds map[bundleRef]*bundleHold
-	sizes map[runtime.Tenant]int64 // bytes of the bundles that are stored or written
-	limit int64                    // bytes of the bundles of a tenant; 0: none
+	limit int64 // bytes of the bundles of a tenant; 0: none
 	// bytecode has the bytes of the bytecode of bundles that is stored or written.
 	bytecode map[runtime.Tenant]int64
 }
@@ -62,7 +61,6 @@ func newBundles() bundles {
 	return bundles{
 		writing:  turns.New(bundleWriters),
 		holds:    make(map[bundleRef]*bundleHold),
-		sizes:    make(map[runtime.Tenant]int64),
 		bytecode: make(map[runtime.Tenant]int64),
 	}
 }
@@ -96,25 +94,35 @@ func (b *bundles) unhold(ref bundleRef) {
 	}
 }
 
-// reserve counts a bundle that is about to be written, unless the tenant would have too much.
-func (b *bundles) reserve(tenant runtime.Tenant, size int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.limit > 0 && b.sizes[tenant]+size > b.limit {
+// reserveBundle counts a bundle that is about to be written, unless the tenant would have too much.
+func (s *Store) reserveBundle(tenant runtime.Tenant, size int64) error {
+	a, limit := &s.holdings, s.bundles.limit
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	has := a.all[tenant]
+	if limit > 0 && has.bundles+size > limit {
 		return runtime.Errorf(runtime.CodeTooLarge, "all stored bundles together would have %s bytes, more than the %s that they may have",
-			runtime.SizeText(int(b.sizes[tenant]+size)), runtime.SizeText(int(b.limit))).
+			runtime.SizeText(int(has.bundles+size)), runtime.SizeText(int(limit))).
 			WithHint(fmt.Sprintf("delete functions that are not needed any more; the last %d versions of each are stored", runtime.KeptVersions))
 	}
-	b.sizes[tenant] += size
+	if err := a.check(tenant, tally{bundles: size}); err != nil {
+		return err
+	}
+	a.set(tenant, has.plus(tally{bundles: size}))
 	return nil
 }
 
-// free takes bytes of a tenant from b.sizes or b.bytecode.
-func (b *bundles) free(of map[runtime.Tenant]int64, tenant runtime.Tenant, size int64) {
+// freeBundle ends what reserveBundle has counted.
+func (s *Store) freeBundle(tenant runtime.Tenant, size int64) {
+	s.holdings.add(tenant, tally{bundles: -size})
+}
+
+// freeBytecode takes bytes of a tenant from its bytecode.
+func (b *bundles) freeBytecode(tenant runtime.Tenant, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if of[tenant] -= size; of[tenant] == 0 {
-		delete(of, tenant)
+	if b.bytecode[tenant] -= size; b.bytecode[tenant] == 0 {
+		delete(b.bytecode, tenant)
 	}
 }
 
@@ -171,14 +179,14 @@ func (s *Store) storeBundle(ctx context.Context, ref bundleRef, size int64, cont
 		return runtime.AbandonedError(ctx.Err())
 	}
 	defer s.bundles.writing.Give(ref.tenant)
-	if err := s.bundles.reserve(ref.tenant, size); err != nil {
+	if err := s.reserveBundle(ref.tenant, size); err != nil {
 		return err
 	}
 	if err := s.writeBundle(ctx, ref, size, content); err != nil {
 		if dropped := s.deleteBundle(ref); dropped != nil {
 			s.log.Warn("storage: a bundle that was not stored completely is dropped at the next start", "err", dropped)
 		}
-		s.bundles.free(s.bundles.sizes, ref.tenant, size)
+		s.freeBundle(ref.tenant, size)
 		return err
 	}
 	return nil
@@ -371,8 +379,8 @@ func (s *Store) dropUnused(ref bundleRef) error {
 	if err := s.deleteBundle(ref); err != nil {
 		return err
 	}
-	s.bundles.free(s.bundles.sizes, ref.tenant, size)
-	s.bundles.free(s.bundles.bytecode, ref.tenant, bytecode.Bytes)
+	s.freeBundle(ref.tenant, size)
+	s.bundles.freeBytecode(ref.tenant, bytecode.Bytes)
 	return nil
 }
 
@@ -440,7 +448,7 @@ func (s *Store) loadBundles() error {
 				unused[ref] = int64(size)
 				return nil
 			}
-			s.bundles.sizes[tenant] += int64(size)
+			s.holdings.add(tenant, tally{bundles: int64(size)})
 			return nil
 		})
 		if err != nil {
@@ -455,7 +463,7 @@ func (s *Store) loadBundles() error {
 				return dropped
 			}
 			s.log.Warn("storage: a bundle that no function uses cannot be dropped; the next start drops it", "err", dropped)
-			s.bundles.sizes[tenant] += size
+			s.holdings.add(tenant, tally{bundles: size})
 		}
 		return s.loadBytecode(tenant)
 	})

@@ -16,7 +16,8 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
-// bytecodePart is the part of the limit of a tenant's bundles that their bytecode may take in addition.
+// bytecodePart divides the limit of a tenant's bundles, or of its code: their bytecode may take that much
+// in addition.
 const bytecodePart = 2
 
 var _ runtime.BytecodeStore = (*Store)(nil)
@@ -109,14 +110,14 @@ func (s *Store) replaceBytecode(ctx context.Context, ref bundleRef, r record.Byt
 	if err := s.dropBytecode(ref); err != nil {
 		return err
 	}
-	if !s.bundles.reserveBytecode(ref.tenant, r.Bytes) {
+	if !s.bundles.reserveBytecode(ref.tenant, r.Bytes, s.bytecodeLimit(ref.tenant)) {
 		return runtime.Errorf(runtime.CodeTooLarge, "the bytecode of all bundles would take more than it may")
 	}
 	if err := s.writeBytecode(ctx, ref, r, content); err != nil {
 		if dropped := s.commits.Write(commit.Relief, func(b *pebble.Batch) error { return deleteBytecode(b, ref) }); dropped != nil {
 			s.log.Warn("storage: bytecode that was not stored completely is dropped at the next start", "err", dropped)
 		}
-		s.bundles.free(s.bundles.bytecode, ref.tenant, r.Bytes)
+		s.bundles.freeBytecode(ref.tenant, r.Bytes)
 		return err
 	}
 	return nil
@@ -147,7 +148,7 @@ func (s *Store) dropBytecode(ref bundleRef) error {
 	if err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error { return deleteBytecode(b, ref) }); err != nil {
 		return err
 	}
-	s.bundles.free(s.bundles.bytecode, ref.tenant, old.Bytes)
+	s.bundles.freeBytecode(ref.tenant, old.Bytes)
 	return nil
 }
 
@@ -198,11 +199,11 @@ func (s *Store) loadBytecode(tenant runtime.Tenant) error {
 }
 
 // reserveBytecode counts bytecode that is about to be written, and reports whether the tenant has room
-// for it.
-func (b *bundles) reserveBytecode(tenant runtime.Tenant, size int64) bool {
+// for it within a limit; 0 is none.
+func (b *bundles) reserveBytecode(tenant runtime.Tenant, size, limit int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.limit > 0 && b.bytecode[tenant]+size > b.limit/bytecodePart {
+	if limit > 0 && b.bytecode[tenant]+size > limit {
 		return false
 	}
 	b.bytecode[tenant] += size

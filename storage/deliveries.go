@@ -134,7 +134,7 @@ func readDelivery(r kv.Reader, kind byte, tenant runtime.Tenant, text string) (r
 }
 
 // changeDelivery changes one delivery, if there is one.
-func (s *Store) changeDelivery(op string, need commit.Need, tenant runtime.Tenant, text string, change func(b *pebble.Batch, key []byte, stored runtime.Delivery) error) error {
+func (s *Store) changeDelivery(op string, need commit.Need, tenant runtime.Tenant, text string, change func(b *pebble.Batch, c *counts, key []byte, stored runtime.Delivery) error) error {
 	id, ok := keys.ParseID(text)
 	if !ok {
 		return fault(op, fmt.Errorf("%q is not a UUIDv7, so it cannot be the id of a delivery", text))
@@ -145,7 +145,7 @@ func (s *Store) changeDelivery(op string, need commit.Need, tenant runtime.Tenan
 	defer s.life.RUnlock()
 	key := keys.Execution(keys.KindDelivery, tenant, id)
 	defer s.leases.lock(key)()
-	return fault(op, s.commits.Write(need, func(b *pebble.Batch) error {
+	return fault(op, s.writeCounted(need, func(b *pebble.Batch, c *counts) error {
 		stored, err := kv.Get(s.db, key, record.DecodeDelivery)
 		if err != nil {
 			if errors.Is(err, kv.ErrAbsent) {
@@ -153,7 +153,7 @@ func (s *Store) changeDelivery(op string, need commit.Need, tenant runtime.Tenan
 			}
 			return err
 		}
-		return change(b, key, stored)
+		return change(b, c, key, stored)
 	}))
 }
 
@@ -163,10 +163,14 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 	if len(d.Body) > 0 {
 		need = commit.Outcome
 	}
-	return s.changeDelivery("storage.attempted", need, d.Tenant, d.ID, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+	return s.changeDelivery("storage.attempted", need, d.Tenant, d.ID, func(b *pebble.Batch, c *counts, key []byte, stored runtime.Delivery) error {
 		if len(d.Body) == 0 {
 			d.Body, d.BodySize = stored.Body, stored.BodySize // an older release has stored the body here
 		}
+		if len(d.Body) > 0 {
+			d.BodySize = len(d.Body)
+		}
+		c.add(d.Tenant, tally{rest: deliverySize(&d) - deliverySize(&stored)})
 		if d.Dead {
 			return errors.Join(b.Delete(key, nil), putDelivery(b, s.db, d))
 		}
@@ -176,7 +180,8 @@ func (s *Store) SaveAttempt(d runtime.Delivery) error {
 
 // DeleteDelivery drops a delivery whose callback was accepted.
 func (s *Store) DeleteDelivery(tenant runtime.Tenant, id string) error {
-	return s.changeDelivery("storage.delivered", commit.Relief, tenant, id, func(b *pebble.Batch, key []byte, stored runtime.Delivery) error {
+	return s.changeDelivery("storage.delivered", commit.Relief, tenant, id, func(b *pebble.Batch, c *counts, key []byte, stored runtime.Delivery) error {
+		c.add(tenant, tally{rest: -deliverySize(&stored)})
 		bodyOf, _ := keys.ParseID(id)
 		return errors.Join(b.Delete(key, nil), dropBody(b, stored, bodyOf))
 	})
@@ -211,7 +216,7 @@ func (s *Store) ListDeadLetters(tenant runtime.Tenant, before string, limit int)
 
 // RedriveDeadLetters turns dead letters into new deliveries; see runtime.DeliveryStore.
 func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit int) (driven []runtime.Delivery, err error) {
-	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery, _ keys.ID) error {
+	err = s.takeDeadLetters("storage.redrive", tenant, ids, limit, func(b *pebble.Batch, _ *counts, d runtime.Delivery, _ keys.ID) error {
 		d.Dead, d.Attempts, d.NotBefore = false, 0, time.Time{}
 		if err := putDelivery(b, s.db, d); err != nil {
 			return err
@@ -228,8 +233,9 @@ func (s *Store) RedriveDeadLetters(tenant runtime.Tenant, ids []string, limit in
 
 // PurgeDeadLetters drops dead letters; see runtime.DeliveryStore.
 func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int) (n int, err error) {
-	err = s.takeDeadLetters("storage.purge", tenant, ids, limit, func(b *pebble.Batch, d runtime.Delivery, id keys.ID) error {
+	err = s.takeDeadLetters("storage.purge", tenant, ids, limit, func(b *pebble.Batch, c *counts, d runtime.Delivery, id keys.ID) error {
 		n++
+		c.add(tenant, tally{rest: -deliverySize(&d)})
 		return dropBody(b, d, id)
 	})
 	if err != nil {
@@ -242,14 +248,14 @@ func (s *Store) PurgeDeadLetters(tenant runtime.Tenant, ids []string, limit int)
 var errEnough = errors.New("enough")
 
 // takeDeadLetters drops dead letters and calls with for each of them, in one batch.
-func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, d runtime.Delivery, id keys.ID) error) error {
+func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, limit int, with func(b *pebble.Batch, c *counts, d runtime.Delivery, id keys.ID) error) error {
 	if err := s.enter(); err != nil {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
 	// One call at a time takes dead letters of a tenant, so that none is taken twice.
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
-	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
+	return fault(op, s.writeCounted(commit.Relief, func(b *pebble.Batch, c *counts) error {
 		taken := make(map[string]bool)
 		take := func(d runtime.Delivery) error {
 			if taken[d.ID] {
@@ -263,7 +269,7 @@ func (s *Store) takeDeadLetters(op string, tenant runtime.Tenant, ids []string, 
 			if !ok {
 				return kv.Damaged("a dead letter has the id %q", d.ID)
 			}
-			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, d, id))
+			return errors.Join(b.Delete(keys.Execution(keys.KindDeadLetter, tenant, id), nil), with(b, c, d, id))
 		}
 		err := error(nil)
 		if ids == nil {
@@ -317,7 +323,8 @@ const (
 func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) error {
 	defer s.leases.lock(keys.OfKind(tenant, keys.KindDeadLetter))()
 	var moved []runtime.Delivery
-	err := s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
+	most := s.holdings.deadLetterLimit(tenant)
+	err := s.writeCounted(commit.Relief, func(b *pebble.Batch, c *counts) error {
 		prefix := keys.OfKind(tenant, keys.KindDeadLetter)
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 		if err != nil {
@@ -337,7 +344,8 @@ func (s *Store) expireTenantDeadLetters(tenant runtime.Tenant, oldest keys.ID) e
 			n++
 			size += d.BodySize
 			switch {
-			case n > runtime.MaxDeadLetters || size > runtime.MaxDeadLetterBytes || id.Before(oldest):
+			case n > runtime.MaxDeadLetters || size > most || id.Before(oldest):
+				c.add(tenant, tally{rest: -deliverySize(&d)})
 				err = errors.Join(b.Delete(it.Key(), nil), dropBody(b, d, id))
 			case len(d.Body) > 0 && len(moved) < maxMoved && (len(moved) == 0 || movedBytes+len(d.Body) <= maxMovedBytes):
 				movedBytes += len(d.Body)

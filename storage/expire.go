@@ -35,7 +35,7 @@ func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 	}
 	failed(s.expireDeadLetters(now.Add(-r.Ahead)))
 	r = r.WithShares()
-	for _, t := range s.usage.targets(r) {
+	for _, t := range s.usage.targets(r, s.holdings.historyLimit) {
 		var from []byte
 		for more := true; more; {
 			d := drop{s: s, target: &t, from: from}

@@ -274,8 +274,10 @@ func TestTasksAreKeptWithTheirExecution(t *testing.T) {
 func TestExpireAfterAClockJump(t *testing.T) {
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	ids := recordOf(t, s, c, "default", "f", 10, 10)
-	must(t, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		return putDelivery(b, s.db, runtime.Delivery{ID: c.done().ID, Tenant: "default", Created: c.at, Dead: true, Body: []byte("{}")})
+	must(t, s.writeCounted(commit.NewWork, func(b *pebble.Batch, count *counts) error {
+		d := runtime.Delivery{ID: c.done().ID, Tenant: "default", Created: c.at, Dead: true, Body: []byte("{}"), BodySize: 2}
+		count.add("default", tally{rest: deliverySize(&d)})
+		return putDelivery(b, s.db, d)
 	}))
 	const jump = 365 * 24 * time.Hour
 	r := runtime.Retention{Age: time.Hour, MinAge: time.Minute, Ahead: jump}
@@ -449,7 +451,7 @@ func TestDropsAreBounded(t *testing.T) {
 		}
 		must(t, s.Record(batch))
 	}
-	targets := s.usage.targets(runtime.Retention{Count: 1})
+	targets := s.usage.targets(runtime.Retention{Count: 1}, s.holdings.historyLimit)
 	d := drop{s: s, target: &targets[0]}
 	more, err := d.collect(c.at.Add(time.Hour), 0, runtime.Retention{Count: 1})
 	if err != nil || !more || len(d.victims) != dropBatch || d.from == nil {

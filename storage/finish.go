@@ -132,6 +132,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, e *ends, x runtime.Execut
 			job.Stats.Retried++
 			job.changed = true
 		}
+		e.add(of.tenant, tally{rest: int64(w.LogsSize)})
 		x.Started, x.Finished, x.Outcome, x.ResultSize = time.Time{}, time.Time{}, runtime.Outcome{}, 0
 		err = errors.Join(
 			dropLease(b, of, lease),
@@ -147,7 +148,7 @@ func (locked lockedExecutions) finish(b *pebble.Batch, e *ends, x runtime.Execut
 	}
 	x.Suspicion = runtime.Suspicion{}
 	err = errors.Join(
-		dropUnfinished(b, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
+		dropUnfinished(b, &e.counts, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
 		putDone(b, e, &x, of.id),
 	)
 	x.ResultSize = len(x.Result)

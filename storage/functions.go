@@ -54,6 +54,7 @@ func (s *Store) CreateFunction(f runtime.Function, v runtime.Version, c runtime.
 			putFunction(b, f),
 			putVersion(b, s.db, f.Tenant, v),
 			change.put(b, e),
+			e.reserve(f.Tenant, tally{functions: 1, sources: v.CodeBytes()}),
 		)
 	}))
 }
@@ -110,9 +111,9 @@ func (s *Store) UpdateFunction(f runtime.Function, v *runtime.Version, c runtime
 			errs = append(errs, b.Delete(keys.FunctionName(f.Tenant, old.Name), nil), b.Set(name, record.EncodeRaw(f.ID), nil))
 		}
 		if v != nil {
-			dropped, err := s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1)
+			dropped, size, err := s.dropVersions(b, f.Tenant, f.ID, runtime.KeptVersions-1)
 			unused = dropped
-			errs = append(errs, putVersion(b, s.db, f.Tenant, *v), err)
+			errs = append(errs, putVersion(b, s.db, f.Tenant, *v), err, e.reserve(f.Tenant, tally{sources: v.CodeBytes() - size}))
 		}
 		return errors.Join(errs...)
 	}))
@@ -138,8 +139,9 @@ func (s *Store) DeleteFunction(tenant runtime.Tenant, id string, c runtime.Chang
 	}
 	defer unlock()
 	return fault(op, s.writeEnds(commit.Relief, func(b *pebble.Batch, e *ends) error {
-		dropped, err := s.dropVersions(b, tenant, id, 0)
+		dropped, size, err := s.dropVersions(b, tenant, id, 0)
 		unused = dropped
+		e.add(tenant, tally{functions: -1, sources: -size})
 		return errors.Join(
 			b.Delete(keys.FunctionName(tenant, old.Name), nil),
 			b.Delete(keys.Function(tenant, id), nil),

@@ -139,7 +139,20 @@ func checkBundles(t testing.TB, s *Store) {
 	if !maps.Equal(bytecode, s.bundles.bytecode) {
 		t.Errorf("bytecode has %v bytes, and counts as %v", bytecode, s.bundles.bytecode)
 	}
-	if !maps.Equal(sizes, s.bundles.sizes) {
-		t.Errorf("bundles have %v bytes, and count as %v", sizes, s.bundles.sizes)
+	checkHoldings(t, s, sizes)
+}
+
+// checkHoldings compares what tenants have stored, according to all records, with what is counted.
+func checkHoldings(t testing.TB, s *Store, bundles map[runtime.Tenant]int64) {
+	t.Helper()
+	should, err := loadHoldings(s.db)
+	must(t, err)
+	for tenant, size := range bundles {
+		should[tenant] = should[tenant].plus(tally{bundles: size})
+	}
+	s.holdings.mu.Lock()
+	defer s.holdings.mu.Unlock()
+	if !maps.Equal(should, s.holdings.all) {
+		t.Errorf("tenants have stored %+v, and it counts as %+v", should, s.holdings.all)
 	}
 }

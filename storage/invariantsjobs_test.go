@@ -76,7 +76,7 @@ func checkJobInvariants(t testing.TB, s *Store) {
 			}
 			if rest[0] == keys.KindJobDone {
 				add(append(keys.ExecutionsByJob(keys.KindDoneByJob, tenant, x.JobID), id[:]...))
-				if _, _, err := readUnfinishedJob(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
+				if _, _, _, err := readUnfinishedJob(s.db, tenant, id); !errors.Is(err, kv.ErrAbsent) || !x.State.Terminal() || x.Stats.Ended() != x.Stats.Total {
 					t.Fatalf("execution %s of a job is both done and not done, %+v: %v", id, x, err)
 				}
 				return nil

@@ -65,7 +65,7 @@ func (s *Store) EachUnfinishedJobExecution(visit func(x runtime.JobExecution, de
 				if err != nil {
 					return kv.Damaged("key %x: %v", key, err)
 				}
-				x, _, err := readUnfinishedJob(r, tenant, id)
+				x, _, _, err := readUnfinishedJob(r, tenant, id)
 				if err != nil {
 					return err
 				}

@@ -42,8 +42,13 @@ func (s *Store) CreateJob(j runtime.Job) error {
 	if err := s.absent(job); err != nil {
 		return fault(op, fmt.Errorf("job id %q: %w", j.ID, err))
 	}
-	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		return errors.Join(b.Set(name, record.EncodeRaw(j.ID), nil), putJob(b, j), putRevision(b, s.db, j))
+	return fault(op, s.writeCounted(commit.NewWork, func(b *pebble.Batch, c *counts) error {
+		size, err := putJob(b, j)
+		revision, failed := putRevision(b, s.db, j)
+		if err = errors.Join(err, failed, b.Set(name, record.EncodeRaw(j.ID), nil)); err != nil {
+			return err
+		}
+		return c.reserve(j.Tenant, tally{rest: recordSize(size) + recordSize(revision)})
 	}))
 }
 
@@ -65,12 +70,21 @@ func (s *Store) UpdateJob(j runtime.Job) error {
 	if j.Name != old.Name || j.Revision != old.Revision && j.Revision != old.Revision+1 {
 		return fault(op, fmt.Errorf("job %q (%s) is at revision %d, so it cannot become %q at %d", old.Name, j.ID, old.Revision, j.Name, j.Revision))
 	}
-	return fault(op, s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
-		err := putJob(b, j)
-		if j.Revision == old.Revision {
+	return fault(op, s.writeCounted(commit.NewWork, func(b *pebble.Batch, c *counts) error {
+		before, err := sizeOfJob(s.db, j)
+		size, failed := putJob(b, j)
+		err = errors.Join(err, failed)
+		more := int64(size - before)
+		if j.Revision != old.Revision {
+			revision, failed := putRevision(b, s.db, j)
+			dropped, dropping := s.dropRevisions(b, j.Tenant, j.ID, runtime.KeptRevisions-1)
+			err = errors.Join(err, failed, dropping)
+			more += recordSize(revision) - dropped
+		}
+		if err != nil {
 			return err
 		}
-		return errors.Join(err, putRevision(b, s.db, j), s.dropRevisions(b, j.Tenant, j.ID, runtime.KeptRevisions-1))
+		return c.reserve(j.Tenant, tally{rest: more})
 	}))
 }
 
@@ -90,13 +104,16 @@ func (s *Store) DeleteJob(tenant runtime.Tenant, id string) error {
 	if _, err := readJobRecord(s.db, tenant, id); err != nil {
 		return fault(op, err)
 	}
-	return fault(op, s.commits.Write(commit.Relief, func(b *pebble.Batch) error {
+	return fault(op, s.writeCounted(commit.Relief, func(b *pebble.Batch, c *counts) error {
+		size, err := sizeOfJob(s.db, j)
+		dropped, failed := s.dropRevisions(b, tenant, id, 0)
+		c.add(tenant, tally{rest: -recordSize(size) - dropped})
 		ticks := keys.Ticks(tenant, id)
 		return errors.Join(
+			err, failed,
 			b.Delete(keys.JobName(tenant, j.Name), nil),
 			b.Delete(keys.Job(tenant, id), nil),
 			b.Delete(keys.JobCount(tenant, id), nil),
-			s.dropRevisions(b, tenant, id, 0),
 			kv.EachKey(s.db, ticks, func(key, _ []byte) error { return b.Delete(key, nil) }),
 		)
 	}))
@@ -197,12 +214,18 @@ func eachJob(r kv.Reader, tenant runtime.Tenant, visit func(runtime.Job) error) 
 	})
 }
 
-func putJob(b *pebble.Batch, j runtime.Job) error {
+// sizeOfJob returns the size of the record of a job, in bytes.
+func sizeOfJob(r kv.Reader, j runtime.Job) (int, error) {
+	return kv.Get(r, keys.Job(j.Tenant, j.ID), func(value []byte) (int, error) { return len(value), nil })
+}
+
+// putJob stores a job without its spec, and returns the size of its record in bytes.
+func putJob(b *pebble.Batch, j runtime.Job) (size int, err error) {
 	value, err := record.EncodeJob(j)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return b.Set(keys.Job(j.Tenant, j.ID), value, nil)
+	return len(value), b.Set(keys.Job(j.Tenant, j.ID), value, nil)
 }
 
 // checkJob checks that the caller fulfils the contract of runtime.JobStore.

@@ -26,10 +26,11 @@ const (
 	maxKept = 512
 )
 
-// ends collects the executions that end in a batch: their postings, and what retention must know of
-// them.
+// ends collects the executions that end in a batch: their postings, what retention must know of them,
+// and what else the batch changes of what tenants have stored.
 type ends struct {
 	search.Postings
+	counts
 	kept map[keptGroup]*keptRecord
 }
 
@@ -109,7 +110,9 @@ func (s *Store) writeEnds(need commit.Need, fill func(b *pebble.Batch, e *ends) 
 
 func (s *Store) writeEndsBy(write func(commit.Need, func(*pebble.Batch) error) error, need commit.Need, fill func(b *pebble.Batch, e *ends) error) error {
 	e := newEnds()
+	e.holdings = &s.holdings
 	err := write(need, func(b *pebble.Batch) error { return errors.Join(fill(b, e), e.put(b)) })
+	e.settle(err)
 	if err != nil {
 		return err
 	}
@@ -165,6 +168,16 @@ func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	if len(functions) == 0 {
 		delete(u.all, tenant)
 	}
+}
+
+// bytes returns the size of what a tenant holds.
+func (u *usage) bytes(tenant runtime.Tenant) (n int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, h := range u.all[tenant] {
+		n += h.bytes
+	}
+	return n
 }
 
 // drop forgets a tenant.
@@ -226,10 +239,11 @@ type target struct {
 	now, most  held
 }
 
-// targets returns what each function may keep. Where a limit of the whole store or of a tenant is
+// targets returns what each function may keep. tenantLimit returns how many bytes a tenant may keep that
+// may keep most of them without a limit of its own. Where a limit of the whole store or of a tenant is
 // exceeded, those that hold most are cut to the same level, so that none pushes out another that
 // holds less.
-func (u *usage) targets(r runtime.Retention) []target {
+func (u *usage) targets(r runtime.Retention, tenantLimit func(tenant runtime.Tenant, most int64) int64) []target {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var all []target
@@ -241,13 +255,13 @@ func (u *usage) targets(r runtime.Retention) []target {
 		}
 		tenants = append(tenants, [2]int{from, len(all)})
 	}
-	share := func(of func(*held) *int64, limit, tenantLimit, functionLimit int64) {
+	share := func(of func(*held) *int64, limit int64, ofTenant func(runtime.Tenant) int64, functionLimit int64) {
 		sums := make([]int64, len(tenants))
 		for i, t := range tenants {
 			for j := t[0]; j < t[1]; j++ {
 				sums[i] += min(*of(&all[j].now), functionLimit)
 			}
-			sums[i] = min(sums[i], tenantLimit)
+			sums[i] = min(sums[i], ofTenant(all[t[0]].tenant))
 		}
 		top := level(sums, limit)
 		for i, t := range tenants {
@@ -261,8 +275,10 @@ func (u *usage) targets(r runtime.Retention) []target {
 			}
 		}
 	}
-	share(func(h *held) *int64 { return &h.bytes }, orNone(r.Bytes), orNone(r.TenantBytes), orNone(r.FunctionBytes))
-	share(func(h *held) *int64 { return &h.count }, orNone(int64(r.Count)), math.MaxInt64, math.MaxInt64)
+	bytesOf := func(tenant runtime.Tenant) int64 { return tenantLimit(tenant, orNone(r.TenantBytes)) }
+	countOf := func(runtime.Tenant) int64 { return math.MaxInt64 }
+	share(func(h *held) *int64 { return &h.bytes }, orNone(r.Bytes), bytesOf, orNone(r.FunctionBytes))
+	share(func(h *held) *int64 { return &h.count }, orNone(int64(r.Count)), countOf, math.MaxInt64)
 	return all
 }
 

@@ -192,6 +192,9 @@ func open(o Options) (_ *Store, err error) {
 	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
 		return nil, err
 	}
+	if s.holdings.all, err = loadHoldings(s.db); err != nil {
+		return nil, err
+	}
 	if err := s.loadBundles(); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type batchJobs struct {
 
 type batchJob struct {
 	runtime.JobExecution
+	size        int  // of its record as it was accepted, in bytes
 	hasProgress bool // a progress record is stored
 	changed     bool
 }
@@ -42,14 +43,14 @@ func (jobs batchJobs) of(tenant runtime.Tenant, id keys.ID) (*batchJob, error) {
 	if j := jobs.all[key]; j != nil {
 		return j, nil
 	}
-	x, hasProgress, err := readUnfinishedJob(jobs.r, tenant, id)
+	x, size, hasProgress, err := readUnfinishedJob(jobs.r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		err = kv.Damaged("execution %s of a job has tasks, but is done or does not exist", id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	j := &batchJob{JobExecution: x, hasProgress: hasProgress}
+	j := &batchJob{JobExecution: x, size: size, hasProgress: hasProgress}
 	jobs.all[key] = j
 	return j, nil
 }
@@ -99,6 +100,7 @@ func (jobs batchJobs) put(b *pebble.Batch, e *ends) error {
 			continue
 		}
 		j.State, j.Finished = j.FinalState(), j.Updated
+		e.add(of.tenant, tally{rest: -recordSize(j.size)})
 		errs = append(errs,
 			b.Delete(keys.Execution(keys.KindJobAccepted, of.tenant, of.id), nil),
 			b.Delete(append(keys.ExecutionsByJob(keys.KindUnfinishedByJob, of.tenant, j.JobID), of.id[:]...), nil),
@@ -126,34 +128,36 @@ func putDoneJob(b *pebble.Batch, r kv.Reader, e *ends, x *runtime.JobExecution, 
 		b.Set(append(keys.ExecutionsByJob(keys.KindDoneByJob, x.Tenant, x.JobID), id[:]...), record.EncodeJobExecutionName(x), nil),
 	)
 	if x.Callback != nil {
-		err = errors.Join(err, putDelivery(b, r, runtime.Delivery{
-			ID: x.ID, Tenant: x.Tenant, JobID: x.JobID, Job: x.Job, JobExecution: x.ID, Callback: *x.Callback, Created: x.Finished,
-		}))
+		d := runtime.Delivery{ID: x.ID, Tenant: x.Tenant, JobID: x.JobID, Job: x.Job, JobExecution: x.ID, Callback: *x.Callback, Created: x.Finished}
+		e.add(x.Tenant, tally{rest: deliverySize(&d)})
+		err = errors.Join(err, putDelivery(b, r, d))
 	}
 	return err
 }
 
 // readUnfinishedJob fails with kv.ErrAbsent if there is no such execution of a job, or if it is
-// done. hasProgress reports whether a progress record is stored.
-func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, hasProgress bool, err error) {
+// done. size is that of its record as it was accepted, in bytes, and hasProgress reports whether a
+// progress record is stored.
+func readUnfinishedJob(r kv.Reader, tenant runtime.Tenant, id keys.ID) (x runtime.JobExecution, size int, hasProgress bool, err error) {
 	x, err = kv.Get(r, keys.Execution(keys.KindJobAccepted, tenant, id), func(value []byte) (runtime.JobExecution, error) {
+		size = len(value)
 		return record.DecodeJobExecution(tenant, id, value)
 	})
 	if err != nil {
-		return x, false, err
+		return x, 0, false, err
 	}
 	progress, err := kv.Find(r, keys.Execution(keys.KindJobProgress, tenant, id), record.DecodeProgress)
 	if progress != nil {
 		progress.Apply(&x)
 	}
-	return x, progress != nil, err
+	return x, size, progress != nil, err
 }
 
 // readJobExecution fails with kv.ErrAbsent if there is no such execution of a job. It looks for an
 // unfinished one first: r need not be a snapshot, and an execution that ends between the two reads
 // moves from the first key to the second, never back.
 func readJobExecution(r kv.Reader, tenant runtime.Tenant, id keys.ID) (runtime.JobExecution, error) {
-	x, _, err := readUnfinishedJob(r, tenant, id)
+	x, _, _, err := readUnfinishedJob(r, tenant, id)
 	if errors.Is(err, kv.ErrAbsent) {
 		x, err = readJobDone(r, tenant, id)
 	}

@@ -37,29 +37,33 @@ func (s *Store) ListJobRevisions(tenant runtime.Tenant, id string) (all []runtim
 	return all, fault("storage.revisions", err)
 }
 
-// putRevision stores the spec of a job as its current revision.
-func putRevision(b *pebble.Batch, r kv.Reader, j runtime.Job) error {
+// putRevision stores the spec of a job as its current revision, and returns the size of its record in
+// bytes.
+func putRevision(b *pebble.Batch, r kv.Reader, j runtime.Job) (size int, err error) {
 	value, err := record.EncodeRevision(runtime.JobRevision{Spec: j.Spec, Created: j.Updated, CreatedBy: j.UpdatedBy})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	key := keys.Revision(j.Tenant, j.ID, j.Revision)
-	return b.Set(key, kv.Seal(r, key, value), nil)
+	return len(value), b.Set(key, kv.Seal(r, key, value), nil)
 }
 
-// dropRevisions deletes all stored revisions of a job but the newest.
-func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) error {
+// dropRevisions deletes all stored revisions of a job but the newest, and returns what they have counted,
+// in bytes.
+func (s *Store) dropRevisions(b *pebble.Batch, tenant runtime.Tenant, id string, keep int) (size int64, err error) {
 	var stored [][]byte
-	err := kv.EachKey(s.db, keys.Revisions(tenant, id), func(key, _ []byte) error {
-		stored = append(stored, slices.Clone(key))
+	var sizes []int64
+	err = kv.EachKey(s.db, keys.Revisions(tenant, id), func(key, value []byte) error {
+		stored, sizes = append(stored, slices.Clone(key)), append(sizes, recordSize(len(value)))
 		return nil
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var errs []error
-	for _, key := range stored[:max(len(stored)-keep, 0)] {
+	for i, key := range stored[:max(len(stored)-keep, 0)] {
+		size += sizes[i]
 		errs = append(errs, b.Delete(key, nil))
 	}
-	return errors.Join(errs...)
+	return size, errors.Join(errs...)
 }

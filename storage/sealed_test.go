@@ -79,7 +79,9 @@ func putSecrets(t *testing.T, s *Store, name string) {
 	}}
 	must(t, s.writeEnds(commit.NewWork, func(b *pebble.Batch, e *ends) error {
 		dead := runtime.Delivery{ID: id.String(), Tenant: "b", Callback: *x.Callback, Dead: true}
-		return firstOf(putJobAccepted(b, s.db, &x, id), putDoneJob(b, s.db, e, &x, id), putRevision(b, s.db, j), putDelivery(b, s.db, dead))
+		_, accepted := putJobAccepted(b, s.db, &x, id)
+		_, revision := putRevision(b, s.db, j)
+		return firstOf(accepted, putDoneJob(b, s.db, e, &x, id), revision, putDelivery(b, s.db, dead))
 	}))
 }
 

@@ -44,7 +44,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 
 	refused = make([]error, len(leases))
 	begun := make(map[executionRef]record.Attempt, len(leases))
-	err = s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
+	err = s.writeCounted(commit.Outcome, func(b *pebble.Batch, c *counts) error {
 		jobs := locked.jobs(time.Time{})
 		for i, l := range leases {
 			of := executionRef{l.Tenant, ids[i]}
@@ -52,7 +52,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 				refused[i] = runtime.ErrLease
 				continue
 			}
-			lease, err := locked.start(b, l, of)
+			lease, err := locked.start(b, c, l, of)
 			switch {
 			case err == nil:
 				begun[of] = record.Attempt{Lease: lease}
@@ -78,7 +78,7 @@ func (s *Store) Start(leases []runtime.Lease) (refused []error, err error) {
 }
 
 // start adds the start of one execution to a batch, or fails with ErrLease.
-func (locked lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of executionRef) (*record.Lease, error) {
+func (locked lockedExecutions) start(b *pebble.Batch, c *counts, l runtime.Lease, of executionRef) (*record.Lease, error) {
 	before, last := locked.attempt(of), 0
 	if before.Waiting != nil {
 		last = before.Waiting.Attempt
@@ -96,7 +96,7 @@ func (locked lockedExecutions) start(b *pebble.Batch, l runtime.Lease, of execut
 	r := record.Lease{Function: accepted.Function, Attempt: l.Attempt, Started: l.Started, ArgsSize: accepted.ArgsSize}
 	if w := before.Waiting; w != nil {
 		r.Failures, r.Suspicion = w.Failures, w.Suspicion
-		err = dropWaiting(b, of, w)
+		err = dropWaiting(b, c, of, w)
 	}
 	r.Suspicion.Probation = l.Probation
 	return &r, errors.Join(err, b.Set(keys.Execution(keys.KindLease, of.tenant, of.id), r.Encode(), nil))
@@ -128,7 +128,8 @@ func readUnfinished(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u unfinishe
 // written once: a single deletion and the key that it deletes vanish together when memory is
 // flushed, so that a drained queue leaves nothing behind that slows down lists. A lease is written
 // a second time when it is to be cancelled.
-func dropUnfinished(b *pebble.Batch, of executionRef, function string, argsSize uint64, a record.Attempt) error {
+func dropUnfinished(b *pebble.Batch, c *counts, of executionRef, function string, argsSize uint64, a record.Attempt) error {
+	c.add(of.tenant, tally{rest: -queuedSize(argsSize)})
 	errs := []error{
 		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),
 		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, function, of.id), nil),
@@ -140,7 +141,7 @@ func dropUnfinished(b *pebble.Batch, of executionRef, function string, argsSize 
 		errs = append(errs, dropLease(b, of, a.Lease))
 	}
 	if a.Waiting != nil {
-		errs = append(errs, dropWaiting(b, of, a.Waiting))
+		errs = append(errs, dropWaiting(b, c, of, a.Waiting))
 	}
 	return errors.Join(errs...)
 }
@@ -153,7 +154,8 @@ func dropLease(b *pebble.Batch, of executionRef, lease *record.Lease) error {
 	return b.SingleDelete(key, nil)
 }
 
-func dropWaiting(b *pebble.Batch, of executionRef, waiting *record.Waiting) error {
+func dropWaiting(b *pebble.Batch, c *counts, of executionRef, waiting *record.Waiting) error {
+	c.add(of.tenant, tally{rest: -int64(waiting.LogsSize)})
 	err := b.SingleDelete(keys.Execution(keys.KindWaiting, of.tenant, of.id), nil)
 	if waiting.LogsSize > 0 {
 		err = errors.Join(err, b.SingleDelete(keys.Execution(keys.KindWaitingLogs, of.tenant, of.id), nil))

@@ -42,6 +42,7 @@ type Store struct {
 	expiring    sync.Mutex // held by Expire
 	opened      time.Time
 	usage       usage
+	holdings    holdings
 	bundles     bundles
 	postings    postingsExpiry
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.

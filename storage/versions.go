@@ -116,11 +116,11 @@ func putVersion(b *pebble.Batch, r kv.Reader, tenant runtime.Tenant, v runtime.V
 }
 
 // dropVersions deletes all stored versions of a function but the newest. It returns the bundles that
-// they used.
-func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID string, keep int) (bundles []bundleRef, err error) {
+// they used, and the size of their sources and contexts in bytes.
+func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID string, keep int) (bundles []bundleRef, size int64, err error) {
 	numbers, err := readVersions(s.db, tenant, functionID)
 	if err != nil || len(numbers) <= keep {
-		return nil, err
+		return nil, 0, err
 	}
 	var errs []error
 	for _, number := range numbers[keep:] {
@@ -129,6 +129,7 @@ func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID 
 			if err != nil {
 				return runtime.Bundle{}, err
 			}
+			size += int64(v.Source + v.Context)
 			return v.BundleOf()
 		})
 		errs = append(errs, err)
@@ -140,5 +141,5 @@ func (s *Store) dropVersions(b *pebble.Batch, tenant runtime.Tenant, functionID 
 			errs = append(errs, b.Delete(keys.VersionPart(kind, tenant, functionID, number), nil))
 		}
 	}
-	return bundles, errors.Join(errs...)
+	return bundles, size, errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/server"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
 )
 
@@ -37,6 +38,11 @@ var serveEnv = map[string]string{
 	"tenant-request-burst":     "FAASPOT_TENANT_REQUEST_BURST",
 	"tenant-runs":              "FAASPOT_TENANT_RUNS",
 	"tenant-queued":            "FAASPOT_TENANT_QUEUED",
+	"tenant-functions":         "FAASPOT_TENANT_FUNCTIONS",
+	"tenant-code-bytes":        "FAASPOT_TENANT_CODE_BYTES",
+	"tenant-stored-bytes":      "FAASPOT_TENANT_STORED_BYTES",
+	"tenant-egress-bytes":      "FAASPOT_TENANT_EGRESS_BYTES",
+	"tenant-egress-hosts":      "FAASPOT_TENANT_EGRESS_HOSTS",
 	"log-level":                "FAASPOT_LOG_LEVEL",
 	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",
@@ -51,6 +57,7 @@ func newServe(a *app) *cobra.Command {
 		RetentionMinAge: ui.Span(engine.DefaultRetentionMinAge),
 		ImageDisk:       server.DefaultImageDisk,
 	}
+	var hosts []string
 	cmd := &cobra.Command{
 		Use:        "serve",
 		GroupID:    groupServer,
@@ -80,8 +87,10 @@ FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
 FAASPOT_EGRESS_PROXY, FAASPOT_TENANT_REQUESTS, FAASPOT_TENANT_REQUEST_BURST,
-FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG,
-FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
+FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED, FAASPOT_TENANT_FUNCTIONS,
+FAASPOT_TENANT_CODE_BYTES, FAASPOT_TENANT_STORED_BYTES,
+FAASPOT_TENANT_EGRESS_BYTES, FAASPOT_TENANT_EGRESS_HOSTS, FAASPOT_LOG_LEVEL,
+FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -99,6 +108,9 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			}
 			if o.RetentionCount < 1 {
 				return clierror.Usagef("give a number from 1 on", "the --retention-count %d is not positive", o.RetentionCount)
+			}
+			if o.TenantLimits.EgressHosts, err = runtime.NormalEgressHosts(hosts); err != nil {
+				return err
 			}
 			if err := o.TenantLimits.Validate(); err != nil {
 				return err
@@ -129,6 +141,11 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.IntVar(&o.TenantLimits.RequestBurst, "tenant-request-burst", 0, "`N` requests of a tenant that may arrive at once (default as many as per second)")
 	f.IntVar(&o.TenantLimits.Runs, "tenant-runs", 0, "let each tenant have at most `N` runs at once, unless it has a limit of its own (default without a limit)")
 	f.IntVar(&o.TenantLimits.Queued, "tenant-queued", 0, "let at most `N` executions of each tenant wait in the background, unless it has a limit of its own (default without a limit)")
+	f.IntVar(&o.TenantLimits.Functions, "tenant-functions", 0, "let each tenant have at most `N` functions, unless it has a limit of its own (default without a limit)")
+	limitVar(f, &o.TenantLimits.CodeBytes, true, "tenant-code-bytes", "`SIZE` of the code of each tenant: kept versions with their contexts, and bundles (default without a limit)")
+	limitVar(f, &o.TenantLimits.StoredBytes, true, "tenant-stored-bytes", "`SIZE` of everything else that is stored of each tenant, such as results, logs, jobs and dead letters (default without a limit)")
+	limitVar(f, &o.TenantLimits.EgressBytes, true, "tenant-egress-bytes", "`SIZE` of what the functions of each tenant send and receive on a day, in UTC (default without a limit)")
+	f.StringSliceVar(&hosts, "tenant-egress-hosts", nil, "`RULE` beyond which functions of tenants without rules of their own reach nothing, such as *.example.com:443; none: nothing (default what they allow)")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
 	f.BoolVar(&o.AccessLog, "access-log", false, "log each request, whatever the --log-level: without query, header and body")
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")

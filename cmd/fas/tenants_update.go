@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
@@ -10,32 +12,42 @@ import (
 
 func newTenantsUpdate(a *app) *cobra.Command {
 	var asJSON bool
-	limits := map[string]*int{"requests_per_second": new(int), "request_burst": new(int), "runs": new(int), "queued": new(int)}
-	flags := map[string]string{"requests_per_second": "requests-per-second", "request_burst": "request-burst", "runs": "runs", "queued": "queued"}
+	var limits runtime.TenantLimits
+	var hosts []string
 	cmd := &cobra.Command{
-		Use:   "update NAME [--requests-per-second N] [--request-burst N] [--runs N] [--queued N] [--json]",
+		Use:   "update NAME [--LIMIT VALUE]... [--json]",
 		Short: "Change the limits of a tenant",
-		Long: `Change the limits of a tenant, at once. What is beyond a new limit continues. A limit of 0
+		Long: `Change the limits of a tenant, at once. What is beyond a new limit continues, and what is
+stored stays, except for the history of executions, which loses its oldest. A limit of 0
 is the server's, see the flags --tenant-... of "fas serve"; other limits stay.
 
 Prints the name. With --json the output is an object with the fields
 
 ` + tenantFields,
 		Example: `  fas tenants update acme --requests-per-second 100 --runs 20
+  fas tenants update acme --functions 50 --code-bytes 1GB --egress-hosts '*.example.com:443'
   fas tenants update acme --runs 0`,
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := wire.UpdateTenantRequest{Limits: make(map[string]*int)}
-			for name, n := range limits {
-				switch flag := flags[name]; {
-				case !cmd.Flags().Changed(flag):
-				case *n < 0 || *n > runtime.MaxTenantLimit:
-					return clierror.Usagef("give a number from 1 to 1000000, or 0 for the limit of the server", "the --%s %d is out of bounds", flag, *n)
+			r := wire.UpdateTenantRequest{Limits: make(map[string]any)}
+			for i := range runtime.TenantNumbers {
+				of := &runtime.TenantNumbers[i]
+				switch n := of.Of(&limits); {
+				case !cmd.Flags().Changed(limitFlag(of)):
+				case *n < 0 || *n > of.Max():
+					return clierror.Usagef(fmt.Sprintf("give a number from 1 to %d, or 0 for the limit of the server", of.Max()), "the --%s %d is out of bounds", limitFlag(of), *n)
 				case *n == 0:
-					r.Limits[name] = nil
+					r.Limits[of.Name] = nil
 				default:
-					r.Limits[name] = n
+					r.Limits[of.Name] = n
 				}
+			}
+			switch {
+			case !cmd.Flags().Changed("egress-hosts"):
+			case len(hosts) == 0:
+				r.Limits["egress_hosts"] = nil
+			default:
+				r.Limits["egress_hosts"] = hosts
 			}
 			if len(r.Limits) == 0 {
 				return clierror.Usagef("give a limit, such as --runs 20", "there is nothing to change")
@@ -53,10 +65,21 @@ Prints the name. With --json the output is an object with the fields
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(limits["requests_per_second"], "requests-per-second", 0, "`N` requests per second")
-	f.IntVar(limits["request_burst"], "request-burst", 0, "`N` requests that may arrive at once; 0: as many as per second")
-	f.IntVar(limits["runs"], "runs", 0, "`N` runs at once, those included that wait for memory")
-	f.IntVar(limits["queued"], "queued", 0, "`N` executions that wait in the background")
+	usages := map[string]string{
+		"requests_per_second": "`N` requests per second",
+		"request_burst":       "`N` requests that may arrive at once; 0: as many as per second",
+		"runs":                "`N` runs at once, those included that wait for memory",
+		"queued":              "`N` executions that wait in the background",
+		"functions":           "`N` functions",
+		"code_bytes":          "`SIZE` of the code of all functions, such as 512MB: kept versions with their contexts, and bundles",
+		"stored_bytes":        "`SIZE` of everything else that is stored, such as results, logs, jobs and dead letters",
+		"egress_bytes":        "`SIZE` of what functions send and receive on a day, in UTC",
+	}
+	for i := range runtime.TenantNumbers {
+		n := &runtime.TenantNumbers[i]
+		limitVar(f, n.Of(&limits), n.Bytes, limitFlag(n), usages[n.Name])
+	}
+	f.StringSliceVar(&hosts, "egress-hosts", nil, "`RULE` beyond which functions reach nothing, such as *.example.com:443; repeatable; none: nothing; \"\": that of the server")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -2,28 +2,30 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 func newTenantsUsage(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "usage [NAME] [--json]",
-		Short: "Show what a tenant has in progress, and its limits",
-		Long: `Show what a tenant has in progress, and the limits that apply to it. Without NAME, show the
-tenant of the token.
+		Short: "Show what a tenant has in progress and has stored, and its limits",
+		Long: `Show what a tenant has in progress and has stored, and the limits that apply to it. Without
+NAME, show the tenant of the token.
 
 With --json the output is an object with the fields
 
   tenant, requests (in progress, this one included), runs (at once), queued (executions
-  that wait in the background), limits (requests_per_second, request_burst, runs, queued;
-  null: none)`,
+  that wait in the background), functions, code_bytes (of kept versions and bundles),
+  stored_bytes (of everything else), egress_bytes (sent and received today, UTC), limits
+  (requests_per_second, request_burst, runs, queued, functions, code_bytes, stored_bytes,
+  egress_bytes, egress_hosts; null: none)`,
 		Example: `  fas tenants usage acme`,
 		Args:    argumentsAndMore(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,8 +41,9 @@ With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(u)
 			}
-			_, err = fmt.Fprintf(a.Out, "tenant:   %s\nrequests: %d\nruns:     %d\nqueued:   %d\nlimits:   %s\n",
-				ui.OneLine(u.Tenant), u.Requests, u.Runs, u.Queued, limitsText(u.Limits))
+			_, err = fmt.Fprintf(a.Out, "tenant:    %s\nrequests:  %d\nruns:      %d\nqueued:    %d\nfunctions: %d\ncode:      %s\nstored:    %s\negress:    %s today\nlimits:    %s\n",
+				ui.OneLine(u.Tenant), u.Requests, u.Runs, u.Queued, u.Functions, ui.SizeText(u.CodeBytes), ui.SizeText(u.StoredBytes), ui.SizeText(u.EgressBytes),
+				limitsText(u.Limits))
 			return err
 		},
 	}
@@ -51,13 +54,14 @@ With --json the output is an object with the fields
 // limitsText returns the limits that there are.
 func limitsText(l wire.TenantLimits) string {
 	var all []string
-	for _, limit := range []struct {
-		name string
-		n    *int
-	}{{"requests per second", l.RequestsPerSecond}, {"requests at once", l.RequestBurst}, {"runs", l.Runs}, {"queued", l.Queued}} {
-		if limit.n != nil {
-			all = append(all, strconv.Itoa(*limit.n)+" "+limit.name)
+	values := l.Numbers()
+	for i := range runtime.TenantNumbers {
+		if n := &runtime.TenantNumbers[i]; values[n.Name] != nil {
+			all = append(all, limitText(n, *values[n.Name]))
 		}
+	}
+	if len(l.EgressHosts) > 0 {
+		all = append(all, "egress to "+ui.OneLine(strings.Join(l.EgressHosts, " ")))
 	}
 	if len(all) == 0 {
 		return "none"

@@ -33,8 +33,12 @@ type Access interface {
 	RotateToken(ctx context.Context, by *runtime.Identity, id string, overlap time.Duration, password string) (t runtime.Token, secret string, err error)
 }
 
-// maxAccessBody leaves room for a token with as many functions as it may have.
-const maxAccessBody = 16 * runtime.KiB
+// maxAccessBody leaves room for a token with as many functions as it may have, and maxLimitsBody for as
+// many rules as a ceiling may have.
+const (
+	maxAccessBody = 16 * runtime.KiB
+	maxLimitsBody = 48 * runtime.KiB
+)
 
 // What the bodies of requests must be, for errors.
 const (
@@ -58,7 +62,7 @@ func (a *api) accessRoutes() []web.Route {
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants", Handle: a.listTenants, MaxBody: web.NoBody}),
 		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, MaxBody: maxAccessBody, Body: tenantIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}", Handle: a.getTenant, MaxBody: web.NoBody}),
-		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, MaxBody: maxAccessBody, Body: changeIs}),
+		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, MaxBody: maxLimitsBody, Body: changeIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}/usage", Handle: a.tenantUsage, MaxBody: web.NoBody}),
 		{Method: "GET", Path: "/v1/usage", Scope: runtime.ScopeRead, Handle: a.ownUsage, MaxBody: web.NoBody},
 		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, MaxBody: web.NoBody}),
@@ -87,7 +91,15 @@ func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
 		return &n
 	}
 	return wire.TenantLimits{
-		RequestsPerSecond: orNull(l.RequestsPerSecond), RequestBurst: orNull(l.RequestBurst), Runs: orNull(l.Runs), Queued: orNull(l.Queued),
+		RequestsPerSecond: orNull(l.RequestsPerSecond),
+		RequestBurst:      orNull(l.RequestBurst),
+		Runs:              orNull(l.Runs),
+		Queued:            orNull(l.Queued),
+		Functions:         orNull(l.Functions),
+		CodeBytes:         orNull(l.CodeBytes),
+		StoredBytes:       orNull(l.StoredBytes),
+		EgressBytes:       orNull(l.EgressBytes),
+		EgressHosts:       l.Hosts(),
 	}
 }
 
@@ -179,9 +191,15 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	}
 	f.Quoted()
 	limits := f.Object("limits")
-	c := runtime.TenantLimitsChange{
-		RequestsPerSecond: limitField(limits, "requests_per_second"), RequestBurst: limitField(limits, "request_burst"),
-		Runs: limitField(limits, "runs"), Queued: limitField(limits, "queued"),
+	c := runtime.TenantLimitsChange{Numbers: make(map[string]int)}
+	for i := range runtime.TenantNumbers {
+		// Null is 0: that of the server.
+		if n := &runtime.TenantNumbers[i]; limits.Has(n.Name) || limits.Null(n.Name) {
+			c.Numbers[n.Name] = limits.Whole(n.Name, 1, n.Max())
+		}
+	}
+	if c.EgressHosts, err = hostsField(limits, "egress_hosts"); err != nil {
+		return err
 	}
 	if err := limits.End(); err != nil {
 		return err
@@ -196,13 +214,23 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	return web.WriteValue(ctx, renderTenant(t))
 }
 
-// limitField reads a limit: nil if it stays, 0 for null.
-func limitField(f *web.Fields, name string) *int {
-	if !f.Has(name) && !f.Null(name) {
-		return nil
+// hostsField reads the rules of a ceiling: nil if they stay, and an empty text for null.
+func hostsField(f *web.Fields, name string) (*string, error) {
+	if f.Null(name) {
+		f.Ignore(name)
+		return new(string), nil
 	}
-	n := f.Whole(name, 1, runtime.MaxTenantLimit)
-	return &n
+	var rules []string
+	if !f.Read(name, "an array of rules", &rules) {
+		return nil, nil
+	}
+	// An empty list may not mean that there is no bound.
+	if len(rules) == 0 {
+		f.FailHint(`give rules, or ["none"] for functions that reach nothing, or null for those of the server`, name, "is empty")
+		return nil, nil
+	}
+	hosts, err := runtime.NormalEgressHosts(rules)
+	return &hosts, err
 }
 
 func (a *api) tenantUsage(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
@@ -219,7 +247,9 @@ func (a *api) writeUsage(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 		return err
 	}
 	return web.WriteValue(ctx, wire.TenantUsage{
-		Tenant: string(tenant), Requests: u.Requests, Runs: u.Runs, Queued: u.Queued, Limits: renderLimits(u.Limits),
+		Tenant: string(tenant), Requests: u.Requests, Runs: u.Runs, Queued: u.Queued,
+		Functions: u.Stored.Functions, CodeBytes: u.Stored.Code, StoredBytes: u.Stored.Bytes, EgressBytes: u.Egress,
+		Limits: renderLimits(u.Limits),
 	})
 }
 

@@ -14,21 +14,45 @@ type TenantLimits struct {
 	RequestBurst      *int `json:"request_burst"` // requests that may arrive at once
 	Runs              *int `json:"runs"`          // at once
 	Queued            *int `json:"queued"`        // executions that wait in the background
+	Functions         *int `json:"functions"`
+	CodeBytes         *int `json:"code_bytes"`   // of all versions that are kept, and of bundles
+	StoredBytes       *int `json:"stored_bytes"` // of everything else
+	EgressBytes       *int `json:"egress_bytes"` // sent and received on a day, in UTC
+	// EgressHosts are the rules beyond which functions reach nothing; "none" alone: they reach nothing.
+	EgressHosts []string `json:"egress_hosts"`
+}
+
+// Numbers returns the limits that are numbers, by their names in the API.
+func (l *TenantLimits) Numbers() map[string]*int {
+	return map[string]*int{
+		"requests_per_second": l.RequestsPerSecond,
+		"request_burst":       l.RequestBurst,
+		"runs":                l.Runs,
+		"queued":              l.Queued,
+		"functions":           l.Functions,
+		"code_bytes":          l.CodeBytes,
+		"stored_bytes":        l.StoredBytes,
+		"egress_bytes":        l.EgressBytes,
+	}
 }
 
 // UpdateTenantRequest is a change of a tenant.
 type UpdateTenantRequest struct {
-	// Limits are the ones to change, by their names in [TenantLimits]; null: that of the server.
-	Limits map[string]*int `json:"limits"`
+	// Limits are the ones to change, by their names in [TenantLimits]; nil: that of the server.
+	Limits map[string]any `json:"limits"`
 }
 
-// TenantUsage is what a tenant has in progress, and the limits that apply to it.
+// TenantUsage is what a tenant has in progress and has stored, and the limits that apply to it.
 type TenantUsage struct {
-	Tenant   string       `json:"tenant"`
-	Requests int64        `json:"requests"`
-	Runs     int64        `json:"runs"`
-	Queued   int64        `json:"queued"`
-	Limits   TenantLimits `json:"limits"`
+	Tenant      string       `json:"tenant"`
+	Requests    int64        `json:"requests"`
+	Runs        int64        `json:"runs"`
+	Queued      int64        `json:"queued"`
+	Functions   int64        `json:"functions"`
+	CodeBytes   int64        `json:"code_bytes"`
+	StoredBytes int64        `json:"stored_bytes"`
+	EgressBytes int64        `json:"egress_bytes"` // today, in UTC
+	Limits      TenantLimits `json:"limits"`
 }
 
 // TenantState is the state of a tenant.

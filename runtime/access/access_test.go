@@ -233,23 +233,25 @@ func TestLimitsAreDurable(t *testing.T) {
 	k := open(t, o)
 	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
 	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
-	runs, rate, none, wrong := 7, 10, 0, runtime.MaxTenantLimit+1
+	to := func(numbers map[string]int) runtime.TenantLimitsChange {
+		return runtime.TenantLimitsChange{Numbers: numbers}
+	}
 	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}); err != nil {
+		if _, err := k.UpdateTenant(name, to(map[string]int{"runs": 7, "queued": 7})); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}); err != nil {
+		if _, err := k.UpdateTenant(name, to(map[string]int{"requests_per_second": 10, "queued": 0})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &wrong})
+	_, err := k.UpdateTenant("a", to(map[string]int{"runs": runtime.MaxTenantLimit + 1}))
 	wantCode(t, err, runtime.CodeInvalidArgument)
-	_, err = k.UpdateTenant("none", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("none", to(map[string]int{"runs": 7}))
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = k.UpdateTenant("", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("", to(map[string]int{"runs": 7}))
 	wantCode(t, err, runtime.CodeNotFound)
 	s.fail(runtime.Errorf(runtime.CodeUnavailable, "the disk is full"))
-	_, err = k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &none})
+	_, err = k.UpdateTenant("a", to(map[string]int{"runs": 0}))
 	wantCode(t, err, runtime.CodeUnavailable)
 	s.fail(nil)
 	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, o)} {
@@ -391,4 +393,45 @@ func BenchmarkAuthenticate(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestEgressIsDurable checks that a restart does not begin the day of a tenant again, and that the
+// ceiling of a tenant is durable and its memory counted.
+func TestEgressIsDurable(t *testing.T) {
+	s := newStore()
+	budget := memory.New(64*runtime.MiB, nil)
+	k := open(t, access.Options{Store: s, Memory: budget})
+	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
+	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
+	hosts, none := "*.example.com:443 10.0.0.0/8:80", ""
+	if _, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Numbers: map[string]int{"egress_bytes": 1000}, EgressHosts: &hosts}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
+		if err := k.Use(name).CountEgress(700, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k = open(t, access.Options{Store: s, Memory: memory.New(64*runtime.MiB, nil)})
+	for name, want := range map[runtime.Tenant]int64{"a": 700, "b": 0, runtime.DefaultTenant: 700} {
+		if got := k.Use(name).Egress(now).Bytes; got != want {
+			t.Errorf("%s: %d bytes count after a restart, want %d", name, got, want)
+		}
+	}
+	wantCode(t, k.Use("a").CountEgress(301, now), runtime.CodeTooLarge)
+	if u, err := k.Usage("a"); err != nil || u.Limits.EgressHosts != hosts || k.Use("a").EgressCeiling() == nil {
+		t.Errorf("%+v, %v", u, err)
+	}
+	// A change of other limits keeps what was counted.
+	if r, err := k.UpdateTenant("a", runtime.TenantLimitsChange{EgressHosts: &none}); err != nil || r.Limits.EgressHosts != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	wantCode(t, k.Use("a").CheckEgress(now), runtime.CodeTooLarge)
+	bad := "example.com"
+	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{EgressHosts: &bad})
+	wantCode(t, err, runtime.CodeInvalidArgument)
 }

@@ -25,6 +25,8 @@ type Options struct {
 	Admin [sha256.Size]byte
 	// Limits are those of tenants that have none of their own.
 	Limits runtime.TenantLimits
+	// Stored returns what a tenant has stored. Nil: nothing is known.
+	Stored func(runtime.Tenant) runtime.TenantStored
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -48,6 +50,7 @@ type Keeper struct {
 	logins    index // by the SHA-256 of a login, see runtime.Token
 	passwords *passwords
 	defaults  runtime.TenantLimits
+	stored    func(runtime.Tenant) runtime.TenantStored
 	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
 	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
@@ -69,6 +72,8 @@ const (
 	tokenBytes = 1 * runtime.KiB
 	// tenantBytes is about the memory of a tenant, in bytes, without its tokens.
 	tenantBytes = 512
+	// ruleBytes is about the memory of a parsed rule of a ceiling with its name, in bytes.
+	ruleBytes = 256
 )
 
 // Open reads all tenants and tokens.
@@ -79,6 +84,9 @@ func Open(o Options) (*Keeper, error) {
 	if o.Clock == nil {
 		o.Clock = runtime.NewClock(time.Now)
 	}
+	if o.Stored == nil {
+		o.Stored = func(runtime.Tenant) runtime.TenantStored { return runtime.TenantStored{} }
+	}
 	if o.Memory == nil {
 		o.Memory = memory.New(unboundedMemory, o.Log)
 	}
@@ -87,6 +95,7 @@ func Open(o Options) (*Keeper, error) {
 		memory:    o.Memory.Open(memory.Options{Name: "tenants and tokens", Heap: true}),
 		passwords: newPasswords(o.Memory),
 		defaults:  o.Limits,
+		stored:    o.Stored,
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
@@ -109,11 +118,13 @@ func Open(o Options) (*Keeper, error) {
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
 		if known := k.tenants[t.Name]; known != nil { // the default one, which has limits
-			known.Limits = t.Limits
+			known.Limits, known.Egress = t.Limits, t.Egress
 			known.use.SetLimits(t.Limits.Effective(k.defaults))
+			known.use.SetEgress(t.Egress)
+			k.memory.Add(limitsBytes(&t.Limits))
 			return nil
 		}
-		k.memory.Add(tenantBytes)
+		k.memory.Add(tenantBytes + limitsBytes(&t.Limits))
 		k.addTenant(t)
 		return nil
 	})
@@ -170,6 +181,7 @@ func (c *credential) identify(now time.Time) (*runtime.Identity, error) {
 // addTenant adds a tenant in memory.
 func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
 	added := &tenant{TenantRecord: t, tokens: make(map[string]*state), use: runtime.NewTenantUse(t.Limits.Effective(k.defaults))}
+	added.use.SetEgress(t.Egress)
 	if t.Deleting {
 		added.use.Close()
 	}
@@ -264,6 +276,11 @@ func (k *Keeper) indexOf(s *state) *index {
 		return &k.logins
 	}
 	return &k.secrets
+}
+
+// limitsBytes returns about the memory of the rules of a tenant, in bytes: as text, and parsed.
+func limitsBytes(l *runtime.TenantLimits) int64 {
+	return int64(len(l.EgressHosts)) + int64(len(l.Hosts()))*ruleBytes
 }
 
 // sizeOf returns about the memory of a token, in bytes.

@@ -75,6 +75,14 @@ func (s *store) PutTenant(t runtime.TenantRecord, revoked []string) error {
 	})
 }
 
+func (s *store) PutTenants(all []runtime.TenantRecord) error {
+	return s.write(func() {
+		for _, t := range all {
+			s.tenants[t.Name] = t
+		}
+	})
+}
+
 func (s *store) PutTokens(all []runtime.Token) error {
 	return s.write(func() {
 		for _, t := range all {

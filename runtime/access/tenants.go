@@ -99,9 +99,15 @@ func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange)
 	if err := changed.Limits.Validate(); err != nil {
 		return runtime.TenantRecord{}, err
 	}
+	more := limitsBytes(&changed.Limits) - limitsBytes(&t.Limits)
+	if more > 0 && !k.memory.TryTake(more) {
+		return runtime.TenantRecord{}, k.memory.Refuse(more)
+	}
 	if err := k.store.PutTenant(changed, nil); err != nil {
+		k.memory.Give(max(more, 0))
 		return runtime.TenantRecord{}, err
 	}
+	k.memory.Give(max(-more, 0))
 	t.TenantRecord = changed
 	if waits := t.use.SetLimits(changed.Limits.Effective(k.defaults)); waits && k.engine != nil {
 		k.engine.LimitsChanged(name)
@@ -109,13 +115,15 @@ func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange)
 	return changed, nil
 }
 
-// Usage returns what a tenant has in progress, and its limits.
+// Usage returns what a tenant has in progress and has stored, and its limits.
 func (k *Keeper) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {
 	use := k.Use(name)
 	if use == nil {
 		return runtime.TenantUsage{}, runtime.NoTenantError(name)
 	}
-	return use.Usage(), nil
+	u := use.Usage()
+	u.Stored = k.stored(name)
+	return u, nil
 }
 
 // Use returns the use of a tenant, nil if it does not exist. It takes no lock.
@@ -232,11 +240,15 @@ func (k *Keeper) checkEmpty(ctx context.Context, name runtime.Tenant) error {
 	return nil
 }
 
-// attend stores last uses and deletes tenants, until ctx ends.
+// attend stores last uses and egress, and deletes tenants, until ctx ends.
 func (k *Keeper) attend(ctx context.Context) {
 	uses := time.NewTicker(lastUsePause)
 	defer uses.Stop()
-	defer k.storeLastUses()
+	store := func() {
+		k.storeLastUses()
+		k.storeEgress()
+	}
+	defer store()
 	for {
 		again := make(<-chan time.Time)
 		if pause := k.deleteTenants(ctx); pause > 0 {
@@ -246,7 +258,7 @@ func (k *Keeper) attend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-uses.C:
-			k.storeLastUses()
+			store()
 		case <-k.wake:
 		case <-again:
 		}
@@ -301,7 +313,7 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 	}
 	delete(k.tenants, t.Name)
 	k.uses.Delete(t.Name)
-	k.memory.Give(tenantBytes)
+	k.memory.Give(tenantBytes + limitsBytes(&t.Limits))
 	k.names = remove(k.names, string(t.Name))
 	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
 	return true, nil
@@ -343,4 +355,37 @@ func empty(ctx context.Context, e Engine, name runtime.Tenant) (found int, err e
 		did(err)
 	}
 	return found, errors.Join(errs...)
+}
+
+// storeEgress stores what tenants have sent and received, of those for which it has changed. A process
+// that is killed loses what was counted since the last time, at most lastUsePause ago.
+func (k *Keeper) storeEgress() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var changed []runtime.TenantRecord
+	flush := func() {
+		if len(changed) == 0 {
+			return
+		}
+		if err := k.store.PutTenants(changed); err != nil {
+			k.log.Warn("access: cannot store the egress of tenants; it is stored later", "error", err)
+		} else {
+			for _, t := range changed {
+				k.tenants[t.Name].Egress = t.Egress
+			}
+		}
+		changed = changed[:0]
+	}
+	for name, t := range k.tenants {
+		if name == "" {
+			continue
+		}
+		record := t.TenantRecord
+		if record.Egress = t.use.Counted(); record.Egress != t.Egress {
+			if changed = append(changed, record); len(changed) == lastUseBatch {
+				flush()
+			}
+		}
+	}
+	flush()
 }

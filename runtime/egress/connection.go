@@ -98,13 +98,16 @@ func (c *connection) Count(sent, received int) error {
 	c.received.Add(int64(received))
 	now := c.network.networks.now()
 	n := int64(sent) + int64(received)
+	day := c.network.account.CountEgress(n, now)
 	if err := c.network.run.count(n, now); err != nil {
 		return err
 	}
-	if c.uncounted.Add(n) < countStep {
-		return nil
+	if c.uncounted.Add(n) >= countStep {
+		if err := c.share(now); err != nil {
+			return err
+		}
 	}
-	return c.share(now)
+	return day
 }
 
 // share counts bytes with the function and the tenant.

@@ -20,7 +20,8 @@ const maxResolved = 4 * runtime.MaxAddresses
 // network is what one run may reach.
 type network struct {
 	networks *Networks
-	allow    []string // the function's
+	account  *runtime.TenantUse // of the tenant
+	allow    []string           // the function's
 	ctx      context.Context
 	cancel   context.CancelFunc
 	levels   [4]*meter // run, function, tenant, server
@@ -78,6 +79,9 @@ func (w *network) enter() error {
 // begin counts a connection with the run, its function, its tenant and the server, or with none.
 func (w *network) begin() error {
 	now := w.networks.now()
+	if err := w.account.CheckEgress(now); err != nil {
+		return err
+	}
 	for i, m := range w.levels {
 		if err := m.begin(now); err != nil {
 			for _, m := range w.levels[:i] {
@@ -97,13 +101,12 @@ func (w *network) end() {
 }
 
 // allows reports whether a rule for which match returns true is listed by the function, and whether
-// such a rule is in the ceiling as well, if there is one.
+// such a rule is in the ceilings of the server and of the tenant as well.
 func (w *network) allows(match func(runtime.AllowRule) bool) (allowed, listed bool) {
 	if !slices.ContainsFunc(w.parsed(), match) {
 		return false, false
 	}
-	n := w.networks
-	return !n.limited || slices.ContainsFunc(n.ceiling, match), true
+	return w.networks.ceiling.Allows(match) && w.account.EgressCeiling().Allows(match), true
 }
 
 // parsed returns the rules of the function. Most runs of many functions reach nothing: they need not
@@ -249,7 +252,7 @@ func (w *network) admit(network string, to netip.AddrPort) (target, error) {
 func deniedError(listed bool, what, rule string) error {
 	if listed {
 		return runtime.Errorf(runtime.CodePermissionDenied, "the operator of this server does not allow functions to reach %s", what).
-			WithHint("ask the operator to extend `fas serve --egress-ceiling`")
+			WithHint(ceilingHint)
 	}
 	return runtime.Errorf(runtime.CodePermissionDenied, "the function may not reach %s: it is not in its allow list", what).
 		WithHint("add " + rule + ` to the "allow" of the function`)
@@ -271,6 +274,9 @@ func (w *network) Check(network string, to netip.AddrPort) error {
 		return err
 	}
 	now := w.networks.now()
+	if err := w.account.CheckEgress(now); err != nil {
+		return err
+	}
 	for _, m := range w.levels {
 		if err := m.check(now); err != nil {
 			return err

@@ -20,8 +20,6 @@ const (
 	// earlier.
 	dialTimeout   = 30 * time.Second
 	lookupTimeout = 10 * time.Second
-	// NoEgress, as the only rule of a ceiling, lets no function reach anything.
-	NoEgress = "none"
 )
 
 // NetworkOptions configure Networks. The zero value lets functions reach the public internet.
@@ -29,7 +27,7 @@ type NetworkOptions struct {
 	// Allow is the operator's allow list, see [Options]. It lifts the ban of addresses, for functions
 	// that allow them.
 	Allow []string
-	// Ceiling has the rules beyond which no function may reach anything, or [NoEgress] alone. Empty:
+	// Ceiling has the rules beyond which no function may reach anything, or [runtime.NoEgress] alone. Empty:
 	// there is no ceiling.
 	Ceiling []string
 	// Proxy is the URL of a proxy, http or socks5, through which functions connect to the public
@@ -41,6 +39,9 @@ type NetworkOptions struct {
 	// and all runs use. Zero fields have defaults. The bound of Server on connections depends on the
 	// files that the process may open; a tenant may have three quarters of it, a function half.
 	Run, Function, Tenant, Server Limits
+	// Uses returns the use of a tenant, which counts the bytes of a day and has a ceiling. Nil: no tenant
+	// has one.
+	Uses func(runtime.Tenant) *runtime.TenantUse
 	// Now returns the time for rates. Nil: time.Now.
 	Now func() time.Time
 }
@@ -48,8 +49,8 @@ type NetworkOptions struct {
 // Networks implements [runtime.Networks].
 type Networks struct {
 	guard    *guard
-	ceiling  []runtime.AllowRule
-	limited  bool // there is a ceiling
+	ceiling  *runtime.EgressCeiling // nil: there is none
+	uses     func(runtime.Tenant) *runtime.TenantUse
 	resolver *net.Resolver
 	direct   dialer
 	proxied  dialer // nil: there is no proxy
@@ -74,11 +75,12 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Networks{guard: guard, resolver: o.Resolver, now: o.Now, patience: dialTimeout, limited: len(o.Ceiling) > 0}
-	if !slices.Equal(o.Ceiling, []string{NoEgress}) {
-		if n.ceiling, err = runtime.ParseAllow(o.Ceiling); err != nil {
-			return nil, err
-		}
+	n := &Networks{guard: guard, resolver: o.Resolver, uses: o.Uses, now: o.Now, patience: dialTimeout}
+	if n.ceiling, err = runtime.ParseEgressCeiling(o.Ceiling); err != nil {
+		return nil, err
+	}
+	if n.uses == nil {
+		n.uses = func(runtime.Tenant) *runtime.TenantUse { return nil }
 	}
 	direct := newDirect()
 	n.direct = direct
@@ -140,8 +142,9 @@ func maxConnections() int {
 }
 
 // CheckAllow implements [runtime.Networks].
-func (n *Networks) CheckAllow(allow []string) error {
-	if !n.limited {
+func (n *Networks) CheckAllow(tenant runtime.Tenant, allow []string) error {
+	own := n.uses(tenant).EgressCeiling()
+	if n.ceiling == nil && own == nil {
 		return nil
 	}
 	rules, err := runtime.ParseAllow(allow)
@@ -149,20 +152,23 @@ func (n *Networks) CheckAllow(allow []string) error {
 		return err
 	}
 	for _, r := range rules {
-		if !slices.ContainsFunc(n.ceiling, func(c runtime.AllowRule) bool { return c.Covers(r) }) {
+		covers := func(c runtime.AllowRule) bool { return c.Covers(r) }
+		if !n.ceiling.Allows(covers) || !own.Allows(covers) {
 			return runtime.Errorf(runtime.CodePermissionDenied, "the rule %q is beyond what the operator of this server allows functions to reach", r).
-				WithHint("leave it out, or ask the operator to extend `fas serve --egress-ceiling`")
+				WithHint("leave it out, or " + ceilingHint)
 		}
 	}
 	return nil
 }
+
+const ceilingHint = "ask the operator to extend `fas serve --egress-ceiling`, or the egress hosts of the tenant"
 
 // Open implements [runtime.Networks].
 func (n *Networks) Open(p *runtime.Program) runtime.Network {
 	ctx, cancel := context.WithCancel(context.Background())
 	now := n.now()
 	w := &network{
-		networks: n, allow: p.Allow, ctx: ctx, cancel: cancel,
+		networks: n, account: n.uses(p.Tenant), allow: p.Allow, ctx: ctx, cancel: cancel,
 		run:         meter{who: "the run", limits: n.run},
 		function:    n.functions.acquire(p.FunctionID, now),
 		tenant:      n.tenants.acquire(string(p.Tenant), now),

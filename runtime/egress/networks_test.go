@@ -417,7 +417,7 @@ func TestCeiling(t *testing.T) {
 		{"203.0.114.7:443", false},
 		{"0.0.0.0/0:80", false},
 	} {
-		err := n.CheckAllow([]string{test.allow})
+		err := n.CheckAllow("", []string{test.allow})
 		if test.covered != (err == nil) {
 			t.Errorf("%s: %v", test.allow, err)
 		}
@@ -443,8 +443,8 @@ func TestCeiling(t *testing.T) {
 	if slices.Contains(asked.list(), "evil.org.") {
 		t.Error("a name beyond the ceiling was looked up")
 	}
-	none := newNetworks(t, NetworkOptions{Ceiling: []string{NoEgress}})
-	if err := none.CheckAllow([]string{"api.example.com:443"}); runtime.CodeOf(err) != runtime.CodePermissionDenied {
+	none := newNetworks(t, NetworkOptions{Ceiling: []string{runtime.NoEgress}})
+	if err := none.CheckAllow("", []string{"api.example.com:443"}); runtime.CodeOf(err) != runtime.CodePermissionDenied {
 		t.Errorf("with a ceiling of nothing: %v", err)
 	}
 	_, err := reach(none.open(t, "203.0.114.7:80"), "tcp", "203.0.114.7", 80)

@@ -46,7 +46,11 @@ func (e *Engine) createLocked(ctx context.Context, s runtime.FunctionSpec, key *
 	now, id := e.clock.Stamp()
 	f := runtime.Function{ID: id, Tenant: s.Tenant, Name: s.Name, Version: 1, Created: now, Updated: now}
 	v := s.FirstVersion(f)
-	if err := e.checkAllow(v.Allow); err != nil {
+	if err := e.checkAllow(f.Tenant, v.Allow); err != nil {
+		return runtime.Deployment{}, err
+	}
+	// The store checks again: this avoids a deploy in vain.
+	if err := e.store.CheckRoom(f.Tenant, v.CodeBytes()); err != nil {
 		return runtime.Deployment{}, err
 	}
 	change := e.newChange(runtime.KindCreate, s.UserID)

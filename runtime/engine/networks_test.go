@@ -20,7 +20,7 @@ type fakeNetworks struct {
 	allow [][]string // of the networks that were opened
 }
 
-func (f *fakeNetworks) CheckAllow(allow []string) error {
+func (f *fakeNetworks) CheckAllow(_ runtime.Tenant, allow []string) error {
 	if slices.Contains(allow, "forbidden:1") {
 		return runtime.Errorf(runtime.CodePermissionDenied, "beyond the ceiling")
 	}

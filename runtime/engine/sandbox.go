@@ -29,12 +29,12 @@ func (g guardedSandbox) Run(ctx context.Context, c runtime.RunCall) (o runtime.O
 	return g.Sandbox.Run(ctx, c)
 }
 
-// checkAllow returns an error for an allow list that the operator permits to no function.
-func (e *Engine) checkAllow(allow []string) error {
+// checkAllow returns an error for an allow list that the operator permits to no function of a tenant.
+func (e *Engine) checkAllow(tenant runtime.Tenant, allow []string) error {
 	if e.networks == nil || len(allow) == 0 {
 		return nil
 	}
-	return e.networks.CheckAllow(allow)
+	return e.networks.CheckAllow(tenant, allow)
 }
 
 // recoverPanic sets err to an internal error if the deferring function panics.

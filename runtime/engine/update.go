@@ -83,7 +83,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		return runtime.Deployment{}, err
 	}
 	if u.Allow != nil {
-		if err := e.checkAllow(v.Allow); err != nil {
+		if err := e.checkAllow(f.Tenant, v.Allow); err != nil {
 			return runtime.Deployment{}, err
 		}
 	}

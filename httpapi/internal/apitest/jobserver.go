@@ -99,10 +99,11 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 			t.Error(err)
 		}
 	})
-	k, err := access.Open(access.Options{Store: store, Log: quiet, Admin: httpapi.HashToken(Token)})
+	k, err := access.Open(access.Options{Store: store, Log: quiet, Admin: httpapi.HashToken(Token), Stored: store.Stored})
 	if err != nil {
 		t.Fatal(err)
 	}
+	store.LimitTenants(func(tenant runtime.Tenant) runtime.TenantLimits { return k.Use(tenant).Limits() })
 	box := &Sandbox{Gate: make(chan struct{})}
 	e, err := engine.New(engine.Options{Store: store, Sandbox: box, Log: quiet, Memory: memory.New(512*runtime.MiB, nil), Uses: k.Use, Poster: noPoster{}, CallbackBody: blaxel.RenderExecution})
 	if err != nil {

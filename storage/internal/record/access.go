@@ -15,25 +15,38 @@ type tenantRecord struct {
 	Created  time.Time          `json:"created,omitzero"`
 	Deleting bool               `json:"deleting,omitempty"`
 	Limits   tenantLimitsRecord `json:"limits,omitzero"`
+	Egress   egressRecord       `json:"egress,omitzero"`
 }
 
 type tenantLimitsRecord struct {
-	RequestsPerSecond int `json:"requests_per_second,omitempty"`
-	RequestBurst      int `json:"request_burst,omitempty"`
-	Runs              int `json:"runs,omitempty"`
-	Queued            int `json:"queued,omitempty"`
+	RequestsPerSecond int    `json:"requests_per_second,omitempty"`
+	RequestBurst      int    `json:"request_burst,omitempty"`
+	Runs              int    `json:"runs,omitempty"`
+	Queued            int    `json:"queued,omitempty"`
+	Functions         int    `json:"functions,omitempty"`
+	CodeBytes         int    `json:"code_bytes,omitempty"`
+	StoredBytes       int    `json:"stored_bytes,omitempty"`
+	EgressBytes       int    `json:"egress_bytes,omitempty"`
+	EgressHosts       string `json:"egress_hosts,omitempty"`
+}
+
+type egressRecord struct {
+	Day   int64 `json:"day"`
+	Bytes int64 `json:"bytes"`
 }
 
 // EncodeTenant returns the value of a tenant.
 func EncodeTenant(t runtime.TenantRecord) ([]byte, error) {
-	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits)})
+	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits), egressRecord(t.Egress)})
 }
 
 // DecodeTenant decodes what EncodeTenant returns.
 func DecodeTenant(name runtime.Tenant, value []byte) (runtime.TenantRecord, error) {
 	var r tenantRecord
 	err := decodeJSON(value, &r, EncodingJSON)
-	return runtime.TenantRecord{Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits)}, err
+	return runtime.TenantRecord{
+		Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits), Egress: runtime.EgressDay(r.Egress),
+	}, err
 }
 
 // tokenRecord is the record of a runtime.Token, without its id. Field names are part of the format.

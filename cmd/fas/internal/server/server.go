@@ -124,6 +124,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	networks, err := egress.NewNetworks(egress.NetworkOptions{
 		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy,
+		Uses: func(t runtime.Tenant) *runtime.TenantUse { return s.access.Use(t) }, // it is open before a run begins
 	})
 	if err != nil {
 		return err
@@ -141,9 +142,12 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 
-	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits}); err != nil {
+	if s.access, err = access.Open(access.Options{
+		Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits, Stored: s.store.Stored,
+	}); err != nil {
 		return err
 	}
+	s.store.LimitTenants(func(t runtime.Tenant) runtime.TenantLimits { return s.access.Use(t).Limits() })
 
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
