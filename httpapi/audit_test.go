@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
@@ -375,5 +376,39 @@ func TestAuditThatCannotBeWritten(t *testing.T) {
 	}
 	if n := count(); n != 2 { // the second has begun
 		t.Errorf("%d entries", n)
+	}
+}
+
+// TestChangeThatEndsTheServer lets the handler of a change panic, which ends the process: the entry that
+// was stored before says that the outcome is unknown.
+func TestChangeThatEndsTheServer(t *testing.T) {
+	t.Parallel()
+	store, err := storage.Open(storage.Options{Dir: "store", FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	s, err := httpapi.New(httpapi.Options{
+		Auth: anyPassword{}, Engine: deletionPanics{&apitest.Fake{}, "no secret"}, Audit: store, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ctx fasthttp.RequestCtx
+	ctx.Request.Header.SetMethod("DELETE")
+	ctx.Request.SetRequestURI("/v1/functions/hello")
+	ctx.Request.Header.SetHost("a")
+	ctx.Request.Header.Set("Authorization", "Token x")
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was stopped")
+			}
+		}()
+		s.ServeRequest(&ctx)
+	}()
+	page, err := store.ListAudit(runtime.AuditFilter{}, runtime.PageRequest{})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Outcome != runtime.AuditUnknown || page.Items[0].Name != "hello" || page.Items[0].By.User != "ada" {
+		t.Errorf("%+v, %v", page.Items, err)
 	}
 }
