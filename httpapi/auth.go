@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -46,10 +47,6 @@ func (h TokenHash) Authenticate(token []byte) (*runtime.Identity, error) {
 }
 
 var admin = runtime.Identity{Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true}
-
-// headerBlaxelAuthorization is the header in which Blaxel's clients send the token. It is
-// accepted in all dialects.
-const headerBlaxelAuthorization = "X-Blaxel-Authorization"
 
 const tokenHint = `send the header "Authorization: Token YOUR-TOKEN" (Bearer works too)`
 
@@ -111,7 +108,7 @@ func bearer(field []byte) ([]byte, bool) {
 // blaxelToken returns the token in the header of Blaxel's clients; found is false if a request does
 // not have that header. If the request also has a token in Authorization, both must be the same.
 func blaxelToken(h *fasthttp.RequestHeader) (token []byte, found bool, err error) {
-	fields := h.PeekAll(headerBlaxelAuthorization)
+	fields := h.PeekAll(web.HeaderBlaxelAuthorization)
 	switch {
 	case len(fields) == 0:
 		return nil, false, nil

@@ -87,6 +87,9 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if !r.Open {
 		var err error
 		if caller, err = s.admit(ctx, r); err != nil {
+			if runtime.CodeOf(err) == runtime.CodePermissionDenied {
+				s.audit.refused(ctx, r)
+			}
 			if r.Denied != "" && runtime.CodeOf(err) == runtime.CodePermissionDenied {
 				err = web.Named(err, r.Denied, nil)
 			}
@@ -121,7 +124,7 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if !r.Writes && !r.Submits && !r.Queues {
 		web.MemoryOf(ctx).Reads()
 	}
-	if err := r.Handle(ctx, caller.Tenant); err != nil {
+	if err := s.handle(ctx, r, caller); err != nil {
 		return err
 	}
 	if err := web.MemoryOf(ctx).Refused(); err != nil {
@@ -130,6 +133,14 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		return err
 	}
 	return nil
+}
+
+// handle calls the handler of a route, and records what it changes.
+func (s *Server) handle(ctx *fasthttp.RequestCtx, r *web.Route, caller *runtime.Identity) error {
+	if r.Change == "" {
+		return r.Handle(ctx, caller.Tenant)
+	}
+	return s.audit.change(ctx, r, caller)
 }
 
 // admit returns the sender of a request who may use a route. The request counts as one of its tenant
@@ -178,8 +189,9 @@ func (s *Server) barrier(ctx *fasthttp.RequestCtx, r *web.Route) {
 	}
 	err := runtime.Internal("httpapi "+r.Method+" "+r.Path, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	if r.Writes || web.IsWriting(ctx) {
+		defer s.host.Secrets.Hold(web.Credentials(&ctx.Request.Header)...)()
 		s.opts.Log.Error("a handler that may write to the store panicked: ending the process", slog.Any("err", err))
-		panic(p)
+		panic(s.host.Secrets.Hide(fmt.Sprint(p))) // Go writes it to the standard error
 	}
 	ctx.Response.Reset()
 	ctx.SetConnectionClose()

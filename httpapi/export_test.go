@@ -5,6 +5,7 @@ import (
 
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 const (
@@ -25,15 +26,18 @@ var (
 
 // anyServer has the routes of every server.
 var anyServer = func() *Server {
-	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}})
+	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}, Audit: allRoutes{}, Disk: func() runtime.DiskState { return runtime.DiskState{} }})
 	if err != nil {
 		panic(err)
 	}
 	return s
 }()
 
-// allRoutes makes a server have the routes of tenants and tokens.
-type allRoutes struct{ faaspot.Access }
+// allRoutes makes a server have the routes of tenants and tokens, and of the audit log.
+type allRoutes struct {
+	faaspot.Access
+	runtime.AuditStore
+}
 
 // AddRoute returns the error of a server that has a further route.
 func AddRoute(r web.Route) error {

@@ -191,11 +191,12 @@ func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	tr := startTour(t)
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/disk"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
 	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})
 	tourFunctions(t, tr)
+	tr.visit(t, stop{method: "GET", pattern: "/v1/audit", query: "limit=1&outcome=done&since=2026-01-31T15:04:05Z"})
 	tourExecutions(t, tr)
 	tourJobs(t, tr)
 	tourObservability(t, tr)

@@ -12,6 +12,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // Engine is what the dialects need of the engine. All methods may be called concurrently.
@@ -32,6 +33,11 @@ type Options struct {
 	Auth Authenticator
 	// Access manages tenants and tokens. Nil: the server has no routes for them.
 	Access faaspot.Access
+	// Audit stores the changes that requests make. Nil: they are not recorded, and the server has no route
+	// for them.
+	Audit runtime.AuditStore
+	// Disk returns the state of the disk of the store. Nil: the server has no route for it.
+	Disk func() runtime.DiskState
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 
@@ -39,6 +45,9 @@ type Options struct {
 	// the message of a *runtime.Error is shown to callers. A nil Ready means always.
 	Ready func() error
 	Log   *slog.Logger // nil: slog.Default
+	// Secrets keeps what it knows, and the credentials of requests, out of Log, whose handler is of
+	// [redact.NewHandler]. Nil: nothing does.
+	Secrets *redact.Registry
 	// AccessLog gets a line for each request. Nil: there is no access log.
 	AccessLog *slog.Logger
 

@@ -29,7 +29,7 @@ func tokensOfEveryKind(t *testing.T, fake *apitest.Fake) (*apitest.Served, map[s
 // second time, by the paths of the API, and does not look at what the route declares.
 func want(kind string, r web.Route) int {
 	server := strings.HasPrefix(r.Path, "/v1/server") || strings.HasPrefix(r.Path, "/v1/tenants")
-	tokens := strings.HasPrefix(r.Path, "/v1/tokens")
+	tokens := strings.HasPrefix(r.Path, "/v1/tokens") || r.Path == "/v1/audit"
 	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasSuffix(r.Path, "/executions") && r.Method == "POST" ||
 		strings.Contains(r.Path, "/triggers/") || r.Method == "DELETE" && strings.Contains(r.Path, "/executions/")
 	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/listExecutions")
@@ -100,7 +100,8 @@ func TestEveryRouteWithEveryToken(t *testing.T) {
 	}
 }
 
-// TestEveryRouteSaysWhoMayUseIt checks that a server does not start with a route that does not.
+// TestEveryRouteSaysWhoMayUseIt checks that a server does not start with a route that does not, or that
+// writes and does not say what it changes.
 func TestEveryRouteSaysWhoMayUseIt(t *testing.T) {
 	t.Parallel()
 	for _, r := range httpapi.Routes() {
@@ -108,13 +109,25 @@ func TestEveryRouteSaysWhoMayUseIt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, r := range []web.Route{{}, {Open: true, Scope: runtime.ScopeRead}} {
+	const deploy = runtime.ScopeDeploy
+	for _, r := range []web.Route{
+		{}, {Open: true, Scope: runtime.ScopeRead},
+		{Scope: deploy, Writes: true}, {Scope: deploy, Change: "x.y"}, {Scope: deploy, Runs: true}, {Scope: deploy, Writes: true, Change: "x.y", Runs: true},
+	} {
 		if r.Validate() == nil {
+			t.Errorf("%+v is valid", r)
+		}
+	}
+	for _, r := range []web.Route{{Writes: true}, {Change: "x.y"}, {Runs: true}, {Writes: true, Change: "x.y", Runs: true}} {
+		if r.Scope = runtime.ScopeDeploy; r.Validate() == nil {
 			t.Errorf("%+v is valid", r)
 		}
 	}
 	if err := httpapi.AddRoute(web.Route{Method: "GET", Path: "/v1/new"}); err == nil {
 		t.Error("a server started with a route without a scope")
+	}
+	if err := httpapi.AddRoute(web.Route{Method: "PUT", Path: "/v1/new", Scope: deploy, Writes: true}); err == nil {
+		t.Error("a server started with a route that writes without a name of its change")
 	}
 	if err := httpapi.AddRoute(web.Route{Method: "GET", Path: "/v1/new", Scope: runtime.ScopeRead}); err != nil {
 		t.Error(err)

@@ -30,6 +30,7 @@ type Server struct {
 	maxBody  int           // bytes, of requests that are neither bulks nor bundles
 
 	passwords PasswordAuthenticator // nil: there are no passwords
+	audit     *auditor
 
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
@@ -55,14 +56,16 @@ func New(o Options) (*Server, error) {
 		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
 		conns: newConnections(o.Memory, o.MaxConns), accounts: web.OpenAccounts(o.Memory),
 		spool: web.NewSpool(o.SpoolDir),
+		audit: newAuditor(o.Audit, o.Log),
 	}
+	s.host.Secrets = o.Secrets
 	s.accounts.Short = s.conns.dropStalled
 	s.passwords, _ = o.Auth.(PasswordAuthenticator)
 	if o.Engine != nil {
 		s.SetEngine(o.Engine)
 	}
 	s.dialects = []web.Dialect{
-		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, o.Access),
+		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, faaspot.Options{Access: o.Access, Audit: o.Audit, Disk: o.Disk}),
 		blaxel.New(s.host, func() blaxel.Engine { return s.engine() }),
 		foundry.New(s.host, func() foundry.Engine { return s.engine() }),
 	}
@@ -195,5 +198,5 @@ func (l libraryLog) Printf(format string, args ...any) {
 	if strings.HasPrefix(format, "error when serving connection") {
 		return
 	}
-	l.log.Warn("http: " + fmt.Sprintf(format, args...))
+	l.log.Warn("http: the library reports", "text", fmt.Sprintf(format, args...))
 }

@@ -41,8 +41,9 @@ func ParseScope(name string) (Scope, error) {
 
 // Identity is who sends a request, and what it may do. It does not change.
 type Identity struct {
-	Tenant Tenant // empty: none; the Scope is then zero
-	UserID string // see [Caller]
+	Tenant  Tenant // empty: none; the Scope is then zero
+	UserID  string // see [Caller]
+	TokenID string // empty: the server's own token
 	// Scope is what the identity may do in its tenant: ScopeRead to ScopeAdmin; zero: nothing.
 	Scope    Scope
 	Operator bool // whether it may also do what ScopeOperator permits

@@ -66,7 +66,7 @@ func (t *Token) HasPassword() bool { return t.Password != nil }
 
 // Identity returns what the token permits. use is that of its tenant.
 func (t *Token) Identity(use *TenantUse) *Identity {
-	i := &Identity{Tenant: t.Tenant, UserID: t.Name, Functions: t.Functions, Since: t.Created, Use: use}
+	i := &Identity{Tenant: t.Tenant, UserID: t.Name, TokenID: t.ID, Functions: t.Functions, Since: t.Created, Use: use}
 	if t.Scope == ScopeOperator {
 		i.Operator = true
 	} else {

@@ -1,7 +1,7 @@
-// Package storage owns how functions, executions, jobs, deliveries, tenants, tokens and the few
-// settings of the server are stored on disk. It implements runtime.FunctionStore,
-// runtime.ExecutionStore, runtime.JobStore, runtime.DeliveryStore, runtime.BundleStore and
-// runtime.AccessStore on Pebble.
+// Package storage owns how functions, executions, jobs, deliveries, tenants, tokens, the
+// audit log and the few settings of the server are stored on disk. It implements
+// runtime.FunctionStore, runtime.ExecutionStore, runtime.JobStore, runtime.DeliveryStore,
+// runtime.BundleStore, runtime.AccessStore and runtime.AuditStore on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who requests them. No Pebble type
 // leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of
@@ -49,6 +49,10 @@
 // Tenants and tokens have keys of their own, outside of what belongs to a tenant: they are read as a
 // whole when a server starts. A tenant is dropped, with all that belongs to it, in one batch, when it
 // has no function, job, bundle or unfinished execution any more.
+//
+// Entries of the audit log have keys of their own, too, in the order of their times, and keys that find
+// them by their tenants. They outlive their tenant, and are dropped for their age, or because there are
+// too many: then those tenants lose their oldest that have most.
 //
 // # Invariants
 //

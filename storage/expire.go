@@ -50,6 +50,7 @@ func (s *Store) Expire(now time.Time, r runtime.Retention) error {
 		}
 	}
 	failed(s.expireRest(now, r))
+	failed(s.expireAudit(now.Add(-r.Ahead - s.audit.age)))
 	s.restoreBallast()
 	return fault(op, errors.Join(errs...))
 }

@@ -86,6 +86,12 @@ func goldenStore(t *testing.T) *Store {
 		},
 	}))
 
+	entry := runtime.AuditEntry{
+		ID: fixedID(202), Time: at, Tenant: "t\x00", By: runtime.AuditActor{User: "ci", Token: fixedID(200), Tenant: "t\x00"}, Remote: "192.0.2.1:4711",
+		Outcome: runtime.AuditRefused, Operation: "job.update", Name: "job", Thing: fixedID(100), Fields: []string{"context"}, Count: 1,
+	}
+	must(t, s.BeginAudit(entry))
+
 	// Functions, versions, and the executions of their changes.
 	f := runtime.Function{ID: "function id", Tenant: "t\x00", Name: "f", Version: 1, Created: at, Updated: at}
 	v := runtime.Version{

@@ -344,3 +344,84 @@ func TestRestartOnAFullDisk(t *testing.T) {
 	dropAll(t, s, c.at)
 	checkInvariants(t, s)
 }
+
+// totalFS is a disk with given sizes.
+type totalFS struct {
+	vfs.FS
+	free, total *uint64
+}
+
+func (fs totalFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: *fs.free, TotalBytes: *fs.total}, nil
+}
+
+// The ballast has the size that is set, else a part of the disk. It is given up for a deletion on a full
+// disk, written again when there is room for it twice besides the floor, and not at all if it is off.
+func TestBallast(t *testing.T) {
+	mem, free, total := vfs.NewMem(), uint64(1<<40), uint64(64<<20)
+	open := func(size int64) *Store {
+		o := options(totalFS{mem, &free, &total}, "store")
+		o.Ballast = size
+		s, err := Open(o)
+		must(t, err)
+		return s
+	}
+	for _, c := range []struct{ size, want int64 }{{0, 4 << 20}, {3 << 20, 3 << 20}, {-1, 0}, {2 << 20, 2 << 20}} {
+		s := open(c.size)
+		if got := s.Disk().Ballast; got != c.want {
+			t.Errorf("a ballast of %d has %d bytes", c.size, got)
+		}
+		info, err := mem.Stat(mem.PathJoin("store", disk.BallastName))
+		if c.want == 0 != (err != nil) || err == nil && info.Size() != c.want {
+			t.Errorf("the file of %d is %v, %v", c.size, info, err)
+		}
+		must(t, s.Close())
+	}
+	s := open(2 << 20)
+	defer s.Close()
+	two(t, s)
+	d := s.Disk()
+	if d.Problem != nil || d.Floor != 8<<20 || d.Total != total || d.Free != free {
+		t.Errorf("the state is %+v", d)
+	}
+	free = 0
+	_ = s.DeleteFunction("a", "id1", by("a")) // this disk has no room without its ballast either
+	if d := s.Disk(); d.Ballast != 0 || d.Problem == nil {
+		t.Errorf("on a full disk the state is %+v", d)
+	}
+	free = d.Floor + 2*2<<20 - 1
+	must(t, s.Expire(start, runtime.Retention{}))
+	if got := s.Disk().Ballast; got != 0 {
+		t.Errorf("without room for it, the ballast has %d bytes", got)
+	}
+	free++
+	must(t, s.Expire(start, runtime.Retention{}))
+	if got := s.Disk().Ballast; got != 2<<20 {
+		t.Errorf("with room again, the ballast has %d bytes", got)
+	}
+}
+
+// The floor of a small disk is an eighth of it; the log says once when it is crossed.
+func TestDefaultFloor(t *testing.T) {
+	for total, want := range map[uint64]uint64{0: DefaultMinFree, 1 << 20: 8 << 20, 100 << 20: 100 << 20 / 8, 1 << 40: DefaultMinFree} {
+		if got := DefaultFloor(total); got != want {
+			t.Errorf("of %d bytes it is %d, want %d", total, got, want)
+		}
+	}
+	var log bytes.Buffer
+	free, total := uint64(1<<40), uint64(256<<20)
+	o := options(totalFS{vfs.NewMem(), &free, &total}, "store")
+	o.Log, o.MinFree = slog.New(slog.NewTextHandler(&log, nil)), 24<<20
+	s, err := Open(o)
+	must(t, err)
+	defer s.Close()
+	if d := s.Disk(); d.Floor != 24<<20 {
+		t.Errorf("the floor that was set is %d", d.Floor)
+	}
+	for _, free = range []uint64{23 << 20, 25 << 20, 23 << 20, 26 << 20, 1 << 40, 23 << 20, 27 << 20} {
+		_ = s.Health()
+	}
+	if full, room := strings.Count(log.String(), "nothing new is accepted"), strings.Count(log.String(), "new work is accepted"); full != 2 || room != 2 {
+		t.Errorf("the log has %d and %d lines: %s", full, room, log.String())
+	}
+}

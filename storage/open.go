@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -15,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/disk"
 	"github.com/faaspot/faaspot/storage/internal/keys"
@@ -62,9 +64,21 @@ const (
 	bloomBits  = 10 // per key: one in a hundred lookups of absent names reads a block
 
 	// DefaultMinFree is the free space that a disk must have for new writes, in bytes: enough for
-	// the flushes and compactions of what was accepted before.
+	// the flushes and compactions of what was accepted before. See [DefaultFloor].
 	DefaultMinFree = 64 << 20
+	// floorPart divides the size of a small disk, and leastFloor bounds the floor of any, in bytes.
+	floorPart  = 8
+	leastFloor = 8 << 20
 )
+
+// DefaultFloor returns the free space that a disk of some bytes must have for new writes without
+// another setting: [DefaultMinFree], or an eighth of a small disk. Zero: the size is not known.
+func DefaultFloor(total uint64) uint64 {
+	if total == 0 {
+		return DefaultMinFree
+	}
+	return min(max(total/floorPart, leastFloor), DefaultMinFree)
+}
 
 // Options are the options of a Store. Dir must be set.
 type Options struct {
@@ -73,11 +87,19 @@ type Options struct {
 	Dir string
 	Log *slog.Logger // nil: slog.Default
 	// MinFree is the number of bytes that must be free on the disk for new writes. Zero:
-	// [DefaultMinFree].
+	// [DefaultFloor].
 	MinFree uint64
 	// CacheBytes is the size of the cache for blocks that are read, in bytes. Zero:
 	// [DefaultCacheBytes].
 	CacheBytes int64
+	// Ballast is the size of the file that is given up when the disk is full, in bytes. Zero: a part of
+	// the disk, at most 32 MiB. Negative: there is none.
+	Ballast int64
+	// AuditAge is how long entries of the audit log are stored. Zero: [runtime.DefaultAuditAge].
+	AuditAge time.Duration
+	// AuditBytes bounds the audit log, in bytes. Zero: 64 MiB, or 1/32 of what a small disk has for the
+	// store.
+	AuditBytes int64
 	// Fatal is called with the reason why the process cannot continue, and must not return. Nil:
 	// log it and exit with status 1.
 	Fatal func(message string)
@@ -86,6 +108,10 @@ type Options struct {
 	// Keys encrypt the secrets in new records: contexts, environment values of jobs and secrets of
 	// callbacks. Nil: they are not encrypted.
 	Keys *keyset.Keyset
+	// KeepKeys is called before anything is encrypted in a store that has no secrets yet, to store Keys
+	// that are new. A store whose secrets are encrypted with other keys is refused before. Nil: the
+	// keys are stored already.
+	KeepKeys func() error
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
 }
@@ -94,8 +120,8 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.MinFree == 0 {
-		o.MinFree = DefaultMinFree
+	if o.AuditAge == 0 {
+		o.AuditAge = runtime.DefaultAuditAge
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
@@ -133,8 +159,8 @@ func Open(o Options) (*Store, error) {
 }
 
 func open(o Options) (_ *Store, err error) {
-	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, minFree: o.MinFree, bundles: newBundles()}
-	s.health = disk.NewHealth(o.Log, o.Now, o.MinFree)
+	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, keepKeys: o.KeepKeys, bundles: newBundles()}
+	s.audit.age, s.audit.limit = o.AuditAge, cmp.Or(o.AuditBytes, defaultAuditBytes)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
 	}
@@ -151,8 +177,12 @@ func open(o Options) (_ *Store, err error) {
 	if err := checkDir(o.FS, o.Dir, o.Log); err != nil {
 		return nil, err
 	}
-	s.ballast = disk.NewBallast(o.FS, o.Dir, o.Log)
-	watched, watcher := s.health.Watch(o.FS, s.ballast.Release)
+	if s.minFree = o.MinFree; s.minFree == 0 {
+		u, _ := o.FS.GetDiskUsage(o.Dir) // zero if it is not known
+		s.minFree = DefaultFloor(u.TotalBytes)
+	}
+	s.health = disk.NewHealth(o.Log, o.Now, s.minFree)
+	watched, watcher := s.health.Watch(o.FS, func() bool { return s.ballast.Release() })
 	s.fs = watched
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
@@ -160,6 +190,9 @@ func open(o Options) (_ *Store, err error) {
 		return nil, lockError(err)
 	}
 	s.end = append([]io.Closer{lock}, s.end...)
+	if s.ballast, err = disk.NewBallast(o.FS, o.Dir, o.Ballast, o.Log); err != nil {
+		return nil, err
+	}
 	fresh, err := isFresh(o.FS, o.Dir)
 	if err != nil {
 		return nil, err
@@ -195,12 +228,15 @@ func open(o Options) (_ *Store, err error) {
 	if s.holdings.all, err = loadHoldings(s.db); err != nil {
 		return nil, err
 	}
-	if err := s.loadBundles(); err != nil {
+	if err := errors.Join(s.loadBundles(), s.loadAudit()); err != nil {
 		return nil, err
 	}
 	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
 		all := int64(u.AvailBytes + s.db.Metrics().DiskSpaceUsage())
 		s.defaultBytes, s.bundles.limit = all/2, all/bundlePart
+		if o.AuditBytes == 0 {
+			s.audit.limit = min(s.audit.limit, all/auditPart)
+		}
 	}
 	if err := s.health.SetDamaged(s.damaged); err != nil {
 		return nil, err
@@ -210,8 +246,12 @@ func open(o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// restoreBallast writes the ballast, if there is room for it and none.
+// restoreBallast writes the ballast, if there is room for it and none. It also notes how full the disk
+// is.
 func (s *Store) restoreBallast() {
+	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
+		_ = s.health.Roomy(u.AvailBytes) // it logs a change
+	}
 	if err := s.ballast.Restore(s.minFree); err != nil {
 		s.log.Warn("storage: the ballast cannot be written; on a full disk, executions might not be cancelled", "err", err)
 	}

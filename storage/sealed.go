@@ -52,6 +52,10 @@ func (s *Store) checkKeys() error {
 		return fmt.Errorf("%w: %w", errKeys, err)
 	case err != nil || stored != nil || s.db.keys == nil:
 		return err
+	case s.keepKeys != nil:
+		if err := s.keepKeys(); err != nil {
+			return err
+		}
 	}
 	return s.putKeyCheck()
 }

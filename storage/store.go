@@ -23,6 +23,8 @@ type Store struct {
 	fs    vfs.FS
 	log   *slog.Logger
 	fatal func(message string)
+	// keepKeys is called before anything is encrypted for the first time; nil: nothing.
+	keepKeys func() error
 
 	db      *database
 	commits *commit.Committer
@@ -44,6 +46,7 @@ type Store struct {
 	usage       usage
 	holdings    holdings
 	bundles     bundles
+	audit       audit
 	postings    postingsExpiry
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
@@ -135,6 +138,15 @@ func (s *Store) durably(view func(kv.Reader) error) error {
 
 // flush waits until everything that was written is in tables; see disk.Health.
 func (s *Store) flush() error { return s.health.Flush(s.db.DB) }
+
+// Disk returns the state of the disk.
+func (s *Store) Disk() runtime.DiskState {
+	d := runtime.DiskState{Floor: s.minFree, Ballast: s.ballast.Held(), Problem: s.Health()}
+	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
+		d.Free, d.Total = u.AvailBytes, u.TotalBytes
+	}
+	return d
+}
 
 // Health returns the problem of the store or its disk as a CodeUnavailable error, or nil.
 func (s *Store) Health() error {

@@ -23,6 +23,10 @@ var serveEnv = map[string]string{
 	"secrets-file":             "FAASPOT_SECRETS_FILE",
 	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
 	"image-disk":               "FAASPOT_IMAGE_DISK",
+	"disk-floor":               "FAASPOT_DISK_FLOOR",
+	"ballast":                  "FAASPOT_BALLAST",
+	"audit-age":                "FAASPOT_AUDIT_AGE",
+	"audit-bytes":              "FAASPOT_AUDIT_BYTES",
 	"grace":                    "FAASPOT_GRACE",
 	"retention-age":            "FAASPOT_RETENTION_AGE",
 	"retention-count":          "FAASPOT_RETENTION_COUNT",
@@ -56,6 +60,8 @@ func newServe(a *app) *cobra.Command {
 		RetentionAge:    ui.Span(engine.DefaultRetentionAge),
 		RetentionMinAge: ui.Span(engine.DefaultRetentionMinAge),
 		ImageDisk:       server.DefaultImageDisk,
+		Ballast:         server.DefaultBallast,
+		AuditAge:        ui.Span(runtime.DefaultAuditAge),
 	}
 	var hosts []string
 	cmd := &cobra.Command{
@@ -82,7 +88,8 @@ debuggers and profilers.
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
 FAASPOT_SECRETS_FILE,
-FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
+FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
+FAASPOT_AUDIT_AGE, FAASPOT_AUDIT_BYTES, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
@@ -115,6 +122,9 @@ FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			if err := o.TenantLimits.Validate(); err != nil {
 				return err
 			}
+			if l := o.TenantLimits; l.RequestBurst > 0 && l.RequestsPerSecond == 0 {
+				return clierror.Usagef("give --tenant-requests too, or leave the burst out", "--tenant-request-burst has no effect without --tenant-requests")
+			}
 			o.Terminal, o.Environ, o.Trace, o.Version = &a.Terminal, a.env, a.trace(), version()
 			return server.Run(cmd.Context(), o)
 		},
@@ -126,6 +136,10 @@ FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.StringVar(&o.SecretsFile, "secrets-file", "", "`FILE` with the keys that encrypt secrets; made if it does not exist (default secrets.keys in the data folder)")
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
 	f.Var(&o.ImageDisk, "image-disk", "`SIZE` of the images of functions that are kept on disk when there is no memory for them; 0KB keeps none (default 1/8 of what is free on the disk at the start)")
+	f.Var(&o.DiskFloor, "disk-floor", "`SIZE` that must be free on the disk of the data folder: below it nothing new is accepted, and what was accepted ends (default 64 MB, or 1/8 of a small disk)")
+	f.Var(&o.Ballast, "ballast", "`SIZE` of a file that is given up when the disk is full, so that runs can be cancelled and functions deleted; 0KB keeps none (default 1/16 of the disk, at most 32 MB)")
+	f.Var(&o.AuditAge, "audit-age", "keep entries of the audit log for `DURATION`, such as 90d")
+	f.Var(&o.AuditBytes, "audit-bytes", "`SIZE` of the audit log; tenants that have most lose their oldest entries (default 64 MB, or 1/32 of a small disk)")
 	f.DurationVar(&o.Grace, "grace", server.DefaultGrace, "`DURATION` that started runs get to finish when the server stops")
 	f.Var(&o.RetentionAge, "retention-age", "keep finished executions for `DURATION`, such as 12h or 7d")
 	f.IntVar(&o.RetentionCount, "retention-count", engine.DefaultRetentionCount, "keep at most `N` finished executions; functions that have most lose their oldest")

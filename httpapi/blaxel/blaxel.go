@@ -90,18 +90,18 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 	a := &api{host, engine}
 	routes := []web.Route{
 		{Method: "GET", Path: "/v0/jobs", Handle: a.listJobs, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "POST", Path: "/v0/jobs", Handle: a.createJob, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxJobBody, Body: jobIs},
+		{Method: "POST", Path: "/v0/jobs", Handle: a.createJob, Scope: runtime.ScopeDeploy, Writes: true, Change: "job.create", MaxBody: maxJobBody, Body: jobIs},
 		{Method: "GET", Path: "/v0/jobs/{jobId}", Handle: a.getJob, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "PUT", Path: "/v0/jobs/{jobId}", Handle: a.updateJob, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxJobBody, Body: jobIs},
-		{Method: "DELETE", Path: "/v0/jobs/{jobId}", Handle: a.deleteJob, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+		{Method: "PUT", Path: "/v0/jobs/{jobId}", Handle: a.updateJob, Scope: runtime.ScopeDeploy, Writes: true, Change: "job.update", MaxBody: maxJobBody, Body: jobIs},
+		{Method: "DELETE", Path: "/v0/jobs/{jobId}", Handle: a.deleteJob, Scope: runtime.ScopeDeploy, Writes: true, Change: "job.delete", MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/revisions", Handle: a.listRevisions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "POST", Path: "/v0/jobs/{jobId}/executions", Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/executions", Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.getExecution, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Writes: true, MaxBody: web.NoBody},
+		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Writes: true, Change: "job_execution.cancel", MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
-		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Scope: runtime.ScopeInvoke, Writes: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
+		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 	}
 	for i := range routes {
 		routes[i].Handle = checked(routes[i].Handle)

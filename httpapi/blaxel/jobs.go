@@ -100,6 +100,7 @@ func (a *api) createJob(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Name: j.Name, ID: j.ID})
 	return web.WriteValue(ctx, renderChanged(a.URL(ctx), &j, &body.job, nil))
 }
 

@@ -60,18 +60,18 @@ func (a *api) accessRoutes() []web.Route {
 	}
 	return []web.Route{
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants", Handle: a.listTenants, MaxBody: web.NoBody}),
-		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, MaxBody: maxAccessBody, Body: tenantIs}),
+		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, Change: "tenant.create", MaxBody: maxAccessBody, Body: tenantIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}", Handle: a.getTenant, MaxBody: web.NoBody}),
-		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, MaxBody: maxLimitsBody, Body: changeIs}),
+		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, Change: "tenant.update", MaxBody: maxLimitsBody, Body: changeIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}/usage", Handle: a.tenantUsage, MaxBody: web.NoBody}),
 		{Method: "GET", Path: "/v1/usage", Scope: runtime.ScopeRead, Handle: a.ownUsage, MaxBody: web.NoBody},
-		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, MaxBody: web.NoBody}),
+		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, Change: "tenant.delete", MaxBody: web.NoBody}),
 
 		token(web.Route{Method: "GET", Path: "/v1/tokens", Handle: a.listTokens, MaxBody: web.NoBody}),
-		token(web.Route{Method: "POST", Path: "/v1/tokens", Handle: a.createToken, Writes: true, MaxBody: maxAccessBody, Body: tokenIs}),
+		token(web.Route{Method: "POST", Path: "/v1/tokens", Handle: a.createToken, Writes: true, Change: "token.create", MaxBody: maxAccessBody, Body: tokenIs}),
 		token(web.Route{Method: "GET", Path: "/v1/tokens/{id}", Handle: a.getToken, MaxBody: web.NoBody}),
-		token(web.Route{Method: "POST", Path: "/v1/tokens/{id}/rotate", Handle: a.rotateToken, Writes: true, MaxBody: maxAccessBody, Body: rotationIs}),
-		token(web.Route{Method: "DELETE", Path: "/v1/tokens/{id}", Handle: a.deleteToken, Writes: true, MaxBody: web.NoBody}),
+		token(web.Route{Method: "POST", Path: "/v1/tokens/{id}/rotate", Handle: a.rotateToken, Writes: true, Change: "token.rotate", MaxBody: maxAccessBody, Body: rotationIs}),
+		token(web.Route{Method: "DELETE", Path: "/v1/tokens/{id}", Handle: a.deleteToken, Writes: true, Change: "token.delete", MaxBody: web.NoBody}),
 	}
 }
 
@@ -118,6 +118,11 @@ func renderToken(t *runtime.Token) wire.Token[*string] {
 		response.Username = &login
 	}
 	return response
+}
+
+// setToken records the token that a request has changed.
+func setToken(ctx *fasthttp.RequestCtx, t *runtime.Token) {
+	web.SetSubject(ctx, web.Subject{Tenant: &t.Tenant, Name: t.Name, ID: t.ID})
 }
 
 // writeToken answers with a new token and its secret, which no cache may keep.
@@ -167,6 +172,7 @@ func (a *api) createTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Tenant: &t.Name, Name: string(t.Name)})
 	return web.WriteValue(ctx, renderTenant(t))
 }
 
@@ -191,6 +197,7 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	}
 	f.Quoted()
 	limits := f.Object("limits")
+	names := limits.Names()
 	c := runtime.TenantLimitsChange{Numbers: make(map[string]int)}
 	for i := range runtime.TenantNumbers {
 		// Null is 0: that of the server.
@@ -211,6 +218,7 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Tenant: &t.Name, Fields: names})
 	return web.WriteValue(ctx, renderTenant(t))
 }
 
@@ -263,6 +271,7 @@ func (a *api) deleteTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Tenant: &t.Name})
 	return web.WriteValue(ctx, renderTenant(t))
 }
 
@@ -320,6 +329,7 @@ func (a *api) createToken(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	setToken(ctx, &t)
 	return writeToken(ctx, &t, secret)
 }
 
@@ -349,6 +359,7 @@ func (a *api) rotateToken(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	setToken(ctx, &t)
 	return writeToken(ctx, &t, secret)
 }
 
@@ -357,5 +368,6 @@ func (a *api) deleteToken(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	setToken(ctx, &t)
 	return web.WriteValue(ctx, renderToken(&t))
 }

@@ -29,6 +29,22 @@ type functionBody struct {
 	allow   []string
 }
 
+// fields returns the names of the members that the body has.
+func (b *functionBody) fields() (names []string) {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"name", b.name != nil}, {"code", b.code != nil}, {"context", b.context != nil}, {"timeout", b.timeout != nil},
+		{"memory", b.memory != nil}, {"retries", b.retries != nil}, {"allow", b.allow != nil},
+	} {
+		if f.set {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // parseFunctionBody reads the body of a create or update. It ignores unknown members, of which
 // FaaSpot's original clients send some.
 func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, err error) {

@@ -46,6 +46,7 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Fields: append(settings.fields(), "bundle")})
 	writeDeployment(ctx, d)
 	return nil
 }

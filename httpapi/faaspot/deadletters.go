@@ -116,6 +116,7 @@ func writeCount(ctx *fasthttp.RequestCtx, n int, err error) error {
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Count: &n})
 	return web.WriteValue(ctx, wire.Count{Count: n})
 }
 

@@ -46,8 +46,10 @@ type Engine interface {
 // api holds what the handlers of this dialect use.
 type api struct {
 	*web.Host
-	engine   func() Engine // not called before there is an engine
-	access   Access        // nil: the routes of tenants and tokens do not exist
+	engine   func() Engine            // not called before there is an engine
+	access   Access                   // nil: the routes of tenants and tokens do not exist
+	audit    Audit                    // nil: the route of the audit log does not exist
+	disk     func() runtime.DiskState // nil: the route of the disk does not exist
 	contexts contextReader
 }
 
@@ -70,50 +72,62 @@ const (
 	redrivenIs = `a JSON object with the dead letters, such as {"ids": ["..."]}`
 )
 
-// New returns the dialect. engine is called for each request of a route that is not open. Without
-// access there are no routes of tenants and tokens.
-func New(host *web.Host, engine func() Engine, access Access) web.Dialect {
-	a := &api{Host: host, engine: engine, access: access}
+// Options are parts of the server that a server may not have. Nil: there are no routes for it.
+type Options struct {
+	Access Access // tenants and tokens
+	Audit  Audit  // the audit log
+	Disk   func() runtime.DiskState
+}
+
+// New returns the dialect. engine is called for each request of a route that is not open.
+func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
+	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk}
 	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,
 		LargeBody:  largeBody,
 		Routes: []web.Route{
 			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.create", MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put", MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update", MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.delete", MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", MaxBody: runtime.MaxBundle, Spools: true},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 
-			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: runtime.MaxArgs, Body: argsAre},
-			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
+			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, Writes: true, Runs: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
 
 			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.MaxIDsBody, Body: idsAre},
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.MaxIDsBody, Body: redrivenIs},
+			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.purge", MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.redrive", MaxBody: web.MaxIDsBody, Body: redrivenIs},
 			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.redrive", MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.purge", MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},
 	}
-	if access != nil {
+	if a.access != nil {
 		d.Routes = append(d.Routes, a.accessRoutes()...)
+	}
+	if a.disk != nil {
+		d.Routes = append(d.Routes, web.Route{Method: "GET", Path: "/v1/server/disk", Handle: a.getDisk, Scope: runtime.ScopeOperator, MaxBody: web.NoBody})
+	}
+	if a.audit != nil {
+		d.Routes = append(d.Routes, a.auditRoutes()...)
 	}
 	return d
 }

@@ -106,6 +106,7 @@ func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Name: spec.Name, Fields: body.fields()})
 	writeDeployment(ctx, d)
 	return nil
 }
@@ -233,6 +234,7 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 	if err != nil {
 		return err
 	}
+	web.SetSubject(ctx, web.Subject{Fields: body.fields()})
 	writeDeployment(ctx, d)
 	return nil
 }

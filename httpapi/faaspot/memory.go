@@ -16,3 +16,13 @@ func (a *api) getMemory(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	}
 	return web.WriteValue(ctx, m)
 }
+
+// getDisk answers with the state of the disk of the data folder.
+func (a *api) getDisk(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
+	d := a.disk()
+	response := wire.Disk{Free: d.Free, Total: d.Total, Floor: d.Floor, Ballast: d.Ballast, Accepting: d.Problem == nil}
+	if e, ok := runtime.AsError(d.Problem); ok {
+		response.Problem = &e.Message
+	}
+	return web.WriteValue(ctx, response)
+}

@@ -101,6 +101,25 @@ func TestExpiry(t *testing.T) {
 
 // TestLastUseIsWrittenOncePerMinute checks that a token that is used all the time is stored at most once
 // per minute, and that the last use survives a restart.
+// TestExpiredTokensAreNotRotated: the new secret would be of no use, and nothing would say so.
+func TestExpiredTokensAreNotRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := open(t, access.Options{Store: newStore()})
+		token, _ := create(t, k, runtime.TokenSpec{Tenant: "a", Name: "short", Scope: runtime.ScopeRead, Lifetime: time.Hour})
+		user, _ := create(t, k, runtime.TokenSpec{Tenant: "a", Name: "ada", Scope: runtime.ScopeRead, Lifetime: time.Hour, Password: password})
+		time.Sleep(time.Hour - 1)
+		if _, _, err := k.RotateToken(t.Context(), operator, token.ID, 0, ""); err != nil {
+			t.Errorf("before it expires: %v", err)
+		}
+		time.Sleep(1)
+		_, _, err := k.RotateToken(t.Context(), operator, token.ID, time.Hour, "")
+		wantCode(t, err, runtime.CodeConflict)
+		_, _, err = k.RotateToken(t.Context(), operator, user.ID, 0, password+"!")
+		wantCode(t, err, runtime.CodeConflict)
+		k.Close()
+	})
+}
+
 func TestLastUseIsWrittenOncePerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore()

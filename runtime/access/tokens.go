@@ -182,9 +182,12 @@ func (k *Keeper) DeleteToken(by *runtime.Identity, id string) (runtime.Token, er
 
 // RotateToken gives a token another secret, which it returns. The secret before stays valid for the
 // time overlap, at most [runtime.MaxOverlap]; one before that does not. A token with a password gets
-// the new one, and has no overlap.
+// the new one, and has no overlap. The error of a token that has expired is CodeConflict.
 func (k *Keeper) RotateToken(ctx context.Context, by *runtime.Identity, id string, overlap time.Duration, password string) (runtime.Token, string, error) {
 	before, err := k.GetToken(by, id)
+	if err == nil {
+		err = k.checkLife(&before)
+	}
 	if err != nil {
 		return runtime.Token{}, "", err
 	}
@@ -195,6 +198,9 @@ func (k *Keeper) RotateToken(ctx context.Context, by *runtime.Identity, id strin
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s, err := k.find(by, id)
+	if err == nil {
+		err = k.checkLife(&s.token)
+	}
 	if err != nil {
 		return runtime.Token{}, "", err
 	}
@@ -214,6 +220,15 @@ func (k *Keeper) RotateToken(ctx context.Context, by *runtime.Identity, id strin
 	}
 	k.addToken(t)
 	return t, secret, nil
+}
+
+// checkLife returns an error for a token that has expired.
+func (k *Keeper) checkLife(t *runtime.Token) error {
+	if t.Expires.IsZero() || k.clock.Now().Before(t.Expires) {
+		return nil
+	}
+	return runtime.Errorf(runtime.CodeConflict, "the token %q has expired, and another secret would be of no use", t.Name).
+		WithHint("delete it, and create another one of its name")
 }
 
 // rotatedPassword checks a rotation, and returns the hash of the new password; nil for a token without

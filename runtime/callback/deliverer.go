@@ -10,6 +10,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/backoff"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 const (
@@ -49,6 +50,9 @@ type Options struct {
 	Body func(x *runtime.JobExecution, results bool) ([]byte, error)
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Secrets gets the secret of a callback during an attempt, to keep it out of the log. Nil: nothing
+	// does.
+	Secrets *redact.Registry
 }
 
 // Deliverer delivers callbacks. All methods may be called concurrently.
@@ -388,6 +392,7 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
 		return false, 0
 	}
+	defer d.o.Secrets.Hold(x.Callback.Secret)()
 	if err == nil && len(x.Body) == 0 {
 		err = errNoBody
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/queue"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // CreateFunction deploys a new function: it checks the function, runs its module body, and stores
@@ -20,6 +21,7 @@ func (e *Engine) CreateFunction(ctx context.Context, s runtime.FunctionSpec) (ru
 		return runtime.Deployment{}, err
 	}
 	defer e.gate.leave()
+	defer e.secrets.Hold(redact.Texts(s.Context)...)()
 	if err := s.Validate(); err != nil {
 		return runtime.Deployment{}, withOp(op, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/internal/notify"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/queue"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // Defaults of [Options].
@@ -70,6 +71,8 @@ type Options struct {
 	// Uses returns the use of a tenant, nil for one without limits. It is called for each run,
 	// concurrently. Nil: no tenant has limits.
 	Uses func(runtime.Tenant) *runtime.TenantUse
+	// Secrets gets the secrets that the Engine holds, to keep them out of the log. Nil: nothing does.
+	Secrets *redact.Registry
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
@@ -84,6 +87,7 @@ type Engine struct {
 	useOf    func(runtime.Tenant) *runtime.TenantUse
 	log      *slog.Logger
 	clock    *runtime.Clock
+	secrets  *redact.Registry
 
 	gate       *gate
 	admission  *queue.Admission
@@ -123,6 +127,7 @@ func New(o Options) (*Engine, error) {
 		useOf:         o.Uses,
 		log:           o.Log,
 		clock:         clock,
+		secrets:       o.Secrets,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),
@@ -143,7 +148,7 @@ func New(o Options) (*Engine, error) {
 		BacklogLimit: o.BacklogLimit, Now: clock.Now, Log: o.Log,
 	})
 	e.deliveries = callback.New(callback.Options{
-		Store: o.Store, Poster: o.Poster, Now: clock.Now, Log: o.Log,
+		Store: o.Store, Poster: o.Poster, Now: clock.Now, Log: o.Log, Secrets: o.Secrets,
 		Body: func(x *runtime.JobExecution, results bool) ([]byte, error) {
 			tasks, err := e.taskResults(x, results)
 			if err != nil {

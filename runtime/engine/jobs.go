@@ -25,6 +25,7 @@ func (e *Engine) CreateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	if err := j.Spec.Unmask(nil); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
+	defer e.secrets.Hold(specSecrets(&j.Spec)...)()
 	if err := e.bindJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
@@ -57,6 +58,7 @@ func (e *Engine) UpdateJob(ctx context.Context, j runtime.Job) (runtime.Job, err
 	if err := j.Spec.Unmask(&old.Spec); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
+	defer e.secrets.Hold(specSecrets(&j.Spec)...)()
 	if err := e.bindJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}
@@ -87,6 +89,7 @@ func (e *Engine) RollbackJob(ctx context.Context, tenant runtime.Tenant, name st
 	}
 	j := old
 	j.Spec, j.UpdatedBy = revisions[i].Spec, userID
+	defer e.secrets.Hold(specSecrets(&j.Spec)...)()
 	if err := runtime.ValidateJob(&j); err != nil {
 		return runtime.Job{}, withOp(op, err)
 	}

@@ -169,7 +169,7 @@ func (e *Engine) newestVersion(o *dispatch.Origin) (*dispatch.Version, error) {
 		if err != nil && runtime.CodeOf(err) != runtime.CodeNotFound {
 			return nil, err
 		}
-		v := newVersion(runtime.Function{ID: o.FunctionID, Tenant: o.Tenant}, stored)
+		v := e.newVersion(runtime.Function{ID: o.FunctionID, Tenant: o.Tenant}, stored)
 		if err == nil {
 			e.current.hold(v)
 		}
@@ -198,7 +198,7 @@ func (e *Engine) readVersion(key functionKey) (*dispatch.Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newVersion(f, v), nil
+	return e.newVersion(f, v), nil
 }
 
 // readFunction reads a function and its current version from the store. If the function changes

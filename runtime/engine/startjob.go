@@ -31,6 +31,7 @@ func (e *Engine) StartJob(ctx context.Context, r runtime.JobStartRequest) (runti
 }
 
 func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runtime.JobAcceptance, error) {
+	defer e.secrets.Hold(executionSecrets(r.Env, r.Callback)...)()
 	if err := r.Validate(); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
@@ -66,6 +67,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 
 	group := dispatch.NewTaskGroup(&x)
+	e.hideGroup(group, &x)
 	bytes := group.Limits(p.Limits).Reservation()
 	if err := e.admission.Possible(bytes); err != nil {
 		return runtime.JobAcceptance{}, err

@@ -42,6 +42,7 @@ func (e *Engine) unfinishedJobs() (unfinishedJobs, error) {
 
 func (u unfinishedJobs) add(e *Engine, x *runtime.JobExecution) {
 	g := dispatch.RestoredTaskGroup(x)
+	e.hideGroup(g, x)
 	u[x.ID] = &unfinishedJob{g, x.Stats.Total - x.Stats.Ended()}
 	e.background.AddGroup(g)
 }

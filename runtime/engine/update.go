@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // UpdateFunction deploys a new version of a function, or renames it. Setting code, context or
@@ -18,6 +19,7 @@ func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (
 		return runtime.Deployment{}, err
 	}
 	defer e.gate.leave()
+	defer e.secrets.Hold(redact.Texts(u.Context)...)()
 	if u.Bundle != nil {
 		source, err := e.readMain(ctx, u.Bundle)
 		if err != nil {

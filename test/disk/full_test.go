@@ -23,7 +23,8 @@ import (
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := memoryDisk(t, "256m")
-	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk, "data"))
+	// A start writes the logs of the server before into tables, which frees room. The floor is above it.
+	s := process.NewSiteIn(t, t.TempDir(), filepath.Join(disk, "data"), "--disk-floor", "64MB")
 	server := s.Serve(t)
 	const half = 10_000 // bytes of a result, which do not compress, before they become hexadecimal digits
 	server.Deploy(t, "wordy", fmt.Sprintf("import hashlib\ndef main(args, context): return [args['n'], hashlib.shake_256(b'%%d' %% args['n']).hexdigest(%d)]", half))

@@ -27,7 +27,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	ids := server.SubmitBulk(t, "stay", process.SleepArgs(200, 0.2), "Idempotency-Key", "before")
 	last := server.Submit(t, "stay", `{"n":0,"seconds":600}`)
 
-	filler := fill(t, disk, storage.DefaultMinFree/2)
+	filler := fill(t, disk, storage.DefaultFloor(256<<20)/2)
 	for _, r := range []struct{ method, path, body string }{
 		{"POST", "/v1/functions/stay/rpc/", `{"n":1,"seconds":0}`},
 		{"POST", "/v1/functions/stay/bulk_rpc/", process.JSONArray(process.SleepArgs(10, 0))},

@@ -28,12 +28,12 @@ func TestDiskFullOfResults(t *testing.T) {
 	server.Deploy(t, "gone", process.EchoCode)
 	first := server.Submit(t, "gone", `{"n":1}`)
 	server.WaitEnd(t, first)
-	filler := fill(t, disk, storage.DefaultMinFree+24<<20) // for some results
+	filler := fill(t, disk, storage.DefaultFloor(256<<20)+24<<20) // for some results
 	ids := server.SubmitBulk(t, "large", process.NumberedArgs(12))
 	cancelled := ids[len(ids)-1]
 	// No result is stored any more: the outcomes of runs that have ended are refused.
 	server.WaitLog(t, "outcomes of executions cannot be written")
-	if left := room(t, disk); left < storage.DefaultMinFree/8 {
+	if left := room(t, disk); left < storage.DefaultFloor(256<<20)/8 {
 		t.Errorf("only %d bytes are left", left)
 	}
 	server.Must(t, "GET", "/v1/executions/"+first, "")

@@ -126,6 +126,9 @@ func TestSecretsAreInNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusesFolder(t, s, "its secrets are encrypted with keys that are not given")
+	if _, err := os.Stat(keys); err == nil {
+		t.Error("a new key was made, which decrypts nothing")
+	}
 }
 
 // TestSearchForSecretsFindsThem checks the search that the other test relies on.

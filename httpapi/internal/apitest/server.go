@@ -215,7 +215,11 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 		Engine: fake,
 		Auth:   httpapi.HashToken(Token),
 		Access: fake.Access(),
-		Log:    TextLog(log),
+		Audit:  auditCalls{fake},
+		Disk: func() runtime.DiskState {
+			return runtime.DiskState{Free: 1 << 30, Total: 1 << 31, Floor: 1 << 26, Ballast: 1 << 25}
+		},
+		Log: TextLog(log),
 	}
 	if change != nil {
 		change(&o)

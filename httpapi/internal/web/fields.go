@@ -96,6 +96,9 @@ func (f *Fields) FailHint(hint, key, format string, args ...any) {
 	f.Abort(err)
 }
 
+// Names returns the names of the members that were not read, sorted.
+func (f *Fields) Names() []string { return slices.Sorted(maps.Keys(f.left)) }
+
 // Take returns a member, nil if it is absent.
 func (f *Fields) Take(key string) json.RawMessage {
 	raw := f.left[key]

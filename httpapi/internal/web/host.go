@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // Host is the part of the server that handlers use. Its methods may be called concurrently.
@@ -15,6 +16,8 @@ type Host struct {
 	Log *slog.Logger
 	// BaseURL is the scheme and host in the URLs of answers. Empty: those of the request.
 	BaseURL string
+	// Secrets keeps secrets out of the log; nil: nothing does.
+	Secrets *redact.Registry
 	// WriteTimeout bounds how long a client may take to read a response.
 	WriteTimeout time.Duration
 	// Memory is the budget of everything that the server holds for others.
@@ -71,6 +74,7 @@ func (h *Host) URL(ctx *fasthttp.RequestCtx) string {
 
 // LogInternal logs the cause of an internal error under the id that the caller gets.
 func (h *Host) LogInternal(ctx *fasthttp.RequestCtx, id string, err error) {
+	defer h.Secrets.Hold(Credentials(&ctx.Request.Header)...)()
 	h.Log.Error("internal error",
 		slog.String("error_id", id),
 		slog.String("method", string(ctx.Method())),

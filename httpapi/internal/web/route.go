@@ -28,8 +28,13 @@ type Route struct {
 	Limited bool
 	// Submits marks a GET that starts a run, which is not a safe method.
 	Submits bool
-	// Writes marks a route that may write to the store: a panic must end the process.
-	Writes  bool
+	// Writes marks a route that may write to the store: a panic must end the process. It then has a
+	// Change, or Runs.
+	Writes bool
+	// Change is the operation of the route in the audit log, such as "function.update".
+	Change string
+	// Runs says that all that the route writes is runs, which the audit log does not have.
+	Runs    bool
 	MaxBody int // bytes
 	// Body is what a body must be, for errors, such as "a JSON object"; empty if MaxBody is [NoBody].
 	Body string
@@ -62,10 +67,14 @@ func (r Route) Paths() []string {
 	return []string{r.Path}
 }
 
-// Validate returns an error for a route that does not say who may use it.
+// Validate returns an error for a route that does not say who may use it, and for one that does not say
+// what it changes.
 func (r Route) Validate() error {
 	if r.Open != (r.Scope == 0) {
 		return fmt.Errorf("the route %s %s must either be open or have a scope", r.Method, r.Path)
+	}
+	if changes := r.Change != ""; changes && r.Runs || r.Writes != (changes || r.Runs) {
+		return fmt.Errorf("the route %s %s must name its change if it writes, or else write runs only", r.Method, r.Path)
 	}
 	return nil
 }

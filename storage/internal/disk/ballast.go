@@ -20,20 +20,36 @@ const (
 // Ballast is a file that holds room for deletions and cancellations. It is removed when the disk is
 // full, also if other processes have filled it, and written again when there is room.
 type Ballast struct {
-	fs  vfs.FS
-	dir string
-	log *slog.Logger
+	fs   vfs.FS
+	dir  string
+	size int64 // bytes; 0: a part of the disk; negative: there is no ballast
+	log  *slog.Logger
 
-	mu   sync.Mutex
-	held bool // the file exists
+	mu       sync.Mutex
+	held     int64 // bytes of the file; 0: there is none
+	released bool  // it was removed because the disk was full
 }
 
-// NewBallast returns the ballast of a folder, which may exist.
-func NewBallast(fs vfs.FS, dir string, log *slog.Logger) *Ballast {
-	b := &Ballast{fs: fs, dir: dir, log: log}
-	_, err := fs.Stat(b.path())
-	b.held = err == nil
-	return b
+// NewBallast returns the ballast of a folder. A file of another size than the given one, if one is
+// given, is removed.
+func NewBallast(fs vfs.FS, dir string, size int64, log *slog.Logger) (*Ballast, error) {
+	b := &Ballast{fs: fs, dir: dir, size: size, log: log}
+	info, err := fs.Stat(b.path())
+	if err != nil {
+		return b, nil // there is none
+	}
+	if size != 0 && info.Size() != size {
+		return b, fs.Remove(b.path())
+	}
+	b.held = info.Size()
+	return b, nil
+}
+
+// Held returns the size of the file in bytes, 0 if there is none.
+func (b *Ballast) Held() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
 }
 
 func (b *Ballast) path() string { return b.fs.PathJoin(b.dir, BallastName) }
@@ -42,10 +58,10 @@ func (b *Ballast) path() string { return b.fs.PathJoin(b.dir, BallastName) }
 func (b *Ballast) Release() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.held {
+	if b.held == 0 {
 		return false
 	}
-	b.held = false
+	b.held, b.released = 0, true
 	if err := b.fs.Remove(b.path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.log.Error("storage: the ballast cannot be removed", "err", err)
 		return false
@@ -58,21 +74,28 @@ func (b *Ballast) Release() bool {
 func (b *Ballast) Restore(minFree uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held {
+	if b.held != 0 || b.size < 0 {
 		return nil
 	}
 	u, err := b.fs.GetDiskUsage(b.dir)
 	if err != nil {
 		return nil // the size of the disk is not known
 	}
-	size := min(maxBallast, u.TotalBytes/ballastPart)
+	size := uint64(b.size)
+	if size == 0 {
+		size = min(maxBallast, u.TotalBytes/ballastPart)
+	}
 	if size == 0 || u.AvailBytes < minFree+2*size {
 		return nil
 	}
 	if err := b.write(int(size)); err != nil {
 		return errors.Join(err, b.fs.Remove(b.path()))
 	}
-	b.held = true
+	b.held = int64(size)
+	if b.released {
+		b.released = false
+		b.log.Info("storage: there is room again: the ballast is written", "bytes", size)
+	}
 	return nil
 }
 

@@ -42,6 +42,7 @@ type Health struct {
 	failure    error         // the error of the last failure of one
 	failed     chan struct{} // closed at the next failure; nil: nothing waits for it
 	slow       time.Time     // the last time at which the disk was slow
+	low        bool          // the log says that the disk is nearly full
 }
 
 // NewHealth returns the state of a disk before its first event. The disk counts as nearly full
@@ -127,13 +128,34 @@ func (h *Health) Full() error {
 	return unavailable("the disk is full, or does not keep up with the writes", "free some space on the disk of the server's data folder, and check its load")
 }
 
+// roomSlack divides the floor of free space: the log says that there is room again when one part more
+// than the floor is free.
+const roomSlack = 8
+
 // Roomy returns why a write that takes space is refused on a disk with free bytes left, or nil.
 func (h *Health) Roomy(free uint64) error {
+	h.logRoom(free)
 	if free < h.minFree {
 		return unavailable("the disk is nearly full, so nothing new is stored",
 			"free some space on the disk of the server's data folder, or delete functions")
 	}
 	return nil
+}
+
+// logRoom logs when the free space falls below the floor, and when there is room again.
+func (h *Health) logRoom(free uint64) {
+	h.mu.Lock()
+	was := h.low
+	h.low = free < h.minFree || was && free < h.minFree+h.minFree/roomSlack
+	low := h.low
+	h.mu.Unlock()
+	switch {
+	case low && !was:
+		h.log.Warn("storage: the disk is nearly full: nothing new is accepted", "free", free, "floor", h.minFree,
+			"hint", "free some space on the disk of the data folder, or delete functions")
+	case was && !low:
+		h.log.Info("storage: the disk has room again: new work is accepted", "free", free, "floor", h.minFree)
+	}
 }
 
 // Slowness returns an error if an operation of the disk was slow within the last SlowFor.

@@ -19,11 +19,11 @@ type logger struct {
 }
 
 func (l logger) Infof(format string, args ...any) {
-	l.log.Debug("storage: pebble: " + fmt.Sprintf(format, args...))
+	l.log.Debug("storage: pebble", "text", fmt.Sprintf(format, args...))
 }
 
 func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("storage: pebble: " + fmt.Sprintf(format, args...))
+	l.log.Error("storage: pebble", "text", fmt.Sprintf(format, args...))
 }
 
 // Fatalf must not return: Pebble would continue as if a failed commit had succeeded.

@@ -22,6 +22,8 @@
 //	's' text(name)                          bytes of a setting
 //	'u' 'w' T                               tenant: its time, and whether it is being deleted
 //	'u' 'k' text(id)                        token: its tenant, name, scope, hashes, times
+//	'u' 'a' X                               entry of the audit log; X is its own id
+//	'u' 'b' T X                             size of that entry in bytes; finds it by its tenant
 //	't' T 'n' text(name)                    id of the function with this name
 //	't' T 'f' text(id)                      function: its name, current version, times
 //	't' T 'v' text(id) number               version: limits, retries, times, sizes of the next two

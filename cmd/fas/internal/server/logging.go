@@ -3,13 +3,16 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lmittmann/tint"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/runtime/redact"
 )
 
 // LogLevel is the flag value of a log level.
@@ -57,19 +60,30 @@ func (s *server) accessLog() *slog.Logger {
 	if !s.AccessLog {
 		return nil
 	}
-	return newLog(s.Terminal, LogLevel(slog.LevelInfo), s.LogFormat)
+	return newLog(s.Terminal, LogLevel(slog.LevelInfo), s.LogFormat, s.secrets)
 }
 
-// newLog returns the server's log on the standard error. FormatAuto is text on a terminal and JSON
-// elsewhere.
-func newLog(t *ui.Terminal, level LogLevel, format LogFormat) *slog.Logger {
+// newLog returns the server's log on the standard error, which does not show secrets. FormatAuto is text
+// on a terminal and JSON elsewhere.
+func newLog(t *ui.Terminal, level LogLevel, format LogFormat, secrets *redact.Registry) *slog.Logger {
 	w := t.Err
 	if format == formatText || format == FormatAuto && ui.IsTerminal(w) {
-		return slog.New(tint.NewTextHandler(ui.LogWriter(w), &tint.Options{
+		return slog.New(redact.NewHandler(tint.NewTextHandler(ui.LogWriter(w), &tint.Options{
 			Level:      slog.Level(level),
 			TimeFormat: time.TimeOnly,
 			NoColor:    t.NoColor || !ui.IsTerminal(w),
-		}))
+		}), secrets))
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}))
+	return slog.New(redact.NewHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}), secrets))
+}
+
+// hideOwn keeps the secrets of the server's own settings out of the log, for as long as it runs.
+func (s *server) hideOwn() {
+	s.secrets.Hold(s.Environ[environ.AdminTokenVar], s.Environ[environ.TokenVar])
+	s.secrets.Hold(strings.FieldsFunc(s.Environ[environ.SecretsVar], func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })...)
+	if proxy, err := url.Parse(s.EgressProxy); err == nil && proxy.User != nil {
+		password, _ := proxy.User.Password()
+		_, raw, _ := strings.Cut(proxy.User.String(), ":")
+		s.secrets.Hold(password, raw)
+	}
 }

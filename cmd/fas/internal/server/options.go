@@ -17,6 +17,8 @@ const (
 	DefaultGrace = 30 * time.Second
 	// DefaultImageDisk stands for an eighth of what is free on the disk.
 	DefaultImageDisk ui.ByteSize = -1
+	// DefaultBallast stands for a sixteenth of the disk, at most 32 MiB.
+	DefaultBallast ui.ByteSize = -1
 )
 
 // Options configure a server. Flags of `fas serve` set the first part.
@@ -34,6 +36,10 @@ type Options struct {
 	// Largest sizes of finished executions: of all, of one tenant, of one function. 0: half of the
 	// disk, three quarters of that, half of that.
 	RetentionBytes, RetentionTenantBytes, RetentionFunctionBytes ui.ByteSize
+	DiskFloor                                                    ui.ByteSize          // what must be free on the disk for new work; 0: a share of the disk
+	Ballast                                                      ui.ByteSize          // what is held back for a full disk; 0: nothing; DefaultBallast: a share of the disk
+	AuditAge                                                     ui.Span              // age at which entries of the audit log are dropped
+	AuditBytes                                                   ui.ByteSize          // largest size of the audit log; 0: a share of the disk
 	PublicURL                                                    string               // URL of the server in answers; empty: derived from the request
 	EgressAllow                                                  []string             // private addresses that functions and callbacks may reach
 	EgressCeiling                                                []string             // rules beyond which no function may reach anything; empty: there is no ceiling

@@ -48,23 +48,27 @@ func (o Secrets) load() (*keyset.Keyset, error) {
 	return k, err
 }
 
-// open returns the keys, and generates one if there is none.
-func (o Secrets) open(log *slog.Logger) (*keyset.Keyset, error) {
-	k, err := o.load()
+// open returns the keys. If there are none, it generates one, which keep stores: the store calls keep
+// before it encrypts anything for the first time, so that a folder whose keys are missing is refused,
+// and gets no key that is useless. keep is nil if the keys are stored.
+func (o Secrets) open(log *slog.Logger) (k *keyset.Keyset, keep func() error, err error) {
+	k, err = o.load()
 	if !errors.Is(err, fs.ErrNotExist) {
-		return k, err
+		return k, nil, err
 	}
 	if k, err = new(keyset.Keyset).WithNew(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	switch err := k.Create(o.path()); {
-	case errors.Is(err, fs.ErrExist): // another process has started at the same time
-		return o.load()
-	case err != nil:
-		return nil, fmt.Errorf("store the key of secrets: %w", err)
-	}
-	log.Info("generated the key that encrypts secrets", "file", o.path(), "hint", "keep a copy elsewhere: without it, the secrets in a backup are lost")
-	return k, nil
+	return k, func() error {
+		switch err := k.Create(o.path()); {
+		case errors.Is(err, fs.ErrExist): // another process has started at the same time
+			return clierror.Usagef("start the server again", "the file %s with the keys of secrets appeared a moment ago", o.path())
+		case err != nil:
+			return fmt.Errorf("store the key of secrets: %w", err)
+		}
+		log.Info("generated the key that encrypts secrets", "file", o.path(), "hint", "keep a copy elsewhere: without it, the secrets in a backup are lost")
+		return nil
+	}, nil
 }
 
 // RotateSecrets encrypts all secrets of the data folder with a new key, or with the last one of the

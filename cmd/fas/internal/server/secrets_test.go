@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +18,11 @@ import (
 func TestRotationNeedsData(t *testing.T) {
 	dir := t.TempDir()
 	o := Secrets{Data: filepath.Join(dir, "data"), File: filepath.Join(dir, "keys")}
-	if _, err := o.open(slog.New(slog.DiscardHandler)); err != nil {
+	_, keep, err := o.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(o.File)
@@ -59,5 +65,45 @@ func TestRotationAfterManyThatFailed(t *testing.T) {
 	}
 	if k, err := o.load(); err != nil || k.Len() != 1 {
 		t.Errorf("the file has %v, %v", k, err)
+	}
+}
+
+// TestMissingKeys checks that a folder whose key file is missing is refused, and gets no new key: with it,
+// the next start would fail in another way, and a later backup would have a key that opens nothing.
+func TestMissingKeys(t *testing.T) {
+	dir := t.TempDir()
+	o := Secrets{Data: dir}
+	open := func() error {
+		k, keep, err := o.open(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		s, err := storage.Open(storage.Options{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.DiscardHandler), Keys: k, KeepKeys: keep})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	for range 2 { // the first start generates the key, the second reads it
+		if err := open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(o.path(), filepath.Join(dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := open(); err == nil || !strings.Contains(err.Error(), "its secrets are encrypted with keys that are not given") {
+			t.Errorf("without its keys: %v", err)
+		}
+		if _, err := os.Stat(o.path()); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file with keys was made: %v", err)
+		}
+	}
+	if err := os.Rename(filepath.Join(dir, "elsewhere"), o.path()); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Errorf("with its keys: %v", err)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/redact"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -48,6 +49,7 @@ const (
 type server struct {
 	Options
 	log      *slog.Logger
+	secrets  *redact.Registry // that the log does not show
 	listener net.Listener
 	health   net.Listener // for health checks alone; nil: none
 	at       place
@@ -65,7 +67,8 @@ type server struct {
 
 // Run runs a server until ctx ends, which is not an error.
 func Run(ctx context.Context, o Options) error {
-	s := &server{Options: o, log: newLog(o.Terminal, o.LogLevel, o.LogFormat)}
+	s := &server{Options: o, secrets: redact.New()}
+	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
 	err := s.start(ctx)
 	if err == nil {
 		err = s.attend(ctx)
@@ -98,6 +101,7 @@ var shareProcessors = sync.OnceValue(func() (places int) {
 // start starts all parts.
 func (s *server) start(ctx context.Context) (err error) {
 	began := time.Now()
+	s.hideOwn()
 	if s.listener, err = listen(s.Listen); err != nil {
 		return err
 	}
@@ -114,6 +118,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
 	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
+	s.secrets.Count(s.memory.Open(memory.Options{Name: "secrets that the log does not show", Heap: true}))
 	if s.memory.Total() < usualMemory {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
 			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
@@ -129,18 +134,20 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	keys, err := Secrets{Data: s.Data, File: s.SecretsFile, Environ: s.Environ}.open(s.log)
+	keys, keepKeys, err := Secrets{Data: s.Data, File: s.SecretsFile, Environ: s.Environ}.open(s.log)
 	if err != nil {
 		return err
 	}
 	if s.store, err = storage.Open(storage.Options{
-		Keys: keys, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		Keys: keys, KeepKeys: keepKeys, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		MinFree: uint64(s.DiskFloor), Ballast: ballastBytes(s.Ballast), AuditAge: time.Duration(s.AuditAge), AuditBytes: int64(s.AuditBytes),
 	}); err != nil {
 		return err
 	}
 	if s.admin, err = s.openAdmin(); err != nil {
 		return err
 	}
+	s.secrets.Hold(s.admin.token)
 
 	if s.access, err = access.Open(access.Options{
 		Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits, Stored: s.store.Stored,
@@ -154,8 +161,11 @@ func (s *server) start(ctx context.Context) (err error) {
 		Memory:    s.memory,
 		Auth:      s.access,
 		Access:    s.access,
+		Audit:     s.store,
+		Disk:      s.store.Disk,
 		Ready:     s.store.Health,
 		Log:       s.log,
+		Secrets:   s.secrets,
 		AccessLog: s.accessLog(),
 		BaseURL:   s.PublicURL,
 		SpoolDir:  filepath.Join(s.Data, "spool"),
@@ -185,7 +195,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory, Uses: s.access.Use,
+		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
@@ -289,6 +299,17 @@ func drain(engine *engine.Engine, web *httpapi.Server, grace time.Duration, log 
 		return fmt.Errorf("some runs did not end after they were stopped: %w", stuck)
 	}
 	return nil
+}
+
+// ballastBytes returns the size of the ballast for the store, which has zero for the default.
+func ballastBytes(size ui.ByteSize) int64 {
+	switch size {
+	case DefaultBallast:
+		return 0
+	case 0:
+		return -1
+	}
+	return int64(size)
 }
 
 // openAdmin loads or generates the admin token.

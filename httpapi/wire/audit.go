@@ -1,0 +1,24 @@
+package wire
+
+// AuditEntry is a change that a request has made, or was not permitted to make.
+type AuditEntry[T any] struct {
+	ID        string     `json:"id"`
+	Time      T          `json:"time"`
+	Tenant    *string    `json:"tenant"` // of what has changed; null: the server
+	Operation string     `json:"operation"`
+	Outcome   string     `json:"outcome"` // done, refused or unknown
+	Kind      string     `json:"kind"`    // of the thing that has changed
+	Name      *string    `json:"name"`
+	Thing     *string    `json:"thing"`  // its id
+	Fields    []string   `json:"fields"` // names of what was set
+	Count     int        `json:"count"`  // number of things
+	By        AuditActor `json:"by"`
+	Remote    *string    `json:"remote"` // address and port; null: not shown
+}
+
+// AuditActor is the sender of a request.
+type AuditActor struct {
+	User   string  `json:"user"`
+	Token  *string `json:"token"`  // id; null: the server's own
+	Tenant *string `json:"tenant"` // null: the server
+}
