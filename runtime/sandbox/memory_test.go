@@ -3,12 +3,14 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/test/attack"
 )
 
 // hoarders need more memory than there is.
@@ -111,7 +113,11 @@ return block[-4096 - len(block) % 4096] or len(block)`), runtime.Limits{Memory: 
 	})
 }
 
-// TestFragmentationLeavesNothing grows to the limit and frees the memory, many times.
+// fragmentSlack is how many bytes of resident memory may come and go between runs. One run takes 90 MB.
+const fragmentSlack = 45 * runtime.MiB
+
+// TestFragmentationLeavesNothing grows to the limit and frees the memory, many times. The memory is
+// returned each time.
 func TestFragmentationLeavesNothing(t *testing.T) {
 	eachBox(t, func(t *testing.T, box *Sandbox) {
 		rounds := times(12)
@@ -122,9 +128,21 @@ func TestFragmentationLeavesNothing(t *testing.T) {
 blocks = [bytearray(1 << 20) for _ in range(90)]
 del blocks[::2]
 return len(blocks)`), runtime.Limits{})
-		for range rounds {
+		var first int64
+		for i := range rounds {
 			if got := result(t, box, p, "{}"); got != "45" {
 				t.Fatalf("got %s", got)
+			}
+			if box.guest.mapped { // else Go's collector decides
+				resident, err := attack.Resident(os.Getpid())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					first = resident
+				} else if resident > first+fragmentSlack {
+					t.Fatalf("after run %d %d MB are resident, after the first one %d MB", i, resident/runtime.MiB, first/runtime.MiB)
+				}
 			}
 		}
 	})

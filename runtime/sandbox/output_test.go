@@ -12,16 +12,19 @@ import (
 // logSlack is the number of bytes by which the mark of a truncated log exceeds the limit.
 const logSlack = 200
 
+// outputFloods write more than is stored.
+var outputFloods = map[string]string{
+	"many large":    "for _ in range(200): print('x' * 10**6)",
+	"many small":    "import sys\nfor _ in range(600_000): sys.stdout.write('x\\n')",
+	"unbuffered":    "import os\nfor _ in range(10**5): os.write(2, b'0123456789abcdef')",
+	"no line end":   "import sys\nfor _ in range(100): sys.stdout.write('x' * 10**6)",
+	"one line":      "print('x' * 50_000_000)",
+	"NULs":          "import os\nfor _ in range(300): os.write(1, bytes(10000))",
+	"both in turns": "import os\nfor i in range(600_000): os.write(1 + i % 2, b'ab')",
+}
+
 func TestOutputFloods(t *testing.T) {
-	for name, main := range map[string]string{
-		"many large":    "for _ in range(200): print('x' * 10**6)",
-		"many small":    "import sys\nfor _ in range(600_000): sys.stdout.write('x\\n')",
-		"unbuffered":    "import os\nfor _ in range(10**5): os.write(2, b'0123456789abcdef')",
-		"no line end":   "import sys\nfor _ in range(100): sys.stdout.write('x' * 10**6)",
-		"one line":      "print('x' * 50_000_000)",
-		"NULs":          "import os\nfor _ in range(300): os.write(1, bytes(10000))",
-		"both in turns": "import os\nfor i in range(600_000): os.write(1 + i % 2, b'ab')",
-	} {
+	for name, main := range outputFloods {
 		t.Run(name, func(t *testing.T) {
 			box := boxes["mapped"]
 			p := deployed(t, box, body(main+"\nreturn 'went on'"), runtime.Limits{Timeout: time.Minute, Memory: 256 * runtime.MiB})

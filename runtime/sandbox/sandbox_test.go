@@ -43,6 +43,9 @@ var cacheDir string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		os.Exit(m.Run()) // no fuzz test needs an interpreter, and each process of the fuzzer would start two
+	}
 	os.Exit(testMain(m))
 }
 
@@ -236,12 +239,36 @@ func body(statements string) string {
 	return "def main(args, context):\n    " + strings.ReplaceAll(strings.TrimSpace(statements), "\n", "\n    ") + "\n"
 }
 
-// neighbour runs a function of another tenant repeatedly until the test ends. It must succeed
+// canary keeps patterns in its image and in the memory of each run while others run. It returns n,
+// and the names of what it finds changed.
+const canary = `
+import time
+def pattern(n): return bytes((n * 31 + i * 7) % 251 for i in range(997)) * 128
+kept = bytearray(pattern(0))
+def main(args, context):
+    n = args["n"]
+    own, new = bytearray(pattern(n)), bytearray(1 << 20)
+    time.sleep(0.002)
+    whole = {"image": kept == pattern(0), "run": own == pattern(n), "new memory": new.count(0) == len(new), "context": context == {"secret": "s"}}
+    return [n, *(name for name in whole if not whole[name])]
+`
+
+const canaryContext = `{"secret":"s"}`
+
+// neighbour runs the canary of another tenant repeatedly until the test ends. It must succeed
 // whatever other runs do.
 func neighbour(t *testing.T, box *Sandbox) {
 	t.Helper()
-	p := program(hello, runtime.Limits{})
+	p := program(canary, runtime.Limits{})
 	p.Tenant = "neighbour"
+	watch(t, func(args []byte) (runtime.Outcome, error) {
+		return box.Run(context.Background(), runtime.RunCall{Program: p, Args: args, Context: []byte(canaryContext)})
+	})
+}
+
+// watch calls run, which runs the canary, repeatedly until the test ends.
+func watch(t *testing.T, run func(args []byte) (runtime.Outcome, error)) {
+	t.Helper()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	var runs, worst int64
 	go func() {
@@ -253,9 +280,9 @@ func neighbour(t *testing.T, box *Sandbox) {
 			default:
 			}
 			start := time.Now()
-			outcome, err := box.Run(context.Background(), runtime.RunCall{Program: p, Args: []byte(`{"name":"me"}`), Context: []byte("{}")})
-			if err != nil || outcome.Failure != nil || string(outcome.Result) != `"Hello me"` {
-				t.Errorf("the neighbour got %+v, %v", outcome, err)
+			outcome, err := run(fmt.Appendf(nil, `{"n":%d}`, runs))
+			if err != nil || outcome.Failure != nil || string(outcome.Result) != fmt.Sprintf("[%d]", runs) {
+				t.Errorf("the neighbour got %s, %+v, %v", outcome.Result, outcome.Failure, err)
 				return
 			}
 			runs++

@@ -3,8 +3,11 @@ package jobfile
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 func TestSettings(t *testing.T) {
@@ -40,4 +43,30 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// FuzzSettings reads files with settings of functions. What is read is in bounds.
+func FuzzSettings(f *testing.F) {
+	for _, text := range []string{"timeout = 1.5\nmemory = 128\nretries = 2\nallow = [\"a.example:443\"]", "timeout = \"2m\"", "memory = 1e3", "allow = []", "retries = -1", "timeout = nan", "x = 1", "[allow]\na=1", "allow = [1, [\"x\"]]"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseSettings(FunctionFile, []byte(text))
+		if err != nil {
+			if runtime.CodeOf(err) != runtime.CodeInvalidArgument {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		limits := runtime.Limits{Timeout: time.Duration(s.Timeout * float64(time.Second)), Memory: int64(s.Memory) * runtime.MiB}
+		if err := limits.Validate(); err != nil {
+			t.Fatalf("%q is read as %+v: %v", text, s, err)
+		}
+		if _, err := runtime.ParseAllow(s.Allow); err != nil {
+			t.Fatalf("%q is read as %+v: %v", text, s, err)
+		}
+		if s.Retries != nil && (*s.Retries < 0 || *s.Retries > runtime.MaxRetries) {
+			t.Fatalf("%q is read as %d retries", text, *s.Retries)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // ignoreFile is the file of a folder that names what is left out of the bundle.
@@ -97,9 +98,9 @@ func parseRule(line string) (r rule, ok bool, err error) {
 			if line[0] == '\\' && len(line) > 1 {
 				line = line[1:]
 			}
-			c := []rune(line)[0]
+			c, size := utf8.DecodeRuneInString(line) // as in the path, a byte that is not UTF-8 is one character
 			out.WriteString(regexp.QuoteMeta(string(c)))
-			line = strings.TrimPrefix(line, string(c))
+			line = line[size:]
 		}
 	}
 	out.WriteString(`\z`)
