@@ -114,8 +114,9 @@ GAMES  = 20
 FUZZES = 100000
 .PHONY: soak
 soak: ## Run all random tests at length, those of the sandbox SOAK times, of the store GAMES times as many, of package rapid with CHECKS checks, and fuzz tests with FUZZES inputs; takes hours.
-	$(MAKE) soak-restore soak-kill soak-wazero
+	$(MAKE) soak-restore soak-kill soak-wazero soak-hostile
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
+	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
 	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks $(CHECKS)
 	$(GO) test -timeout 0 $(RAPID) -rapid.checks $(CHECKS)
@@ -142,6 +143,11 @@ KILLS = 200
 .PHONY: soak-kill
 soak-kill: ## Kill the server KILLS times under load; nothing that was accepted may be lost.
 	$(GO) test -timeout 60m ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+
+SECONDS = 1800
+.PHONY: soak-hostile
+soak-hostile: build ## Put hostile and normal load on a server for SECONDS; afterwards it must hold what it held before.
+	FAS_BINARY=$(BIN)/fas $(GO) test -count 1 -timeout 0 ./test/soak -run TestHostileSoak -v -soak.time $(SECONDS)s
 
 BENCHFLAGS = -write docs/benchmarks.md
 .PHONY: bench
@@ -191,6 +197,7 @@ check: lint test test-clients race ## Run what CI runs: all checks, and short so
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
 	$(MAKE) fuzz FUZZTIME=1000x
+	$(MAKE) soak-hostile SECONDS=60
 	$(MAKE) test-wazero test-stock
 	$(MAKE) test-arm64 clean-tree
 

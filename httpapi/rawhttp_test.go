@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func refusals() map[string]refusal {
 	target := func(path string) string {
 		return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine + "\r\n"
 	}
-	return map[string]refusal{
+	all := map[string]refusal{
 		"length and chunked":             {apitest.RunLine + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
 		"chunked and length":             {apitest.RunLine + "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400},
 		"two equal lengths":              {length("2\r\nContent-Length: 2"), 400},
@@ -108,6 +109,8 @@ func refusals() map[string]refusal {
 		"http in small letters":    {"GET /v1/functions/ http/1.1\r\nHost: a\r\n" + apitest.AuthLine + "\r\n", 400},
 		"no version number":        {"GET /v1/functions/ HTTP/\r\nHost: a\r\n" + apitest.AuthLine + "\r\n", 400},
 	}
+	maps.Copy(all, rawRefusals())
+	return all
 }
 
 // TestRawRefused sends bytes that the server must refuse, each followed by a valid request that it
@@ -132,23 +135,29 @@ func TestRawRefused(t *testing.T) {
 	}
 }
 
-// TestRawAccepted records requests that look odd and are accepted, because RFC 9110 and 9112 define
-// their meaning and no proxy reads them differently. closes reports whether the connection ends
-// after the response.
-func TestRawAccepted(t *testing.T) {
-	t.Parallel()
-	ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, nil)
+// An acceptance is a request that looks odd and is accepted, because RFC 9110 and 9112 define its meaning
+// and no proxy reads it differently. closes reports whether the connection ends after the response.
+type acceptance struct {
+	send   string
+	status int
+	closes bool
+}
+
+func acceptances() map[string]acceptance {
 	header := func(lines string) string { return apitest.ListLine + "Host: a\r\n" + lines + apitest.AuthLine + "\r\n" }
 	chunks := func(body string) string { return apitest.RunLine + "Transfer-Encoding: chunked\r\n\r\n" + body }
-	for name, c := range map[string]struct {
-		send   string
-		status int
-		closes bool
-	}{
+	return map[string]acceptance{
 		"body":                       {apitest.RunLine + "Content-Length: 2\r\n\r\n{}", 200, false},
 		"chunks":                     {chunks("2\r\n{}\r\n0\r\n\r\n"), 200, false},
 		"chunked behind a tab":       {apitest.RunLine + "Transfer-Encoding:\tchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 200, false},
 		"chunk extension":            {chunks("2;a=b\r\n{}\r\n0\r\n\r\n"), 200, false},
+		"chunk extension with NUL":   {chunks("2;a\x00\r\n{}\r\n0\r\n\r\n"), 200, false}, // the library skips extensions
+		"long chunk extension":       {chunks("2;" + strings.Repeat("a", 50_000) + "\r\n{}\r\n0\r\n\r\n"), 200, false},
+		"folded trailer":             {chunks("2\r\n{}\r\n0\r\nX: y\r\n z\r\n\r\n"), 200, false}, // and trailers
+		"trailer with space":         {chunks("2\r\n{}\r\n0\r\nX : y\r\n\r\n"), 200, false},
+		"port over 65535":            {apitest.ListLine + "Host: a:99999\r\n" + apitest.AuthLine + "\r\n", 200, false},
+		"target of another scheme":   {"GET ftp://a/v1/functions/ HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine + "\r\n", 200, false},
+		"byte over 127 in the query": {"GET /v1/functions/?a=\xff HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine + "\r\n", 200, false},
 		"trailer":                    {chunks("2\r\n{}\r\n0\r\nX-A: x\r\n\r\n"), 200, false},
 		"first line ends in LF":      {"GET /v1/functions/ HTTP/1.1\nHost: a\r\n" + apitest.AuthLine + "\r\n", 200, false},
 		"empty line first":           {"\r\n" + apitest.ListAll, 200, false},
@@ -177,7 +186,15 @@ func TestRawAccepted(t *testing.T) {
 		"GET *":                      {"GET * HTTP/1.1\r\nHost: a\r\n" + apitest.AuthLine + "\r\n", 405, false},
 		"IPv6 host":                  {apitest.ListLine + "Host: [::1]:8080\r\n" + apitest.AuthLine + "\r\n", 200, false},
 		"two tokens":                 {apitest.ListLine + "Host: a\r\n" + apitest.AuthLine + apitest.AuthLine + "\r\n", 400, false},
-	} {
+	}
+}
+
+// TestRawAccepted sends odd requests, each followed by another one, which is answered unless the connection
+// ends.
+func TestRawAccepted(t *testing.T) {
+	t.Parallel()
+	ts := apitest.StartTCP(t, &apitest.Fake{Outcome: apitest.Succeeded("1")}, nil)
+	for name, c := range acceptances() {
 		t.Run(name, func(t *testing.T) {
 			conn := apitest.DialRaw(t, ts.Addr)
 			conn.Send(t, c.send+apitest.ListAll)

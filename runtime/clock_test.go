@@ -47,6 +47,31 @@ func TestIDsHaveTheTimeOfTheClock(t *testing.T) {
 	}
 }
 
+// TestIDsCannotBeGuessed: 48 bits of each id are random, whatever ids were made before and at the same time.
+func TestIDsCannotBeGuessed(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	const many, bits = 20_000, 48
+	_, ids := NewClock(func() time.Time { return at }).Stamps(many)
+	seen := map[string]bool{}
+	var set [bits]int
+	for _, text := range ids {
+		id := uuid.MustParse(text)
+		tail := id[len(id)-bits/8:]
+		seen[string(tail)] = true
+		for i := range set {
+			set[i] += int(tail[i/8] >> (i % 8) & 1)
+		}
+	}
+	if len(seen) != many {
+		t.Errorf("of %d ids, %d have other random bits", many, len(seen))
+	}
+	for i, n := range set {
+		if n < many*45/100 || n > many*55/100 {
+			t.Errorf("bit %d is set in %d of %d ids", i, n, many)
+		}
+	}
+}
+
 // TestClockSetBack checks that a clock that is set back a little stands still, and that it follows a
 // larger step, in its times and its ids alike.
 func TestClockSetBack(t *testing.T) {

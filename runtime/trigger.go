@@ -80,7 +80,7 @@ func checkTrigger(all *Errors, at string, t Trigger) {
 	const c = ".configuration."
 	refuse(len(t.ID) > MaxName || !isToken(t.ID), ".id", "use 1 to 128 of the characters A-Z a-z 0-9 - _ ., or leave it out", "its id is not valid")
 	refuse(http && !isTriggerPath(t.Path), c+"path",
-		"use segments of the characters A-Z a-z 0-9 - _ . ~ with single slashes between them, 200 characters at most", "the path %q is not valid", t.Path)
+		"use segments of the characters A-Z a-z 0-9 - _ . ~ with single slashes between them, 200 characters at most", "the path %.200q is not valid", t.Path)
 	refuse(cron && t.Path != "", c+"path", "leave the path out", "a schedule has no path")
 	refuse(cron && strings.TrimSpace(t.Schedule) == "", c+"schedule", `use five fields, such as "0 3 * * *", or @daily`, "its schedule is missing")
 	refuse(http && (t.Schedule != "" || t.TimeZone != "" || t.Missed != ""), c+"schedule",

@@ -1,8 +1,8 @@
 // Package test checks promises that no single package of the server can keep alone.
 //
 // The packages below it run the server as a process: kill kills it again and again under load,
-// disk runs it on full and failing disks, attack sends it what hostile clients send, clients drives
-// it with the clients that the vendors publish, examples runs the samples and the commands of the
+// disk runs it on full and failing disks, attack sends it what hostile clients send, soak does so beside
+// normal clients for as long as you like, clients drives it with the clients that the vendors publish, examples runs the samples and the commands of the
 // documents, and server covers everything else that shows only in a process of its own. engine kills
 // an engine in the middle of a job, and linear looks for costs that grow faster than their input.
 // corpus compares functions with native CPython, cpython runs CPython's own tests as functions.,

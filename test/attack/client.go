@@ -75,7 +75,7 @@ func (t Target) patient(ctx context.Context, method, path string, body any) (hea
 
 // function is a function to deploy.
 type function struct {
-	Name    string  `json:"name"`
+	Name    string  `json:"-"`
 	Code    string  `json:"code"`
 	Memory  int     `json:"memory,omitempty"`
 	Timeout float64 `json:"timeout,omitempty"`
@@ -83,7 +83,7 @@ type function struct {
 
 // deploy creates or replaces a function.
 func (t Target) deploy(ctx context.Context, f function) error {
-	_, _, err := t.patient(ctx, "PUT", "/v1/functions/", f)
+	_, _, err := t.patient(ctx, "PUT", "/v1/functions/"+f.Name, f)
 	return err
 }
 

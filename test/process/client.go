@@ -26,9 +26,16 @@ type Client struct {
 }
 
 // NewClient returns a client with connections of its own.
-func NewClient(base, token string) *Client {
+func NewClient(base, token string) *Client { return NewClientFrom(base, token, nil) }
+
+// NewClientFrom is NewClient for connections from an address of this machine; nil: any.
+func NewClientFrom(base, token string, from net.IP) *Client {
+	dialer := &net.Dialer{}
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
 	return &Client{base, token, &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 256},
+		Transport: &http.Transport{MaxIdleConnsPerHost: 256, DialContext: dialer.DialContext},
 		Timeout:   Patience,
 	}}
 }
