@@ -70,9 +70,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 
 // hello returns the first message to a worker.
 func hello(p *Pool) []byte {
-	b := wire.AppendUint(nil, uint64(p.o.Memory.Total()))
-	b = wire.AppendBool(b, p.o.Bundles != nil)
-	return wire.AppendBool(b, p.o.Bytecode != nil)
+	return wire.AppendUint(nil, uint64(p.o.Memory.Total()))
 }
 
 // handle sets what serves the frames of the worker.
