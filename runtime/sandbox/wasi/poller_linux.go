@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -392,10 +393,20 @@ func (e *end) receive(p []byte, flags uint32) (n int, err errno) {
 // send sends what the kernel takes.
 func (e *end) send(p []byte, flags uint32) (n int, err errno) {
 	err = e.do(func(fd int) (err error) {
-		n, err = unix.SendmsgN(fd, p, nil, nil, int(flags)|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		n, err = sendToPeer(fd, p, int(flags)|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		return err
 	})
 	return max(n, 0), err
+}
+
+// sendToPeer is send(2). Package unix has it only as a sendmsg(2), which the filter of a worker process
+// refuses, because a message may have another address.
+func sendToPeer(fd int, p []byte, flags int) (int, error) {
+	n, _, number := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), 0, 0)
+	if number != 0 {
+		return 0, number
+	}
+	return int(n), nil
 }
 
 // shutdown ends the directions: 0 receiving, 1 sending, 2 both.
