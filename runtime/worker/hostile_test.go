@@ -42,7 +42,7 @@ func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*ne
 // runIn runs something in a pool of hostile workers.
 func runIn(t *testing.T, pool *Pool, c runtime.RunCall) (runtime.Outcome, error) {
 	t.Helper()
-	c.Program, c.Args, c.Context = program("", runtime.Limits{}), runtime.EmptyObject, runtime.EmptyObject
+	c.Program, c.Args, c.Context = newProgram("", runtime.Limits{}), runtime.EmptyObject, runtime.EmptyObject
 	return pool.Run(t.Context(), c)
 }
 

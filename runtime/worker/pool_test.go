@@ -29,7 +29,7 @@ def main(args, context):
 // What a run gets and what it leaves crosses the connection in both directions, unchanged.
 func TestRunThroughAWorker(t *testing.T) {
 	pool, _ := newPool(t, Options{Workers: 2})
-	p := program(showsAll, runtime.Limits{})
+	p := newProgram(showsAll, runtime.Limits{})
 	outcome, err := pool.Deploy(t.Context(), p)
 	if err != nil || outcome.Failure != nil || string(outcome.Logs.Data) != "deployed\n" {
 		t.Fatalf("deployed: %+v, %v", outcome, err)
@@ -55,7 +55,7 @@ func TestRunThroughAWorker(t *testing.T) {
 	if f := outcome.Failure; err != nil || f == nil || f.Class != runtime.ClassError || f.Type != "ValueError" || f.Message != "no way" || f.Line != 9 {
 		t.Errorf("got %+v, %v", outcome.Failure, err)
 	}
-	outcome, err = pool.Deploy(t.Context(), program("def main(:", runtime.Limits{}))
+	outcome, err = pool.Deploy(t.Context(), newProgram("def main(:", runtime.Limits{}))
 	if err != nil || outcome.Failure == nil || outcome.Failure.Type != "SyntaxError" {
 		t.Errorf("got %+v, %v", outcome.Failure, err)
 	}

@@ -158,7 +158,7 @@ func poolOf(t testing.TB, s *starter, o Options) *Pool {
 
 var programCount atomic.Int64
 
-func program(source string, limits runtime.Limits) runtime.Program {
+func newProgram(source string, limits runtime.Limits) runtime.Program {
 	n := programCount.Add(1)
 	return runtime.Program{
 		Tenant: "t", FunctionID: fmt.Sprintf("f%d", n), Version: 1, Name: "f", Source: []byte(source), Limits: limits.WithDefaults(),
@@ -168,7 +168,7 @@ func program(source string, limits runtime.Limits) runtime.Program {
 // deployed deploys a program, which must succeed.
 func deployed(t testing.TB, box runtime.Sandbox, source string, limits runtime.Limits) runtime.Program {
 	t.Helper()
-	p := program(source, limits)
+	p := newProgram(source, limits)
 	patient := p
 	patient.Limits.Timeout = max(patient.Limits.Timeout, time.Minute)
 	outcome, err := box.Deploy(t.Context(), patient)
