@@ -28,6 +28,7 @@ type Options struct {
 	Memory   *memory.Budget
 	Bundles  runtime.BundleSource  // nil: no program may have a bundle
 	Bytecode runtime.BytecodeStore // nil: none is kept
+	Files    *Files                // for images and bundles on disk; nil: both are in memory
 	Log      *slog.Logger          // nil: slog.Default
 }
 
