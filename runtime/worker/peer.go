@@ -59,7 +59,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	w.lease.peer = w
 	w.handle()
 	p.accounts.processes.Add(processBytes)
-	go w.serve()
+	p.processes.Go(w.serve)
 	go w.watch()
 	if _, _, err := c.call(ctx, kindHello, hello(p)); err != nil {
 		w.stop()
