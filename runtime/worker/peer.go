@@ -61,7 +61,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	w.handle()
 	w.lent = newLent(c, &p.o)
 	p.accounts.processes.Add(processBytes)
-	go w.serve()
+	p.processes.Go(w.serve)
 	go w.watch()
 	if _, _, err := c.call(ctx, kindHello, hello(p)); err != nil {
 		w.stop()
@@ -72,9 +72,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 
 // hello returns the first message to a worker.
 func hello(p *Pool) []byte {
-	b := wire.AppendUint(nil, uint64(p.o.Memory.Total()))
-	b = wire.AppendBool(b, p.o.Bundles != nil)
-	return wire.AppendBool(b, p.o.Bytecode != nil)
+	return wire.AppendUint(nil, uint64(p.o.Memory.Total()))
 }
 
 // handle sets what serves the frames of the worker.

@@ -54,8 +54,10 @@ type Pool struct {
 	mu     sync.Mutex
 	own    map[ownKey]*host
 	closed bool
-	active sync.WaitGroup // calls and the goroutines of hosts
+	active sync.WaitGroup // calls in progress
 	ended  chan struct{}  // closed by Close
+
+	processes sync.WaitGroup // workers that have not ended
 }
 
 var _ runtime.Sandbox = (*Pool)(nil)
@@ -120,6 +122,7 @@ func (p *Pool) Close() error {
 	for _, h := range p.hosts() {
 		h.close()
 	}
+	p.processes.Wait()
 	return nil
 }
 
