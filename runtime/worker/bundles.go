@@ -16,7 +16,8 @@ import (
 
 // The kinds about streams, and about bundles and their bytecode, which a worker sends.
 const (
-	kindStream        kind = firstFile + iota // a stream for one of the calls below
+	kindBorrow        kind = firstFile + iota // what the server has: bundles, bytecode, and disks with their room in bytes
+	kindStream                                // a stream for one of the calls below
 	kindReadBundle                            // the reply comes when the bundle is written to the stream
 	kindFindBytecode                          // size of the bytecode of a bundle
 	kindReadBytecode                          // likewise

@@ -12,8 +12,7 @@ import (
 
 // The kinds about files on disk, which a worker sends.
 const (
-	kindRoom      kind = firstDiskKind + iota // bytes that files may take
-	kindFile                                  // creates a file; the reply has a stream for its content, and the file to read
+	kindFile      kind = firstDiskKind + iota // creates a file; the reply has a stream for its content, and the file to read
 	kindFileDone                              // the reply comes when the content is written
 	kindFileClose                             // gives the space back; no reply
 )
@@ -36,24 +35,14 @@ type disk struct {
 
 var _ sandbox.Disk = (*disk)(nil)
 
-// newDisks returns the disks of a worker's server, nil if it has none.
-func newDisks(ctx context.Context, c *conn) (images, bundles sandbox.Disk, err error) {
-	tokens := make(streamTokens, maxStreams)
-	var all [disks]sandbox.Disk
-	for which := range all {
-		reply, fds, err := c.call(ctx, kindRoom, wire.AppendUint(nil, uint64(which)))
-		closeFDs(fds)
-		if err != nil {
-			return nil, nil, err
-		}
-		d := wire.Decode(reply)
-		if room := d.Size(); room > 0 {
-			made := &disk{conn: c, which: uint64(which), tokens: tokens}
-			made.room.Store(room)
-			all[which] = made
-		}
+// newDisk returns a disk of a worker's server, nil if that has no room.
+func newDisk(c *conn, which uint64, room int64, tokens streamTokens) sandbox.Disk {
+	if room == 0 {
+		return nil
 	}
-	return all[diskImages], all[diskBundles], nil
+	d := &disk{conn: c, which: which, tokens: tokens}
+	d.room.Store(room)
+	return d
 }
 
 // Room implements [sandbox.Disk].

@@ -18,15 +18,15 @@ import (
 // diskOf returns the disk of images of a new worker.
 func diskOf(t testing.TB, f *Files) (d *disk, l *lentFiles) {
 	t.Helper()
-	_, worker := linked(t, func(server *conn) { l = newLentFiles(server, f) })
-	images, bundles, err := newDisks(context.Background(), worker)
-	if err != nil {
+	_, worker := linked(t, func(server *conn) { l = newLent(server, &Options{Files: f}).files })
+	var o sandbox.Options
+	if err := borrow(context.Background(), worker, &o); err != nil {
 		t.Fatal(err)
 	}
-	if bundles != nil {
-		t.Error("there is a disk for bundles")
+	if o.BundleFiles != nil || o.Bundles != nil || o.Bytecode != nil {
+		t.Error("the server has more than a disk for images")
 	}
-	return images.(*disk), l
+	return o.ImageFiles.(*disk), l
 }
 
 // sharedFolder returns the disks of workers that may have most bytes of images.
@@ -91,7 +91,7 @@ func TestFilesInAWorker(t *testing.T) {
 	}
 	// The space is free although the worker keeps its descriptor.
 	for l.used[diskImages] != (use{}) {
-		if _, _, err := d.conn.call(context.Background(), kindRoom, wire.AppendUint(nil, diskImages)); err != nil {
+		if _, _, err := d.conn.call(context.Background(), kindBorrow, nil); err != nil {
 			t.Fatal(err)
 		}
 		l.work.Wait()

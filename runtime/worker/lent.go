@@ -5,6 +5,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
 )
 
 // lent is what one worker uses of the server beside memory: the networks of its runs, bundles, and disks.
@@ -16,7 +17,16 @@ type lent struct {
 
 // newLent serves the calls about all that. The caller closes it once the connection has ended.
 func newLent(c *conn, o *Options) *lent {
-	return &lent{networks: newLentNetworks(c), bundles: newLentBundles(c, o.Bundles, o.Bytecode), files: newLentFiles(c, o.Files)}
+	l := &lent{networks: newLentNetworks(c), bundles: newLentBundles(c, o.Bundles, o.Bytecode), files: newLentFiles(c, o.Files)}
+	c.handle(kindBorrow, func(_ context.Context, _ []byte, fds []int) ([]byte, []int, error) {
+		closeFDs(fds)
+		reply := wire.AppendBool(wire.AppendBool(nil, o.Bundles != nil), o.Bytecode != nil)
+		for which := range uint64(disks) {
+			reply = wire.AppendUint(reply, uint64(l.files.room(which)))
+		}
+		return reply, nil, nil
+	})
+	return l
 }
 
 // begin lends what a call of a program uses, with the id of its run if it has a network, until end.
@@ -41,14 +51,22 @@ func (l *lent) close() {
 }
 
 // borrow sets what the sandbox of a worker uses of its server.
-func borrow(ctx context.Context, c *conn, o *sandbox.Options, hasBundles, hasBytecode bool) (err error) {
+func borrow(ctx context.Context, c *conn, o *sandbox.Options) error {
+	reply, fds, err := c.call(ctx, kindBorrow, nil)
+	closeFDs(fds)
+	if err != nil {
+		return err
+	}
+	d := wire.Decode(reply)
 	shelf := newBundles(c)
-	if hasBundles {
+	if d.Bool() {
 		o.Bundles = shelf
 	}
-	if hasBytecode {
+	if d.Bool() {
 		o.Bytecode = shelf
 	}
-	o.ImageFiles, o.BundleFiles, err = newDisks(ctx, c)
-	return err
+	tokens := make(streamTokens, maxStreams)
+	o.ImageFiles = newDisk(c, diskImages, d.Size(), tokens)
+	o.BundleFiles = newDisk(c, diskBundles, d.Size(), tokens)
+	return d.Err()
 }

@@ -180,7 +180,6 @@ type lentFile struct {
 func newLentFiles(c *conn, f *Files) *lentFiles {
 	l := &lentFiles{conn: c, files: f, open: make(map[uint64]*lentFile)}
 	f.join(1)
-	c.handle(kindRoom, l.room)
 	c.handle(kindFile, l.create)
 	c.handle(kindFileDone, l.finish)
 	c.handlers[kindFileClose].note = l.drop
@@ -210,18 +209,12 @@ func (l *lentFiles) malformed(d *wire.Decoder) error {
 	return err
 }
 
-func (l *lentFiles) room(_ context.Context, payload []byte, fds []int) ([]byte, []int, error) {
-	closeFDs(fds)
-	d := wire.Decode(payload)
-	which := d.Uint()
-	if err := l.malformed(&d); err != nil {
-		return nil, nil, err
-	}
-	room := int64(0)
+// room returns the bytes that the worker may have on a disk; 0: there is none.
+func (l *lentFiles) room(which uint64) int64 {
 	if disk := l.files.disk(which); disk != nil {
-		room = disk.room()
+		return disk.room()
 	}
-	return wire.AppendUint(nil, uint64(room)), nil, nil
+	return 0
 }
 
 // create replies with the bytes that the worker may use, and a file if there is room for it.

@@ -112,14 +112,14 @@ func (w *worker) handle() {
 // start opens the sandbox and confines the process.
 func (w *worker) start(ctx context.Context, hello []byte) error {
 	d := wire.Decode(hello)
-	total, hasBundles, hasBytecode := d.Size(), d.Bool(), d.Bool()
+	total := d.Size()
 	if err := d.Err(); err != nil {
 		return err
 	}
 	budget := memory.NewLeased(total, w.leaser.lacks, w.o.Log)
 	w.leaser.budget = budget
 	o := sandbox.Options{CacheDir: w.o.CacheDir, Processors: w.o.Processors, Memory: budget, Log: w.o.Log}
-	if err := borrow(ctx, w.conn, &o, hasBundles, hasBytecode); err != nil {
+	if err := borrow(ctx, w.conn, &o); err != nil {
 		return err
 	}
 	box, err := sandbox.Open(ctx, o)
