@@ -37,7 +37,7 @@ one that has the worker for itself.
 
 With --json it is an array of objects with the fields
 
-  pid (null: it is being started), tenant (null: tenants share it), function (id of the
+  pid (null: it is being started), tenant (null: tenants share it), function (rid of the
   only one that runs there, because workers have died during its runs; null: functions
   share it), since (RFC 3339), restarts, runs (in progress), memory (bytes, without what
   is reserved for runs)`,

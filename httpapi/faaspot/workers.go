@@ -29,7 +29,8 @@ func renderWorker(w runtime.WorkerStatus) wire.Worker[*string] {
 		response.Tenant = &tenant
 	}
 	if w.Function != "" {
-		response.Function = &w.Function
+		rid := runtime.FunctionRID(w.Function)
+		response.Function = &rid
 	}
 	return response
 }

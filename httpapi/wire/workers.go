@@ -4,7 +4,7 @@ package wire
 type Worker[T any] struct {
 	PID      *int    `json:"pid"`      // null: it is being started
 	Tenant   *string `json:"tenant"`   // the only one whose runs it gets; null: tenants share it
-	Function *string `json:"function"` // id of the only one whose runs it gets; null: functions share it
+	Function *string `json:"function"` // rid of the only one whose runs it gets; null: functions share it
 	Since    T       `json:"since"`    // when the process was ready; null: it is not
 	Restarts int     `json:"restarts"`
 	Runs     int     `json:"runs"`   // in progress

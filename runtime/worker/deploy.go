@@ -32,6 +32,8 @@ func (w *peer) count(n int) {
 }
 
 func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome, error) {
+	w.lent.begin(p, 0, nil)
+	defer w.lent.end(p, 0, nil)
 	known := w.programs.use(p, nil)
 	defer w.programs.release(known)
 	reply, _, err := w.conn.call(ctx, kindDeploy, appendLimits(wire.AppendUint(nil, known.number), p.Limits))

@@ -28,6 +28,7 @@ type peer struct {
 	process  Process
 	programs programs
 	lease    lease
+	lent     *lent
 	gone     chan struct{} // closed when the connection has ended
 	ended    chan struct{} // closed when the process has ended and all that it had is given back
 
@@ -58,8 +59,9 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	w.programs.conn, w.programs.account = c, p.accounts.programs
 	w.lease.peer = w
 	w.handle()
+	w.lent = newLent(c, &p.o)
 	p.accounts.processes.Add(processBytes)
-	go w.serve()
+	p.processes.Go(w.serve)
 	go w.watch()
 	if _, _, err := c.call(ctx, kindHello, hello(p)); err != nil {
 		w.stop()
@@ -99,6 +101,7 @@ func (w *peer) serve() {
 	if err := errors.Join(w.process.Wait(), killed); err != nil {
 		w.pool.o.Log.Debug("a worker process has ended", "error", err)
 	}
+	w.lent.close()
 	w.programs.close()
 	w.lease.close()
 	w.pool.accounts.processes.Give(processBytes)
@@ -124,6 +127,7 @@ func (w *peer) watch() {
 			return
 		case <-ticker.C:
 		}
+		w.lent.networks.audit()
 		_, err := w.ask(kindPing, nil)
 		if id := w.overdue(time.Now()); err == nil && id != 0 {
 			w.conn.abort(fmt.Errorf("run %d has not ended in time", id))

@@ -28,6 +28,7 @@ type Options struct {
 	Memory   *memory.Budget
 	Bundles  runtime.BundleSource  // nil: no program may have a bundle
 	Bytecode runtime.BytecodeStore // nil: none is kept
+	Files    *Files                // for images and bundles on disk; nil: both are in memory
 	Log      *slog.Logger          // nil: slog.Default
 }
 
@@ -53,8 +54,10 @@ type Pool struct {
 	mu     sync.Mutex
 	own    map[ownKey]*host
 	closed bool
-	active sync.WaitGroup // calls and the goroutines of hosts
+	active sync.WaitGroup // calls in progress
 	ended  chan struct{}  // closed by Close
+
+	processes sync.WaitGroup // workers that have not ended
 }
 
 var _ runtime.Sandbox = (*Pool)(nil)
@@ -119,6 +122,7 @@ func (p *Pool) Close() error {
 	for _, h := range p.hosts() {
 		h.close()
 	}
+	p.processes.Wait()
 	return nil
 }
 

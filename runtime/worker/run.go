@@ -18,7 +18,6 @@ const cutLine = 128
 type run struct {
 	room    runtime.Room
 	logs    *runtime.LogBuffer
-	network runtime.Network
 	began   time.Time
 	timeout time.Duration
 	output  int // bytes of output that may still come
@@ -63,7 +62,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 		limits = c.Program.Limits
 	}
 	limits = limits.WithDefaults()
-	r := &run{room: c.Room, logs: c.Logs, network: c.Network, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
+	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
 	r.settled.L = &r.mu
 	call := &pendingCall{kind: kindRun, limit: runtime.MaxResult + r.output + 4*maxText, done: make(chan struct{}, 1)}
 	id, err := w.conn.begin(call)
@@ -73,6 +72,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	w.mu.Lock()
 	w.runs[id] = r
 	w.mu.Unlock()
+	w.lent.begin(&c.Program, id, c.Network)
 	program := w.programs.use(&c.Program, c.Context)
 	buffer := buffers.Get().(*[]byte)
 	*buffer = appendRun((*buffer)[:0], program.number, c)
@@ -84,6 +84,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	w.mu.Lock()
 	delete(w.runs, id)
 	w.mu.Unlock()
+	w.lent.end(&c.Program, id, c.Network)
 	r.end()
 	if errors.Is(err, errEnded) {
 		return runtime.Outcome{}, w.lost(c.Program.FunctionID)

@@ -118,7 +118,11 @@ func (w *worker) start(ctx context.Context, hello []byte) error {
 	}
 	budget := memory.NewLeased(total, w.leaser.lacks, w.o.Log)
 	w.leaser.budget = budget
-	box, err := sandbox.Open(ctx, sandbox.Options{CacheDir: w.o.CacheDir, Processors: w.o.Processors, Memory: budget, Log: w.o.Log})
+	o := sandbox.Options{CacheDir: w.o.CacheDir, Processors: w.o.Processors, Memory: budget, Log: w.o.Log}
+	if err := borrow(ctx, w.conn, &o); err != nil {
+		return err
+	}
+	box, err := sandbox.Open(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -228,6 +232,10 @@ func (w *worker) onRun(ctx context.Context, r *request) (reply []byte, _ []int, 
 	c.Program, c.Context = known.Program, known.Context
 	w.runs.Add(runtime.RunOverhead)
 	defer w.runs.Give(runtime.RunOverhead)
+	if flags&runReaches != 0 {
+		c.Network = newNetwork(w.conn, r.id)
+		defer c.Network.Close()
+	}
 	if flags&runLends != 0 {
 		c.Room = remoteRoom{w.conn, r.id}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/test/guestcache"
 )
 
 // cacheDir stores the compiled guest for all workers of a test process.
@@ -32,7 +34,14 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	cacheDir = dir
+	cacheDir = filepath.Join(dir, "guest")
+	publish := guestcache.Fetch(cacheDir)
+	box, err := sandbox.Open(context.Background(), sandbox.Options{CacheDir: cacheDir, Log: quiet}) // compiles the guest
+	if err != nil {
+		panic(err)
+	}
+	box.Close()
+	publish()
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

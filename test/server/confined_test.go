@@ -96,10 +96,13 @@ func zipOf(t *testing.T, name, content string) string {
 // well.
 func TestConfinedServerServes(t *testing.T) {
 	t.Parallel()
-	for name, workers := range map[string]string{"in the server": "0", "in workers": "2"} {
+	for name, flags := range map[string][]string{
+		"in the server": {"--memory-budget", "400MB"},
+		"in workers":    {"--workers", "2", "--memory-budget", "800MB"}, // of which the processes take some
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			confinedServes(t, "--workers", workers)
+			confinedServes(t, flags...)
 		})
 	}
 }
@@ -124,7 +127,7 @@ func confinedServes(t *testing.T, flags ...string) {
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	peer := "localhost:" + port
 	const images = 8
-	s := process.NewSite(t, append(flags, "--egress-allow", peer, "--memory-budget", "400MB", "--image-disk", "1GB", "--log-format", "json")...)
+	s := process.NewSite(t, append(flags, "--egress-allow", peer, "--image-disk", "1GB", "--log-format", "json")...)
 
 	l := s.Serve(t)
 	checkConfined(t, l)

@@ -103,7 +103,7 @@ func newTenant(t *testing.T, l *process.Server, name string) *process.Client {
 // that happens.
 func placeOf(t *testing.T, l *process.Server, c *process.Client) int {
 	t.Helper()
-	c.Deploy(t, "stay", process.SleepCode, "timeout", 600)
+	c.Must(t, "PUT", "/v1/functions/stay", process.FunctionJSON("", process.SleepCode, "timeout", 600))
 	id := c.Submit(t, "stay", `{"n":1,"seconds":600}`)
 	c.WaitStatus(t, id, process.Started)
 	var found int
@@ -308,6 +308,7 @@ func TestRunThatEndsItsWorker(t *testing.T) {
 	l.Deploy(t, "poison", process.SleepCode, "timeout", 900)
 	l.Deploy(t, "echo", process.EchoCode)
 	l.Deploy(t, "stay", process.SleepCode)
+	rid := process.Decode[struct{ RID string }](t, l.Must(t, "GET", "/v1/functions/poison", "")).RID
 	beside := l.Submit(t, "stay", `{"n":1,"seconds":2}`)
 	poison := l.Submit(t, "poison", `{"n":2,"seconds":900}`)
 	others := l.SubmitBulk(t, "echo", process.NumberedArgs(500))
@@ -324,7 +325,7 @@ func TestRunThatEndsItsWorker(t *testing.T) {
 				return false
 			}
 			for _, w := range workersOf(t, l) {
-				if w.Runs > 0 && (at == 0 || w.Function != "") {
+				if w.Runs > 0 && (w.Function == rid || at == 0 && w.Function == "") {
 					at = w.PID
 				}
 			}

@@ -129,17 +129,25 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 	}
 	o := sandbox.Options{
 		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
-		Bundles: s.store, Bytecode: s.store, BundleDir: filepath.Join(s.Data, "bundles"),
+		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(),
 	}
-	if s.ImageDisk != 0 {
-		o.ImageDir, o.ImageDisk = filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
-	}
+	o.ImageDir, o.ImageDisk = s.imageFolder()
 	box, err := sandbox.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	s.box = box
 	return box, nil
+}
+
+func (s *server) bundleFolder() string { return filepath.Join(s.Data, "bundles") }
+
+// imageFolder returns the folder of images, empty if there is none, and what they may take.
+func (s *server) imageFolder() (folder string, bytes int64) {
+	if s.ImageDisk == 0 {
+		return "", 0
+	}
+	return filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
 }
 
 // ownWorkers returns the number of tenants that may have a worker of their own.
@@ -152,8 +160,12 @@ func (s *server) ownWorkers() int {
 
 // openWorkers starts the workers.
 func (s *server) openWorkers() (runtime.Sandbox, error) {
+	disk := worker.FileOptions{BundleDir: s.bundleFolder(), Log: s.log}
+	disk.ImageDir, disk.ImageDisk = s.imageFolder()
+	files := worker.OpenFiles(disk)
 	pool, err := worker.New(worker.Options{
-		Workers: s.Workers, MostOwn: s.OwnWorkers, Memory: s.memory, Bundles: s.store, Bytecode: s.store, Log: s.log, Own: s.access.OwnWorker,
+		Workers: s.Workers, MostOwn: s.OwnWorkers, Memory: s.memory, Bundles: s.store, Bytecode: s.store, Files: files, Log: s.log,
+		Own: s.access.OwnWorker,
 		Start: func(ctx context.Context) (worker.Process, error) {
 			p, err := s.spawner.Worker(ctx)
 			if err != nil {
@@ -163,11 +175,22 @@ func (s *server) openWorkers() (runtime.Sandbox, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, files.Close())
 	}
-	s.box = pool
+	s.box = closers{pool, files}
 	s.workers.Store(pool)
 	return pool, nil
+}
+
+// closers closes several, in their order.
+type closers []io.Closer
+
+// Close implements [io.Closer].
+func (all closers) Close() (err error) {
+	for _, c := range all {
+		err = errors.Join(err, c.Close())
+	}
+	return err
 }
 
 // workerStatus returns the state of the workers.
