@@ -17,6 +17,7 @@ var errEnded = errors.New("the connection between server and worker has ended")
 // conn carries calls between a server and a worker, in both directions. Its methods may be called
 // concurrently, those that set it up only before serve.
 type conn struct {
+	socket   *net.UnixConn
 	in       *reader
 	out      *writer
 	crew     crew
@@ -71,9 +72,9 @@ func newConn(socket *net.UnixConn, trusted bool) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{in: newReader(socket, trusted), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
+	c := &conn{socket: socket, in: newFDReader(socket), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
 	if !trusted {
-		c.limit, c.most = maxRequest, maxRequests
+		c.in, c.limit, c.most = newReader(socket), maxRequest, maxRequests
 	}
 	return c, nil
 }
@@ -186,7 +187,7 @@ func (c *conn) abort(cause error) {
 		c.cause = cause
 	}
 	c.mu.Unlock()
-	c.in.conn.Close()
+	c.socket.Close()
 }
 
 // serveFrame reads a frame and handles it.

@@ -2,10 +2,8 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"os"
+	"io"
 	goruntime "runtime"
 	"sync"
 
@@ -22,33 +20,81 @@ const (
 )
 
 // lane is a connection beside the main one that carries one run at a time. On each side, one goroutine
-// waits for it: that of the caller in the server, and one that makes the runs in the worker. So a run wakes
-// one goroutine on each side, while a run over the main connection wakes two. All else about the run goes
-// over the main connection.
+// waits for it, in a system call: that of the caller in the server, and one that makes the runs in the
+// worker. So a run wakes one thread on each side, and nothing else. All else about the run goes over the
+// main connection.
 type lane struct {
-	socket *net.UnixConn
-	in     *reader
-	out    []byte
+	in  *reader
+	out []byte
+
+	mu     sync.Mutex
+	fd     int // waits in system calls
+	closed bool
 }
 
-func newLane(socket *net.UnixConn) *lane { return &lane{socket: socket, in: newReader(socket, false)} }
+func newLane(fd int) (*lane, error) {
+	l := &lane{fd: fd}
+	l.in = newReader(l)
+	return l, unix.SetNonblock(fd, false)
+}
+
+// Read implements [io.Reader]. It waits for the peer, or for shutdown.
+func (l *lane) Read(b []byte) (n int, err error) {
+	for {
+		switch n, err = unix.Read(l.fd, b); {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
 
 // send sends a frame whose payload has two parts.
 func (l *lane) send(h header, payload, more []byte) error {
 	h.size = len(payload) + len(more)
 	l.out = append(append(h.append(l.out[:0]), payload...), more...)
-	_, err := l.socket.Write(l.out)
+	for rest := l.out; len(rest) > 0; {
+		n, err := unix.Write(l.fd, rest)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		rest = rest[max(n, 0):]
+	}
 	if cap(l.out) > 2*laneBytes {
 		l.out = nil
 	}
-	return err
+	return nil
+}
+
+// shutdown ends what goes on in the lane.
+func (l *lane) shutdown() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		_ = unix.Shutdown(l.fd, unix.SHUT_RDWR)
+	}
+}
+
+// close closes the lane, which nobody uses any more.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.closed = true
+		unix.Close(l.fd)
+	}
 }
 
 // lanes are those of a worker, as the server has them.
 type lanes struct {
-	mu   sync.Mutex
-	free []*lane
-	all  []*lane
+	mu     sync.Mutex
+	free   []*lane
+	all    []*lane
+	closed bool
 }
 
 // open opens the lanes. It returns the worker's ends, which the caller must close.
@@ -59,29 +105,13 @@ func (s *lanes) open() (fds []int, err error) {
 			return fds, err
 		}
 		fds = append(fds, pair[1])
-		socket, err := socketOf(pair[0])
+		l, err := newLane(pair[0])
+		s.free, s.all = append(s.free, l), append(s.all, l)
 		if err != nil {
 			return fds, err
 		}
-		l := newLane(socket)
-		s.free, s.all = append(s.free, l), append(s.all, l)
 	}
 	return fds, nil
-}
-
-// socketOf returns the connection of a descriptor, which it closes.
-func socketOf(fd int) (*net.UnixConn, error) {
-	f := os.NewFile(uintptr(fd), "lane")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
-	}
-	socket, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil, errors.Join(errors.New("a lane is no Unix socket"), c.Close())
-	}
-	return socket, nil
 }
 
 // take returns a lane that is free, the one that was used last; nil if there is none.
@@ -100,20 +130,32 @@ func (s *lanes) take() *lane {
 func (s *lanes) give(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		l.close()
+		return
+	}
 	s.free = append(s.free, l)
 }
 
 // close ends what goes on in the lanes.
 func (s *lanes) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	for _, l := range s.all {
-		l.socket.Close()
+		l.shutdown()
 	}
+	for _, l := range s.free {
+		l.close()
+	}
+	s.free = nil
 }
 
 // runIn makes a run through a lane.
 func (w *peer) runIn(ctx context.Context, l *lane, id uint64, limit int, payload, args []byte) (reply []byte, err error) {
 	defer context.AfterFunc(ctx, func() { _ = w.conn.out.send(header{kind: kindRun, flags: flagCancel, id: id}, nil, nil, nil, false) })()
 	if l.send(header{kind: kindRun, flags: flagCall, id: id}, payload, args) != nil {
+		l.close()
 		w.conn.abort(errEnded)
 		return nil, errEnded
 	}
@@ -126,6 +168,7 @@ func (w *peer) runIn(ctx context.Context, l *lane, id uint64, limit int, payload
 		reply, _, err = l.in.payload(h, true)
 	}
 	if err != nil {
+		l.close()
 		w.conn.abort(err)
 		return nil, errEnded
 	}
@@ -138,6 +181,7 @@ func (w *peer) runIn(ctx context.Context, l *lane, id uint64, limit int, payload
 
 // serveLane makes the runs of a lane, until the server closes it.
 func (w *worker) serveLane(l *lane) error {
+	defer l.close()
 	for {
 		h, err := l.in.next()
 		if err != nil {

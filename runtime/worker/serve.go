@@ -76,7 +76,7 @@ func ended(err error) error {
 // close ends what runs beside the calls, and the sandbox.
 func (w *worker) close() error {
 	for _, l := range w.lanes {
-		l.socket.Close()
+		l.shutdown()
 	}
 	if w.box == nil {
 		return nil
@@ -116,11 +116,11 @@ func (w *worker) handle() {
 // start opens the sandbox and confines the process.
 func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
 	for _, fd := range ends {
-		socket, err := socketOf(fd)
+		l, err := newLane(fd)
 		if err != nil {
 			return err
 		}
-		w.lanes = append(w.lanes, newLane(socket))
+		w.lanes = append(w.lanes, l)
 	}
 	d := wire.Decode(hello)
 	total := d.Size()
