@@ -59,6 +59,7 @@ func New(o Options) (*Server, error) {
 		audit: newAuditor(o.Audit, o.Log),
 	}
 	s.host.Secrets = o.Secrets
+	s.host.Workers = o.Workers
 	s.accounts.Short = s.conns.dropStalled
 	s.passwords, _ = o.Auth.(PasswordAuthenticator)
 	if o.Engine != nil {

@@ -135,6 +135,18 @@ func AbandonedError(cause error) error {
 	return err
 }
 
+// ErrWorkerLost is in the chain of the error of a run whose process ended before the run did.
+var ErrWorkerLost = errors.New("the worker process has ended")
+
+// WorkerLostError returns the error of a run whose process ended before the run did. What the run has
+// done is not known.
+func WorkerLostError() error {
+	err := Errorf(CodeUnavailable, "the process that ran the function has ended, perhaps because of another run").
+		WithHint("try again, if the function may run twice")
+	err.RetryAfter, err.Err = BusyRetry, ErrWorkerLost
+	return err
+}
+
 // BusyRetry is the RetryAfter of CodeTooBusy errors.
 const BusyRetry = time.Second
 

@@ -59,7 +59,7 @@ type Execution struct {
 	Retries          int // further attempts that the caller allows after failures of the function
 	FunctionFailures int // attempts that failed in the function and were followed by another one
 	PlatformFailures int // attempts that failed in the platform, lost attempts excluded
-	LostAttempts     int // attempts that ended with the server process
+	LostAttempts     int // attempts that ended with the server process, or with a worker process
 	// Suspicion is what those lost attempts say against an execution that is not done.
 	Suspicion Suspicion
 	// NotBefore is the earliest time at which a queued execution may start: the backoff of a

@@ -107,6 +107,28 @@ func (b *LogBuffer) End() Logs {
 	return b.logs
 }
 
+// EndWith ends the buffer with the rest of output that was collected elsewhere, under the same limit, and
+// returns all of it. The rest has the line that reports a cut, if there was one.
+func (b *LogBuffer) EndWith(rest Logs) Logs {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return b.logs
+	}
+	for i, m := range rest.Marks {
+		if i > 0 || b.switches(m.Stream) {
+			b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data) + m.Offset, Stream: m.Stream})
+		}
+	}
+	b.logs.Data = append(b.logs.Data, rest.Data...)
+	b.logs.Truncated = rest.Truncated
+	b.ended = true
+	if waiting := b.changed.take(); waiting != nil {
+		close(waiting)
+	}
+	return b.logs
+}
+
 // nextChange is a channel that is closed at the next change of a state. It exists only while a
 // reader waits for it. The mutex of the state guards it.
 type nextChange struct{ c chan struct{} }

@@ -85,6 +85,19 @@ type Connecting interface {
 	Connected() (ended bool, err error)
 }
 
+// Lender is a Socket that another process can use.
+type Lender interface {
+	// Lend returns a descriptor of the socket, with which another process reads and writes it. The
+	// caller closes the descriptor, and passes the bytes to Count. This process can then neither read nor
+	// write the socket, but Close still ends the connection, whoever has a descriptor of it. After Close
+	// the error is CodeUnavailable.
+	Lend() (fd int, err error)
+	// Transferred returns the numbers of bytes of a socket of TCP that its peer has acknowledged and that
+	// were received from it, as the system has counted them since Lend or before, and reports whether it
+	// has. A process that gets the descriptor may not count.
+	Transferred() (sent, received int64, ok bool)
+}
+
 // MaxEgress is the number of destinations of a run that are counted singly. All others are one more
 // destination, with the host [OtherHosts].
 const MaxEgress = 32

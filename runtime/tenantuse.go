@@ -14,6 +14,7 @@ type TenantUse struct {
 	requests, runs, queued atomic.Int64
 	closed                 atomic.Bool
 	waits                  atomic.Bool // a queued run waits for one that ends
+	ownWorker              atomic.Bool // see [TenantRecord]
 
 	began  time.Time
 	full   atomic.Int64 // nanoseconds since began at which the bucket of requests is full again
@@ -53,6 +54,12 @@ func (u *TenantUse) Limits() TenantLimits {
 	}
 	return u.limits.Load().TenantLimits
 }
+
+// SetOwnWorker says whether further runs happen in a process that no other tenant shares.
+func (u *TenantUse) SetOwnWorker(own bool) { u.ownWorker.Store(own) }
+
+// OwnWorker reports what SetOwnWorker was called with.
+func (u *TenantUse) OwnWorker() bool { return u != nil && u.ownWorker.Load() }
 
 // Usage returns what is in progress, what was sent and received today, and the limits.
 func (u *TenantUse) Usage() TenantUsage {
@@ -304,6 +311,12 @@ func (l TenantLimits) Validate() error {
 type TenantLimitsChange struct {
 	Numbers     map[string]int // new values by the names in TenantNumbers; others stay
 	EgressHosts *string        // nil: it stays
+}
+
+// TenantChange is a change of a tenant. Nil: it stays.
+type TenantChange struct {
+	Limits    TenantLimitsChange
+	OwnWorker *bool
 }
 
 // Of returns changed limits.

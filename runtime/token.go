@@ -31,6 +31,9 @@ type TenantRecord struct {
 	Deleting bool
 	Limits   TenantLimits // of this tenant alone
 	Egress   EgressDay    // the last that was stored
+	// OwnWorker says that the tenant's runs happen in a process that no other tenant shares, on a
+	// server with worker processes.
+	OwnWorker bool
 }
 
 // Token is a credential of a tenant, or of the server. The secret itself is not stored. A token has

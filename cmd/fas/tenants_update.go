@@ -11,22 +11,26 @@ import (
 )
 
 func newTenantsUpdate(a *app) *cobra.Command {
-	var asJSON bool
+	var asJSON, ownWorker bool
 	var limits runtime.TenantLimits
 	var hosts []string
 	cmd := &cobra.Command{
-		Use:   "update NAME [--LIMIT VALUE]... [--json]",
-		Short: "Change the limits of a tenant",
+		Use:   "update NAME [--LIMIT VALUE]... [--own-worker[=false]] [--json]",
+		Short: "Change the limits of a tenant, and where its functions run",
 		Long: `Change the limits of a tenant, at once. What is beyond a new limit continues, and what is
 stored stays, except for the history of executions, which loses its oldest. A limit of 0
 is the server's, see the flags --tenant-... of "fas serve"; other limits stay.
+
+With --own-worker further runs of the tenant happen in a process that no other tenant
+shares, on a server with --workers.
 
 Prints the name. With --json the output is an object with the fields
 
 ` + tenantFields,
 		Example: `  fas tenants update acme --requests-per-second 100 --runs 20
   fas tenants update acme --functions 50 --code-bytes 1GB --egress-hosts '*.example.com:443'
-  fas tenants update acme --runs 0`,
+  fas tenants update acme --runs 0
+  fas tenants update acme --own-worker`,
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := wire.UpdateTenantRequest{Limits: make(map[string]any)}
@@ -49,8 +53,11 @@ Prints the name. With --json the output is an object with the fields
 			default:
 				r.Limits["egress_hosts"] = hosts
 			}
-			if len(r.Limits) == 0 {
-				return clierror.Usagef("give a limit, such as --runs 20", "there is nothing to change")
+			if cmd.Flags().Changed("own-worker") {
+				r.OwnWorker = &ownWorker
+			}
+			if len(r.Limits) == 0 && r.OwnWorker == nil {
+				return clierror.Usagef("give a limit, such as --runs 20, or --own-worker", "there is nothing to change")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -80,6 +87,7 @@ Prints the name. With --json the output is an object with the fields
 		limitVar(f, n.Of(&limits), n.Bytes, limitFlag(n), usages[n.Name])
 	}
 	f.StringSliceVar(&hosts, "egress-hosts", nil, "`RULE` beyond which functions reach nothing, such as *.example.com:443; repeatable; none: nothing; \"\": that of the server")
+	f.BoolVar(&ownWorker, "own-worker", false, "run its functions in a process that no other tenant shares")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -18,7 +18,7 @@ type Access interface {
 	CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 	ListTenants(r runtime.PageRequest) runtime.Page[runtime.TenantRecord]
 	GetTenant(name runtime.Tenant) (runtime.TenantRecord, error)
-	UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange) (runtime.TenantRecord, error)
+	UpdateTenant(name runtime.Tenant, c runtime.TenantChange) (runtime.TenantRecord, error)
 	Usage(name runtime.Tenant) (runtime.TenantUsage, error)
 	// DeleteTenant begins to delete a tenant; without force, only one without functions and jobs.
 	DeleteTenant(ctx context.Context, name runtime.Tenant, force bool) (runtime.TenantRecord, error)
@@ -80,7 +80,7 @@ func renderTenant(t runtime.TenantRecord) wire.Tenant[*string] {
 	if t.Deleting {
 		state = wire.TenantDeleting
 	}
-	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created), Limits: renderLimits(t.Limits)}
+	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created), Limits: renderLimits(t.Limits), OwnWorker: t.OwnWorker}
 }
 
 func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
@@ -198,15 +198,20 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	f.Quoted()
 	limits := f.Object("limits")
 	names := limits.Names()
-	c := runtime.TenantLimitsChange{Numbers: make(map[string]int)}
+	var c runtime.TenantChange
+	c.Limits.Numbers = make(map[string]int)
 	for i := range runtime.TenantNumbers {
 		// Null is 0: that of the server.
 		if n := &runtime.TenantNumbers[i]; limits.Has(n.Name) || limits.Null(n.Name) {
-			c.Numbers[n.Name] = limits.Whole(n.Name, 1, n.Max())
+			c.Limits.Numbers[n.Name] = limits.Whole(n.Name, 1, n.Max())
 		}
 	}
-	if c.EgressHosts, err = hostsField(limits, "egress_hosts"); err != nil {
+	if c.Limits.EgressHosts, err = hostsField(limits, "egress_hosts"); err != nil {
 		return err
+	}
+	if own := false; f.Read("own_worker", "true or false", &own) {
+		c.OwnWorker = &own
+		names = append(names, "own_worker")
 	}
 	if err := limits.End(); err != nil {
 		return err

@@ -6,6 +6,8 @@ type Tenant[T any] struct {
 	State   TenantState  `json:"state"`
 	Created T            `json:"created"` // null for the tenant that always exists
 	Limits  TenantLimits `json:"limits"`  // of this tenant alone; null: that of the server
+	// OwnWorker says that its runs share a process with those of no other tenant.
+	OwnWorker bool `json:"own_worker"`
 }
 
 // TenantLimits are the limits of a tenant. Null: there is none.
@@ -39,7 +41,9 @@ func (l *TenantLimits) Numbers() map[string]*int {
 // UpdateTenantRequest is a change of a tenant.
 type UpdateTenantRequest struct {
 	// Limits are the ones to change, by their names in [TenantLimits]; nil: that of the server.
-	Limits map[string]any `json:"limits"`
+	Limits map[string]any `json:"limits,omitempty"`
+	// OwnWorker is whether its runs share a process with those of no other tenant; nil: it stays.
+	OwnWorker *bool `json:"own_worker,omitempty"`
 }
 
 // TenantUsage is what a tenant has in progress and has stored, and the limits that apply to it.

@@ -27,6 +27,9 @@ type Options struct {
 	Limits runtime.TenantLimits
 	// Stored returns what a tenant has stored. Nil: nothing is known.
 	Stored func(runtime.Tenant) runtime.TenantStored
+	// OwnWorkers is the largest number of tenants that have a worker of their own. Zero: none may have
+	// one.
+	OwnWorkers int
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -51,6 +54,7 @@ type Keeper struct {
 	passwords *passwords
 	defaults  runtime.TenantLimits
 	stored    func(runtime.Tenant) runtime.TenantStored
+	maxOwn    int      // tenants that may have a worker of their own
 	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
 	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
@@ -96,6 +100,7 @@ func Open(o Options) (*Keeper, error) {
 		passwords: newPasswords(o.Memory),
 		defaults:  o.Limits,
 		stored:    o.Stored,
+		maxOwn:    o.OwnWorkers,
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
@@ -118,9 +123,10 @@ func Open(o Options) (*Keeper, error) {
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
 		if known := k.tenants[t.Name]; known != nil { // the default one, which has limits
-			known.Limits, known.Egress = t.Limits, t.Egress
+			known.Limits, known.Egress, known.OwnWorker = t.Limits, t.Egress, t.OwnWorker
 			known.use.SetLimits(t.Limits.Effective(k.defaults))
 			known.use.SetEgress(t.Egress)
+			known.use.SetOwnWorker(t.OwnWorker)
 			k.memory.Add(limitsBytes(&t.Limits))
 			return nil
 		}
@@ -182,6 +188,7 @@ func (c *credential) identify(now time.Time) (*runtime.Identity, error) {
 func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
 	added := &tenant{TenantRecord: t, tokens: make(map[string]*state), use: runtime.NewTenantUse(t.Limits.Effective(k.defaults))}
 	added.use.SetEgress(t.Egress)
+	added.use.SetOwnWorker(t.OwnWorker)
 	if t.Deleting {
 		added.use.Close()
 	}

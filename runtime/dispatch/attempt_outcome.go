@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -11,6 +12,9 @@ import (
 const (
 	// maxFaults is the number of attempts that may fail for other reasons of the platform.
 	maxFaults = 10
+	// maxCrashes is the number of attempts that may be lost with worker processes. After the second loss a
+	// function runs in a process of its own, so the further ones are its own.
+	maxCrashes = 5
 	// longestDelay bounds the delay before the next attempt of a run.
 	longestDelay = time.Minute
 )
@@ -47,6 +51,9 @@ const busyPatience = time.Hour
 
 // onPlatformError handles an attempt that failed in the platform: it is retried.
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
+	if errors.Is(cause, runtime.ErrWorkerLost) {
+		return a.onWorkerLost()
+	}
 	o := &a.dispatcher.o
 	if known, ok := runtime.AsError(cause); ok && (known.Code == runtime.CodeTooBusy || known.Code == runtime.CodeUnavailable && known.RetryAfter > 0) {
 		now := a.dispatcher.clock()
@@ -69,6 +76,19 @@ func (a *attempt) onPlatformError(cause error) runtime.Execution {
 		return x
 	}
 	return a.failed(runtime.ClassInternal, "something went wrong inside the server on every attempt")
+}
+
+// onWorkerLost handles an attempt whose worker process ended: it is retried, and charged to the run.
+func (a *attempt) onWorkerLost() runtime.Execution {
+	r, o := a.run, &a.dispatcher.o
+	r.lost++
+	r.crashes++
+	if r.crashes >= maxCrashes {
+		return a.failed(runtime.ClassCrashed, fmt.Sprintf("the process that ran it ended %d times while this ran, so it is not tried again", r.crashes))
+	}
+	x := a.requeued()
+	x.NotBefore = o.Now().Add(retryDelay(int(r.crashes))).UTC()
+	return x
 }
 
 // onNotStarted handles an attempt whose version cannot be run.

@@ -42,9 +42,10 @@ type QueuedRun struct {
 	attempt   int32             // number of the latest attempt
 	failures  int32             // failures of the function
 	faults    int32             // failures of the platform, lost attempts excluded
-	lost      int32             // attempts that ended with the server process
+	lost      int32             // attempts that ended with the server process or a worker process
 	task      int32             // index of the task; 0 if it is no task
 	suspicion runtime.Suspicion // its Probation is none
+	crashes   uint8             // attempts that ended with a worker process of this server process
 }
 
 // NewQueuedRun returns the queued run of an execution that may start at once.

@@ -69,7 +69,7 @@ func (w *network) connect(s starter, t target) (*connecting, error) {
 	if !ended {
 		c.timer = time.AfterFunc(w.networks.patience, func() {
 			c.timedOut.Store(true)
-			s.interrupt(socket)
+			s.interrupt(c.socket())
 		})
 	}
 	if err := w.keep(c.connection); err != nil {
@@ -88,7 +88,7 @@ func (c *connecting) Connected() (bool, error) {
 	if c.ended {
 		return true, c.err
 	}
-	ended, err := c.starter.outcome(c.system)
+	ended, err := c.starter.outcome(c.socket())
 	if c.timedOut.Load() {
 		ended, err = true, os.ErrDeadlineExceeded
 	}

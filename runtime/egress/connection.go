@@ -31,6 +31,10 @@ type connection struct {
 	target  target
 	timer   *time.Timer // ends the attempt; nil: there is none
 
+	lending sync.Mutex
+	lent    system // in place of system, once another process uses the socket; guarded by lending
+	gone    bool   // closed; guarded by lending
+
 	used   *runtime.Egress // nil: not connected yet; guarded by the network's mutex, as is the next
 	opened time.Time
 
@@ -132,7 +136,10 @@ func (c *connection) CheckServerName(name string) error {
 func (c *connection) Close() error {
 	c.closing.Do(func() {
 		c.stopTimer()
-		c.closed = c.system.Close()
+		c.lending.Lock()
+		c.gone = true
+		c.lending.Unlock()
+		c.closed = c.socket().Close()
 		w := c.network
 		_ = c.share(w.networks.now()) // a limit matters to the next connection
 		w.mu.Lock()
@@ -146,6 +153,16 @@ func (c *connection) Close() error {
 		w.end()
 	})
 	return c.closed
+}
+
+// socket returns the socket as this process has it.
+func (c *connection) socket() system {
+	c.lending.Lock()
+	defer c.lending.Unlock()
+	if c.lent != nil {
+		return c.lent
+	}
+	return c.system
 }
 
 func (c *connection) stopTimer() {

@@ -93,6 +93,39 @@ func TestPlatformFailuresAreRetried(t *testing.T) {
 	}
 }
 
+// An attempt that ends with its worker process is lost: the run is tried again, at most four times. It
+// counts neither as a failure of the function nor as one of the platform.
+func TestLostWorkers(t *testing.T) {
+	for _, losses := range []int{1, 4, 5, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			runs := 0
+			box := &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+				if runs++; runs <= losses {
+					return runtime.Outcome{}, runtime.WorkerLostError()
+				}
+				return echo(ctx, p, args, c)
+			}}
+			e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1})
+			defer e.Close(context.Background())
+			create(t, e, spec("hello", "[]"))
+			x := await(t, e, submit(t, e, runtime.SubmitRequest{}))
+			if x.LostAttempts != min(losses, 5) || x.Attempt != min(losses+1, 5) || x.PlatformFailures+x.FunctionFailures != 0 {
+				t.Errorf("after %d losses: %+v", losses, x)
+			}
+			switch {
+			case losses < 5 && x.State != runtime.StateSucceeded:
+				t.Errorf("after %d losses: %+v", losses, x.Failure)
+			case losses >= 5 && (x.State != runtime.StateFailed || x.Failure.Class != runtime.ClassCrashed):
+				t.Errorf("after %d losses: %s, %+v", losses, x.State, x.Failure)
+			}
+			runs = 0
+			if _, err := e.Run(t.Context(), runtime.RunRequest{Tenant: tenant, Function: "hello"}); runtime.CodeOf(err) != runtime.CodeUnavailable {
+				t.Errorf("a caller got %v", err)
+			}
+		})
+	}
+}
+
 // TestDefaultRetries checks that a run without a number of retries has that of its function at
 // the time of acceptance.
 func TestDefaultRetries(t *testing.T) {

@@ -119,8 +119,15 @@ func (a *Account) TryTake(n int64) bool {
 }
 
 // TakeFree takes n bytes if they are free, and reports whether it did. Unlike TryTake it leaves
-// caches alone, so that a cache that is full does not make others give up theirs.
-func (a *Account) TakeFree(n int64) bool { return a.tryTake(n) }
+// caches alone, so that a cache that is full does not make others give up theirs. A Budget that is leased
+// asks for more, for a later attempt.
+func (a *Account) TakeFree(n int64) bool {
+	taken := a.tryTake(n)
+	if b := a.budget; !taken && b.lacks != nil {
+		b.lacks(n - b.Withdrawable())
+	}
+	return taken
+}
 
 func (a *Account) tryTake(n int64) bool {
 	if a.o.Max > 0 {

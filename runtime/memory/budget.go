@@ -51,14 +51,17 @@ type Budget struct {
 	wanted   atomic.Int64
 	// pending is the number of goroutines that wait for free bytes. Accounts that wait by Notify are
 	// called when at most level bytes are used; nothing waits below zero.
-	pending atomic.Int32
-	level   atomic.Int64
-	least   atomic.Int64  // the least that they want
-	idle    atomic.Bool   // nothing was taken or given since Govern last looked
-	busy    chan struct{} // receives when that is over
-	lent    atomic.Int64  // loans.free, for those that only read it
-	loans   loans
-	short   atomic.Int64 // when Options.Shortage was last called, in nanoseconds since 1970
+	pending  atomic.Int32
+	level    atomic.Int64
+	least    atomic.Int64  // the least that they want
+	idle     atomic.Bool   // nothing was taken or given since Govern last looked
+	busy     chan struct{} // receives when that is over
+	lent     atomic.Int64  // loans.free, for those that only read it
+	loans    loans
+	short    atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
+	lacks    func(n int64) // see NewLeased; nil: the Budget is not leased
+	base     int64         // see Overhead
+	givesWay sync.Mutex    // held by GiveWay
 
 	mu         sync.Mutex
 	accounts   []*Account
@@ -75,7 +78,7 @@ func New(total int64, log *slog.Logger) *Budget {
 	if log == nil {
 		log = slog.Default()
 	}
-	b := &Budget{total: total, log: log, quiet: defaultQuiet, busy: make(chan struct{}, 1)}
+	b := &Budget{total: total, log: log, quiet: defaultQuiet, base: Overhead, busy: make(chan struct{}, 1)}
 	b.level.Store(nobody)
 	return b
 }
@@ -226,6 +229,10 @@ func (b *Budget) serve(but *Account, always bool) {
 // server that is busy with runs, caches that are small beside a run are more useful than nothing.
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
+	if b.lacks != nil {
+		b.lacks(n - b.Withdrawable())
+		return
+	}
 	cache := b.cache.Load()
 	if n = min(n, n+b.used.Load()-b.lent.Load()-b.forRuns()); cache <= 0 || n/2 > cache {
 		return

@@ -37,7 +37,8 @@ const (
 )
 
 // Govern keeps Go's memory within its share until ctx ends, and then removes the limit. Call it once
-// the server is ready: what the process then has outside of Go's memory is part of [Overhead], and
+// the server is ready: what the process then has outside of Go's memory is part of [Overhead], or of
+// [WorkerOverhead] if the Budget is leased, and
 // so is what Go's memory needs beyond the accounts.
 func (b *Budget) Govern(ctx context.Context) {
 	outside := max(Resident()-goMemory(), 0)
@@ -45,7 +46,7 @@ func (b *Budget) Govern(ctx context.Context) {
 	ticker, idle := time.NewTicker(governPeriod), time.NewTicker(idlePeriod)
 	defer ticker.Stop()
 	defer idle.Stop()
-	g := governor{base: max(Overhead-outside, minHeap), floor: goMemory() - b.Heap(), quiet: b.quiet}
+	g := governor{base: max(b.base-outside, minHeap), floor: goMemory() - b.Heap(), quiet: b.quiet}
 	for {
 		now := time.Now()
 		if limit, change := g.limit(b.Heap(), b.total-b.Used(), now); change {

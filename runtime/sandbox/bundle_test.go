@@ -513,7 +513,7 @@ func TestBundleErrors(t *testing.T) {
 		t.Errorf("%d files are open", box.bundles.files.files)
 	}
 	// If the disk fails they are in memory, which is taken from the budget.
-	box.bundles.files.dir = filepath.Join(t.TempDir(), "gone")
+	box.bundles.files.store.(*Folder).dir = filepath.Join(t.TempDir(), "gone")
 	inMemory := bundled(t, store, map[string]string{"main.py": "def main(args, context): return open('/function/data').read(3)\n", "data": strings.Repeat("abc", runtime.MiB)}, runtime.Limits{})
 	if err := deploy(inMemory); err != nil {
 		t.Fatal(err)
@@ -835,7 +835,7 @@ func TestDiskFailsWhileUnpacking(t *testing.T) {
 			t.Skip(err)
 		}
 		if c.broken {
-			file.file.Close()
+			file.stored.Close()
 		}
 		if _, failed, err := box.bundles.fillFile(file, c.write); err == nil || failed != c.broken {
 			t.Errorf("%s: failed is %v, %v", name, failed, err)

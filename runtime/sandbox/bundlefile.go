@@ -50,6 +50,9 @@ func (b *bundles) fillFile(c content, f func(io.Writer) error) (_ content, faile
 	if w.at != c.size {
 		return content{}, false, errors.New("the bundle is shorter than its record says")
 	}
+	if err := c.complete(); err != nil {
+		return content{}, true, err
+	}
 	full = true
 	return c, false, nil
 }
@@ -64,7 +67,7 @@ func noPlace(cause error) error {
 
 // free frees a file that write has returned.
 func (b *bundles) free(c *content) {
-	inMemory := c.file != nil && !c.disk
+	inMemory := !c.disk && c.file != nil
 	c.free()
 	if inMemory {
 		b.account.contents.Give(int64(c.size))

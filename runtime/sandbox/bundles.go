@@ -74,7 +74,7 @@ type bundleFiles struct {
 func newBundles(o Options, g *guest, p *processors) *bundles {
 	return &bundles{
 		source: o.Bundles, stored: o.Bytecode, tree: g.tree, processors: p,
-		files:     openImageFiles("bundles", o.BundleDir, o.BundleDisk, o.Log),
+		files:     openImageFiles("bundles", o.bundleDisk(), o.Log),
 		unpacking: turns.New(maxUnpackers),
 		byKey:     make(map[bundleKey]*bundleFiles), versions: make(map[imageKey]*bundleFiles),
 	}

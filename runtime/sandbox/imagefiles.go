@@ -8,26 +8,29 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/faaspot/faaspot/runtime"
 )
 
 // content is the bytes of an image, outside of Go's heap: in memory that nothing else refers to, in
 // a file in memory, or in a file on disk. Memories can map files only. The files have no name, and
 // each has the content of one image, so no memory can ever map another image's.
 type content struct {
-	data  []byte   // read-only when it is complete
-	file  *os.File // nil: none
-	files *imageFiles
-	size  int
-	disk  bool // the file is on disk
+	data    []byte   // read-only when it is complete
+	file    *os.File // nil: none, or on disk and not complete
+	stored  DiskFile // nil: not on disk
+	written int      // bytes, on disk
+	files   *imageFiles
+	size    int
+	disk    bool // the content is on disk
 }
 
 func (c *content) onDisk() bool { return c.disk }
 
-// write stores bytes at an offset.
+// write stores bytes at an offset. On disk, the offsets ascend.
 func (c *content) write(p []byte, at int) error {
-	if c.file == nil {
+	switch {
+	case c.disk:
+		return c.append(p, at)
+	case c.file == nil:
 		copy(c.data[at:], p)
 		return nil
 	}
@@ -35,8 +38,40 @@ func (c *content) write(p []byte, at int) error {
 	return err
 }
 
+// append stores bytes on disk, and zeros between what is there and them.
+func (c *content) append(p []byte, at int) error {
+	if at < c.written {
+		return fmt.Errorf("bytes at %d are stored after those before %d", at, c.written)
+	}
+	for _, part := range [...][]byte{make([]byte, at-c.written), p} {
+		if len(part) == 0 {
+			continue
+		}
+		n, err := c.stored.Write(part)
+		if c.written += n; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete ends the writing of a content on disk.
+func (c *content) complete() (err error) {
+	if !c.disk {
+		return nil
+	}
+	if err := c.append(nil, c.size); err != nil {
+		return err
+	}
+	c.file, err = c.stored.Finish()
+	return err
+}
+
 // finish makes the content readable, and in memory unchangeable.
 func (c *content) finish() (err error) {
+	if err := c.complete(); err != nil {
+		return err
+	}
 	if c.file == nil {
 		return nil
 	}
@@ -53,20 +88,26 @@ func (c *content) finish() (err error) {
 func (c *content) free() {
 	freePages(c.data)
 	c.data = nil
+	held := c.file != nil || c.stored != nil
 	if c.file != nil {
 		c.file.Close()
 		c.file = nil
+	}
+	if c.stored != nil {
+		c.stored.Close()
+		c.stored = nil
+	}
+	if held {
 		c.files.giveBack(c)
 	}
 }
 
 // imageFiles creates the contents of images, and those of unpacked bundles.
 type imageFiles struct {
-	what     string // whose contents these are, for the log
-	dir      string // empty: nothing is stored on disk
-	diskMost int64  // bytes on disk
-	most     int    // open files
-	log      *slog.Logger
+	what  string // whose contents these are, for the log
+	store Disk   // nil: nothing is stored on disk
+	most  int    // open files
+	log   *slog.Logger
 	// writing has a token while an image is written to disk: one at a time, because that is as
 	// fast, and the writer computes without a permit.
 	writing chan struct{}
@@ -82,65 +123,37 @@ const (
 	// maxImageFiles is the largest number of images in files. Each takes a file descriptor and a
 	// mapping, of which Linux allows a process 65,530 by default.
 	maxImageFiles = 8192
-	// minFreeDisk is the number of bytes that images leave free on the disk, for the store.
-	minFreeDisk = 256 * runtime.MiB
 	// diskPause is the time between two attempts to write to a disk after the first has failed.
 	diskPause = time.Minute
 )
 
-// errNoRoom reports that there are as many files, or as many bytes on disk, as there may be.
-var errNoRoom = errors.New("images take all of their share of files and disk")
-
-// openImageFiles returns the files for images or for bundles, as what says. If dir is not empty, at most diskMost bytes are
-// stored there; zero stands for a share of the disk. Files that an earlier process has left in dir
-// are removed.
-func openImageFiles(what, dir string, diskMost int64, log *slog.Logger) *imageFiles {
-	f := &imageFiles{what: what, most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
-	if dir == "" {
-		return f
-	}
-	free, err := prepareDisk(dir)
-	if err != nil {
-		log.Warn(what+" of functions cannot be stored on disk; "+withoutDisk, "dir", dir, "reason", err)
-		return f
-	}
-	f.dir, f.diskMost = dir, diskMost
-	if diskMost == 0 {
-		f.diskMost = free / diskShare
-	}
-	return f
+// openImageFiles returns the files for images or for bundles, as what says, on a disk and in memory. A
+// disk that is nil stores nothing.
+func openImageFiles(what string, store Disk, log *slog.Logger) *imageFiles {
+	return &imageFiles{what: what, store: store, most: min(maxImageFiles, openFileLimit()/filesShare), log: log, writing: make(chan struct{}, 1)}
 }
 
 // withoutDisk says what a server without a disk for its images or bundles does.
 const withoutDisk = "they are kept in memory, and those for which there is no memory are made again for each run"
 
-const (
-	// filesShare is the divisor of the process's limit of open files that gives those of images.
-	filesShare = 4
-	// diskShare is the divisor of a disk's free space that gives what images take there by default.
-	diskShare = 8
-)
-
-// imagePrefix begins the names of the files, which they have for a moment.
-const imagePrefix = "image-"
-
-// prepareDisk makes dir a folder without files of ours and returns the number of bytes that are free on its disk.
-func prepareDisk(dir string) (free int64, err error) {
-	if err := runtime.ClearFolder(dir, imagePrefix); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
-		return 0, err
-	}
-	return freeDisk(dir)
-}
+// filesShare is the divisor of the process's limit of open files that gives those of images.
+const filesShare = 4
 
 func (f *imageFiles) close() {
-	if f.dir != "" {
-		if err := runtime.ClearFolder(f.dir, imagePrefix); err != nil {
-			f.log.Warn("cannot clear the folder of "+f.what, "reason", err)
-		}
+	if f.store == nil {
+		return
 	}
+	if err := f.store.Close(); err != nil {
+		f.log.Warn("cannot clear the folder of "+f.what, "reason", err)
+	}
+}
+
+// mostDisk returns the largest number of bytes that may be on disk now.
+func (f *imageFiles) mostDisk() int64 {
+	if f.store == nil {
+		return 0
+	}
+	return f.store.Room()
 }
 
 // beginWrite waits until its caller may write to disk. It reports false if ctx ends before.
@@ -179,7 +192,7 @@ func (f *imageFiles) inMemory(base *baseImage, m guestMemory, pages []uint32, p 
 // whether that has failed.
 func (f *imageFiles) onDisk(size int) (content, error) {
 	c, err := f.open(size, true)
-	if err != nil && !errors.Is(err, errNoRoom) {
+	if err != nil && !errors.Is(err, ErrNoRoom) {
 		f.wrote(err)
 	}
 	return c, err
@@ -188,11 +201,11 @@ func (f *imageFiles) onDisk(size int) (content, error) {
 // open creates a file for size bytes.
 func (f *imageFiles) open(size int, disk bool) (c content, err error) {
 	if !f.reserve(size, disk) {
-		return content{}, errNoRoom
+		return content{}, ErrNoRoom
 	}
 	c = content{files: f, size: size, disk: disk}
 	if disk {
-		c.file, err = newUnnamedFile(f.dir, size)
+		c.stored, err = f.store.Create(size)
 	} else {
 		c.file, err = newMemoryFile(size)
 	}
@@ -203,30 +216,11 @@ func (f *imageFiles) open(size int, disk bool) (c content, err error) {
 	return c, nil
 }
 
-// newUnnamedFile creates a file that has no name in a folder. It fails if the disk has too little
-// room for size bytes.
-func newUnnamedFile(dir string, size int) (*os.File, error) {
-	if free, err := freeDisk(dir); err != nil {
-		return nil, err
-	} else if free-int64(size) < minFreeDisk {
-		return nil, fmt.Errorf("%d bytes are free on the disk, of which %d are for other data", free, minFreeDisk)
-	}
-	file, err := os.CreateTemp(dir, imagePrefix)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(file.Name()); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
 // reserve reserves a file of size bytes.
 func (f *imageFiles) reserve(size int, disk bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.files >= f.most || disk && f.disk+int64(size) > f.diskMost {
+	if f.files >= f.most || disk && f.disk+int64(size) > f.mostDisk() {
 		return false
 	}
 	f.files++
@@ -251,7 +245,7 @@ func (f *imageFiles) giveBack(c *content) {
 func (f *imageFiles) lacks(size int) (bytes int64, files int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.disk + int64(size) - f.diskMost, f.files + 1 - f.most
+	return f.disk + int64(size) - f.mostDisk(), f.files + 1 - f.most
 }
 
 // diskRoom returns the size of the largest image that may be stored on disk now, if no other is:
@@ -262,7 +256,7 @@ func (f *imageFiles) diskRoom(now time.Time) int64 {
 	if f.failed && now.Before(f.retry) {
 		return 0
 	}
-	return f.diskMost
+	return f.mostDisk()
 }
 
 // wrote notes the result of an attempt to write an image to disk. Of failures in a row it logs the
@@ -273,6 +267,6 @@ func (f *imageFiles) wrote(err error) {
 	f.failed, f.retry = err != nil, time.Now().Add(diskPause)
 	f.mu.Unlock()
 	if first {
-		f.log.Warn(f.what+" of functions cannot be written to disk; "+withoutDisk, "dir", f.dir, "reason", err)
+		f.log.Warn(f.what+" of functions cannot be written to disk; "+withoutDisk, "reason", err)
 	}
 }

@@ -22,7 +22,7 @@ func openWithDisk(t *testing.T, o Options) *Sandbox {
 	t.Helper()
 	o.ImageDir = filepath.Join(t.TempDir(), "images")
 	box := openBox(t, o)
-	if box.files.dir == "" {
+	if box.files.store == nil {
 		t.Skip("the folder for temporary files is in memory")
 	}
 	box.images.keep, box.images.moving, box.pool.spare = 0, time.Minute, 0
@@ -189,8 +189,8 @@ func TestImagesOnDiskAreBounded(t *testing.T) {
 		made[p.FunctionID] = result(t, box, p, "{}")
 		box.reclaimSlots(math.MaxInt64)
 		box.reclaimImages(math.MaxInt64)
-		if box.files.disk > box.files.diskMost {
-			t.Errorf("%d bytes are on disk, the limit is %d", box.files.disk, box.files.diskMost)
+		if box.files.disk > box.files.mostDisk() {
+			t.Errorf("%d bytes are on disk, the limit is %d", box.files.disk, box.files.mostDisk())
 		}
 	}
 	for i := len(functions) - 1; i >= 0; i-- {
@@ -203,7 +203,7 @@ func TestImagesOnDiskAreBounded(t *testing.T) {
 			img.release()
 		}
 	}
-	if _, err := box.files.onDisk(size); !errors.Is(err, errNoRoom) {
+	if _, err := box.files.onDisk(size); !errors.Is(err, ErrNoRoom) {
 		t.Errorf("a file beyond the share of the disk: %v", err)
 	}
 	large := deployed(t, box, named(5*size), runtime.Limits{})
@@ -224,8 +224,9 @@ func TestDiskThatFails(t *testing.T) {
 	budget := memory.New(200*runtime.MiB, nil)
 	box := &reservedBox{budget: budget, runs: budget.Open(memory.Options{Name: "runs"})}
 	box.Sandbox = openWithDisk(t, Options{Memory: budget, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	dir := box.files.dir
-	box.files.dir = filepath.Join(dir, "absent")
+	folder := box.files.store.(*Folder)
+	dir := folder.dir
+	folder.dir = filepath.Join(dir, "absent")
 	p := box.deploy(t, named(60*runtime.MiB), runtime.Limits{Memory: 128 * runtime.MiB, Tmp: 8 * runtime.MiB})
 	seen := map[string]bool{}
 	for range 3 {
@@ -241,7 +242,7 @@ func TestDiskThatFails(t *testing.T) {
 	if n := strings.Count(log.String(), "cannot be written to disk"); n != 1 {
 		t.Errorf("the log has %d lines about the disk, want 1: %s", n, log.String())
 	}
-	box.files.dir = dir
+	folder.dir = dir
 	made := string(box.call(t, p, "{}").Result)
 	if got := string(box.call(t, p, "{}").Result); got != made {
 		t.Error("the image is not stored although the disk works again")
@@ -250,7 +251,7 @@ func TestDiskThatFails(t *testing.T) {
 
 // TestImagesStayOutOfMemory verifies that a full disk, and a folder in memory, are not written to.
 func TestImagesStayOutOfMemory(t *testing.T) {
-	if _, err := newUnnamedFile(t.TempDir(), math.MaxInt64/2); err == nil {
+	if _, err := (&Folder{dir: t.TempDir()}).Create(math.MaxInt64 / 2); err == nil {
 		t.Error("a file larger than the disk was created")
 	}
 	const shm = "/dev/shm"
@@ -262,7 +263,7 @@ func TestImagesStayOutOfMemory(t *testing.T) {
 		t.Skip(err)
 	}
 	defer os.RemoveAll(dir)
-	if f := openImageFiles("images", filepath.Join(dir, "images"), 0, slog.Default()); f.dir != "" || f.diskRoom(time.Now()) != 0 {
+	if OpenFolder("images", filepath.Join(dir, "images"), 0, slog.Default()) != nil || openImageFiles("images", nil, slog.Default()).diskRoom(time.Now()) != 0 {
 		t.Error("images are stored in a folder in memory")
 	}
 }
@@ -277,15 +278,19 @@ func TestImageFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "image-1"), []byte("left"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f := openImageFiles("images", dir, 0, slog.Default())
-	if f.dir == "" {
+	folder := OpenFolder("images", dir, 0, slog.Default())
+	if folder == nil {
 		t.Skip("the folder for temporary files is in memory")
 	}
+	f := openImageFiles("images", folder, slog.Default())
 	c, err := f.onDisk(pageSize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.free()
+	if err := c.finish(); err != nil {
+		t.Fatal(err)
+	}
 	stat, err := c.file.Stat()
 	if err != nil || stat.Mode().Perm() != 0o600 {
 		t.Errorf("the file has mode %v, %v", stat.Mode(), err)
@@ -307,7 +312,7 @@ func TestImageFolder(t *testing.T) {
 
 // TestMemoryFilesAreSealed verifies that nothing can change an image in memory.
 func TestMemoryFilesAreSealed(t *testing.T) {
-	f := openImageFiles("images", "", 0, slog.Default())
+	f := openImageFiles("images", nil, slog.Default())
 	c, err := f.open(pageSize, false)
 	if err != nil {
 		t.Skip(err)

@@ -55,6 +55,8 @@ type Options struct {
 	// BundleDisk is the largest number of bytes that bundles take in BundleDir. Zero: an eighth of what
 	// is free on the disk.
 	BundleDisk int64
+	// ImageFiles and BundleFiles, if not nil, are used in place of ImageDir and BundleDir.
+	ImageFiles, BundleFiles Disk
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
 	// it. Nil: a budget of its own, of half the machine's memory.
@@ -87,6 +89,24 @@ func (o Options) withDefaults() Options {
 		o.random = rand.Reader
 	}
 	return o
+}
+
+// imageDisk returns the disk of images, bundleDisk that of bundles. Nil: there is none.
+func (o *Options) imageDisk() Disk { return o.disk(o.ImageFiles, "images", o.ImageDir, o.ImageDisk) }
+
+func (o *Options) bundleDisk() Disk {
+	return o.disk(o.BundleFiles, "bundles", o.BundleDir, o.BundleDisk)
+}
+
+// disk returns a disk that is given, or one in a folder.
+func (o *Options) disk(given Disk, what, dir string, most int64) Disk {
+	if given != nil {
+		return given
+	}
+	if folder := OpenFolder(what, dir, most, o.Log); folder != nil {
+		return folder
+	}
+	return nil
 }
 
 const (
@@ -139,7 +159,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{guest: g, processors: newProcessors(places, time.Now), closing: make(chan struct{}, maxClosing), ended: make(chan struct{}), log: o.Log}
-	s.files = openImageFiles("images", o.ImageDir, o.ImageDisk, o.Log)
+	s.files = openImageFiles("images", o.imageDisk(), o.Log)
 	s.images = newImages(s.files)
 	s.bundles = newBundles(o, g, s.processors)
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)

@@ -15,6 +15,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/strictjson"
+	"github.com/faaspot/faaspot/test/guestcache"
 )
 
 // soak is the number of repetitions of the tests that repeat something random.
@@ -56,7 +57,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	cacheDir = filepath.Join(dir, "guest")
-	publish := fetchCompiledGuest(cacheDir)
+	publish := guestcache.Fetch(cacheDir)
 	for name, o := range map[string]Options{"mapped": {}, "copied": {Portable: true}} {
 		o.CacheDir, o.Memory = cacheDir, memory.New(testMemory, nil)
 		o.Bundles, o.BundleDir = testBundles, filepath.Join(dir, name)

@@ -12,10 +12,11 @@ import (
 // tenantRecord is the record of a runtime.TenantRecord, without its name. Field names are part of
 // the format.
 type tenantRecord struct {
-	Created  time.Time          `json:"created,omitzero"`
-	Deleting bool               `json:"deleting,omitempty"`
-	Limits   tenantLimitsRecord `json:"limits,omitzero"`
-	Egress   egressRecord       `json:"egress,omitzero"`
+	Created   time.Time          `json:"created,omitzero"`
+	Deleting  bool               `json:"deleting,omitempty"`
+	Limits    tenantLimitsRecord `json:"limits,omitzero"`
+	Egress    egressRecord       `json:"egress,omitzero"`
+	OwnWorker bool               `json:"own_worker,omitempty"`
 }
 
 type tenantLimitsRecord struct {
@@ -37,7 +38,7 @@ type egressRecord struct {
 
 // EncodeTenant returns the value of a tenant.
 func EncodeTenant(t runtime.TenantRecord) ([]byte, error) {
-	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits), egressRecord(t.Egress)})
+	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits), egressRecord(t.Egress), t.OwnWorker})
 }
 
 // DecodeTenant decodes what EncodeTenant returns.
@@ -45,7 +46,7 @@ func DecodeTenant(name runtime.Tenant, value []byte) (runtime.TenantRecord, erro
 	var r tenantRecord
 	err := decodeJSON(value, &r, EncodingJSON)
 	return runtime.TenantRecord{
-		Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits), Egress: runtime.EgressDay(r.Egress),
+		Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits), Egress: runtime.EgressDay(r.Egress), OwnWorker: r.OwnWorker,
 	}, err
 }
 

@@ -1,4 +1,6 @@
-package sandbox
+// Package guestcache shares the compiled guest between test processes: compiling it takes longer than most
+// tests.
+package guestcache
 
 import (
 	"bytes"
@@ -13,6 +15,9 @@ import (
 
 	"github.com/faaspot/faaspot/pyguest"
 )
+
+// sumFile is the file of a compilation cache that has a hash of all others, see package sandbox.
+const sumFile = "SHA256"
 
 // sharedGuest is the folder in which test processes share the compiled guest, below the root of
 // the module and keyed by the guest and the folder of wazero's sources, which distinguishes a patched copy
@@ -32,11 +37,11 @@ func sharedGuest() string {
 	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sum.Sum(nil)))
 }
 
-// fetchCompiledGuest copies the shared compilation cache to dir, so that no test can damage the
+// Fetch copies the shared compilation cache to dir, so that no test can damage the
 // shared one. The sandbox verifies the copy like any other cache and compiles the guest if it does
 // not match. The returned function stores the cache of dir as the shared one if it has changed. All
 // errors are ignored: without a shared cache each test process compiles the guest.
-func fetchCompiledGuest(dir string) (publish func()) {
+func Fetch(dir string) (publish func()) {
 	shared := sharedGuest()
 	if shared == "" {
 		return func() {}

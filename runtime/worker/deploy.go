@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// Deploy implements [runtime.Sandbox].
+func (p *Pool) Deploy(ctx context.Context, program runtime.Program) (runtime.Outcome, error) {
+	if err := p.enter(); err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer p.active.Done()
+	w, h, err := p.acquire(ctx, program.Tenant, program.FunctionID)
+	if err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer h.release()
+	w.count(1)
+	defer w.count(-1)
+	return w.deploy(ctx, &program)
+}
+
+func (w *peer) count(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.others += n
+}
+
+func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome, error) {
+	w.lent.begin(p, 0, nil)
+	defer w.lent.end(p, 0, nil)
+	known := w.programs.use(p, nil)
+	defer w.programs.release(known)
+	reply, _, err := w.conn.call(ctx, kindDeploy, appendLimits(wire.AppendUint(nil, known.number), p.Limits))
+	switch {
+	case errors.Is(err, errEnded):
+		return runtime.Outcome{}, w.lost(p.FunctionID)
+	case err != nil:
+		return runtime.Outcome{}, err
+	}
+	o, err := decodeOutcome(reply, int(p.Limits.WithDefaults().Logs)+cutLine)
+	if err != nil {
+		w.conn.abort(fmt.Errorf("the outcome of a deployment: %w", err))
+		return runtime.Outcome{}, runtime.Internal("worker.deploy", err)
+	}
+	return o, nil
+}
+
+// Forget implements [runtime.Sandbox].
+func (p *Pool) Forget(functionID string, version uint64) {
+	for _, w := range p.peers() {
+		w.programs.retire(programKey{functionID, version})
+	}
+}
+
+// maxImports bounds the modules of RunImports.
+const maxImports = 200
+
+// RunImports implements [runtime.Sandbox].
+func (p *Pool) RunImports(functionID string, version uint64) []string {
+	for _, w := range p.peers() {
+		if w.programs.knows(programKey{functionID, version}) {
+			if names := w.runImports(functionID, version); len(names) > 0 {
+				return names
+			}
+		}
+	}
+	return nil
+}
+
+func (w *peer) runImports(functionID string, version uint64) (names []string) {
+	reply, err := w.ask(kindImports, wire.AppendUint(wire.AppendBytes(nil, functionID), version))
+	if err != nil {
+		return nil
+	}
+	d := wire.Decode(reply)
+	for range d.Count(maxImports) {
+		names = append(names, text(&d))
+	}
+	if err := d.Err(); err != nil {
+		w.conn.abort(fmt.Errorf("the imports of a version: %w", err))
+		return nil
+	}
+	return names
+}

@@ -1,0 +1,295 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// hostile is a worker that does what it likes when it gets a run.
+func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
+	return func(socket *net.UnixConn) error {
+		c, err := newConn(socket, true)
+		if err != nil {
+			return err
+		}
+		nothing := func([]byte) error { return nil }
+		c.handlers[kindProgram].note, c.handlers[kindContext].note, c.handlers[kindForget].note = nothing, nothing, nothing
+		ready := func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil }
+		c.handle(kindHello, ready)
+		c.handle(kindPing, ready)
+		c.handlers[kindRun].call = func(_ context.Context, r *request) ([]byte, []int, error) {
+			reply, err := onRun(c, r)
+			return reply, nil, err
+		}
+		_ = c.serve()
+		return nil
+	}
+}
+
+// runIn runs something in a pool of hostile workers.
+func runIn(t *testing.T, pool *Pool, c runtime.RunCall) (runtime.Outcome, error) {
+	t.Helper()
+	c.Program, c.Args, c.Context = newProgram("", runtime.Limits{}), runtime.EmptyObject, runtime.EmptyObject
+	return pool.Run(t.Context(), c)
+}
+
+var succeeded = appendOutcome(nil, &runtime.Outcome{Result: []byte("1")})
+
+// A worker that sends what no worker sends is killed: its runs end as lost, and the server goes on.
+func TestHostileWorkerIsKilled(t *testing.T) {
+	idOf := func(r *request) []byte { return wire.AppendUint(nil, r.id) }
+	for name, onRun := range map[string]func(c *conn, r *request) ([]byte, error){
+		"garbage": func(c *conn, _ *request) ([]byte, error) {
+			_, err := c.socket.Write(bytes.Repeat([]byte{0xa5}, 1<<16))
+			return succeeded, err
+		},
+		"a huge frame": func(c *conn, r *request) ([]byte, error) {
+			h := header{kind: kindLogs}
+			_, err := c.socket.Write(append(binary.LittleEndian.AppendUint32(nil, 1<<31), h.append(nil)[4:]...))
+			return succeeded, err
+		},
+		"a large call": func(c *conn, _ *request) ([]byte, error) {
+			c.send(kindLogs, make([]byte, maxRequest+1))
+			return succeeded, nil
+		},
+		"a reply to no call": func(c *conn, r *request) ([]byte, error) {
+			return succeeded, c.out.send(header{kind: kindRun, flags: flagReply, id: r.id + 1000}, succeeded, nil, nil, false)
+		},
+		"two replies": func(c *conn, r *request) ([]byte, error) {
+			for range 2 {
+				_ = c.out.send(header{kind: kindPing, flags: flagReply, id: r.id}, succeeded, nil, nil, false)
+			}
+			return succeeded, nil
+		},
+		"a reply of another kind": func(c *conn, r *request) ([]byte, error) {
+			return nil, c.out.send(header{kind: kindDeploy, flags: flagReply, id: r.id}, succeeded, nil, nil, false)
+		},
+		"an unknown kind":    func(c *conn, _ *request) ([]byte, error) { c.send(kinds-1, nil); return succeeded, nil },
+		"a kind of a server": func(c *conn, _ *request) ([]byte, error) { c.send(kindProgram, nil); return succeeded, nil },
+		"output without order": func(c *conn, r *request) ([]byte, error) {
+			c.send(kindLogs, append(idOf(r), 200, 1, 7))
+			return succeeded, nil
+		},
+		"output of no follower": func(c *conn, r *request) ([]byte, error) {
+			c.send(kindLogs, appendLogs(idOf(r), logsOf("x")))
+			return succeeded, nil
+		},
+		"memory of nobody": func(c *conn, r *request) ([]byte, error) { c.send(kindLend, append(idOf(r), 1)); return succeeded, nil },
+		"memory that it lacks": func(c *conn, r *request) ([]byte, error) {
+			_, _, err := c.call(context.Background(), kindReclaim, append(idOf(r), 1))
+			return succeeded, err
+		},
+		"memory that it never had": func(c *conn, _ *request) ([]byte, error) {
+			c.send(kindReturn, wire.AppendUint(nil, 1<<40))
+			return succeeded, nil
+		},
+		"no memory": func(c *conn, _ *request) ([]byte, error) {
+			_, _, err := c.call(context.Background(), kindGrow, nil)
+			return succeeded, err
+		},
+		"the same call twice": func(c *conn, _ *request) ([]byte, error) {
+			for range 2 {
+				_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: 5}, wire.AppendUint(nil, testMemory/2), nil, nil, false)
+			}
+			return succeeded, nil
+		},
+		"an unknown class": func(*conn, *request) ([]byte, error) {
+			return appendOutcome(nil, &runtime.Outcome{Failure: &runtime.Failure{Class: "rejected"}}), nil
+		},
+		"half an outcome": func(*conn, *request) ([]byte, error) { return succeeded[:3], nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &starter{t: t, serve: hostile(onRun)}
+			pool := poolOf(t, s, Options{})
+			first := pool.shared[0].current()
+			_, err := runIn(t, pool, runtime.RunCall{})
+			<-first.ended
+			if err != nil && !errors.Is(err, runtime.ErrWorkerLost) && runtime.CodeOf(err) != runtime.CodeInternal {
+				t.Errorf("the run ended with %v", err)
+			}
+		})
+	}
+}
+
+func logsOf(text string) runtime.Logs {
+	return runtime.Logs{Data: []byte(text), Marks: []runtime.LogMark{{Stream: 1}}}
+}
+
+// A worker that writes output without end is killed when it has sent what the run may write.
+func TestEndlessOutput(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, r *request) ([]byte, error) {
+		for c.out.send(header{kind: kindLogs}, appendLogs(wire.AppendUint(nil, r.id), logsOf(strings.Repeat("x", 1000))), nil, nil, false) == nil {
+			c.out.wait()
+		}
+		return nil, io.EOF
+	})}
+	pool := poolOf(t, s, Options{})
+	logs := runtime.NewLogBuffer(runtime.DefaultLogs)
+	if _, err := runIn(t, pool, runtime.RunCall{Logs: logs}); !errors.Is(err, runtime.ErrWorkerLost) {
+		t.Errorf("the run ended with %v", err)
+	}
+	if size := len(logs.End().Data); size > runtime.DefaultLogs+200 {
+		t.Errorf("%d bytes of output are kept", size)
+	}
+}
+
+// A worker that has no answer is killed.
+func TestSilentWorker(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, r *request) ([]byte, error) {
+		c.handlers[kindPing].call = func(ctx context.Context, _ *request) ([]byte, []int, error) {
+			<-ctx.Done()
+			return nil, nil, nil
+		}
+		return succeeded, nil
+	})}
+	pool := poolOf(t, s, Options{})
+	w := pool.shared[0].current()
+	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	pool.answer = time.Millisecond
+	if _, err := w.ask(kindPing, nil); !errors.Is(err, errEnded) {
+		t.Errorf("the question ended with %v", err)
+	}
+	<-w.ended
+}
+
+// The end of a run waits until its memory is back: nobody uses its room afterwards.
+func TestOutcomeDuringReclaim(t *testing.T) {
+	reclaiming := make(chan struct{})
+	s := &starter{t: t, serve: hostile(func(c *conn, r *request) ([]byte, error) {
+		id := wire.AppendUint(nil, r.id)
+		c.send(kindLend, append(id[:len(id):len(id)], 1))
+		go c.call(context.Background(), kindReclaim, append(id[:len(id):len(id)], 100))
+		<-reclaiming
+		return succeeded, nil
+	})}
+	pool := poolOf(t, s, Options{})
+	over := false
+	room := &testRoom{reclaim: func(ctx context.Context, _ time.Duration) error {
+		close(reclaiming)
+		<-ctx.Done()
+		over = true
+		return ctx.Err()
+	}}
+	if _, err := runIn(t, pool, runtime.RunCall{Room: room}); err != nil || !over {
+		t.Errorf("the run ended with %v, and its memory was back: %v", err, over)
+	}
+}
+
+// Descriptors that a worker sends do not arrive in the server.
+func TestServerTakesNoDescriptors(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, r *request) ([]byte, error) {
+		for range 100 {
+			h := header{kind: kindLend}
+			payload := append(wire.AppendUint(nil, r.id+77), 1)
+			h.size = len(payload)
+			if _, _, err := c.socket.WriteMsgUnix(append(h.append(nil), payload...), unix.UnixRights(0, 1, 2), nil); err != nil {
+				return nil, err
+			}
+		}
+		return succeeded, nil
+	})}
+	pool := poolOf(t, s, Options{})
+	before := openFiles(t)
+	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	if after := openFiles(t); after > before {
+		t.Errorf("%d files are open, there were %d", after, before)
+	}
+}
+
+// openFiles returns the number of the lowest descriptor that is free.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Dup(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	return fd
+}
+
+// A flood of calls is refused beyond what is served at once.
+func TestFloodOfCalls(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+		for i := range 50_000 {
+			_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: uint64(i + 1)}, wire.AppendUint(nil, testMemory/4), nil, nil, false)
+			c.out.wait()
+		}
+		return succeeded, nil
+	})}
+	budget := memory.New(testMemory, quiet)
+	pool := poolOf(t, s, Options{Memory: budget})
+	first := pool.shared[0].current()
+	_, err := runIn(t, pool, runtime.RunCall{})
+	if err != nil && !errors.Is(err, runtime.ErrWorkerLost) {
+		t.Error(err)
+	}
+	if used := budget.Used(); used > budget.Total() {
+		t.Errorf("%d bytes are used of %d", used, budget.Total())
+	}
+	first.conn.abort(errEnded)
+	<-first.ended
+}
+
+// FuzzFrames sends bytes to a server in place of a worker: they end the connection or are ignored, and
+// leave nothing behind.
+func FuzzFrames(f *testing.F) {
+	h := header{kind: kindGrow, flags: flagCall, id: 1, size: 2}
+	f.Add(append(h.append(nil), 0x80, 1))
+	h = header{kind: kindLend, size: 2}
+	f.Add(append(h.append(nil), 1, 1))
+	h = header{kind: kindRun, flags: flagReply, id: 2, size: len(succeeded)}
+	f.Add(append(h.append(nil), succeeded...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+			_, _ = c.socket.Write(data)
+			return succeeded, nil
+		})}
+		pool := poolOf(t, s, Options{})
+		logs := runtime.NewLogBuffer(1000)
+		_, _ = runIn(t, pool, runtime.RunCall{Room: &testRoom{}, Logs: logs})
+		if size := len(logs.End().Data); size > 1200 {
+			t.Errorf("%d bytes of output", size)
+		}
+	})
+}
+
+// FuzzOutcome decodes what a worker says of the end of a run. What is accepted keeps the promises of a
+// sandbox.
+func FuzzOutcome(f *testing.F) {
+	f.Add(succeeded)
+	f.Add(appendOutcome(nil, &runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: "m", Line: 3}, Logs: logsOf("text")}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		o, err := decodeOutcome(data, 500)
+		if err != nil {
+			return
+		}
+		if len(o.Logs.Data) > 500 || o.Usage.Duration < 0 || o.Usage.Memory < 0 || (o.Result == nil) == (o.Failure == nil) {
+			t.Errorf("accepted: %+v", o)
+		}
+		at := -1
+		for _, m := range o.Logs.Marks {
+			if m.Offset < at || m.Offset >= len(o.Logs.Data) || m.Stream < 1 || m.Stream > 2 {
+				t.Errorf("accepted: %+v", o.Logs)
+			}
+			at = m.Offset
+		}
+		_ = decodeError(data)
+	})
+}

@@ -1,0 +1,234 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+const (
+	// processBytes is the memory of a worker in bytes beside what it leases and what its runs reserve:
+	// the program, the compiled guest, the base image, and garbage.
+	processBytes = memory.WorkerOverhead
+	// leaseTime is the longest time that a worker waits for memory that others give up.
+	leaseTime = 200 * time.Millisecond
+)
+
+// accounts are what workers take from the server's memory budget, beside the reservations of runs.
+type accounts struct {
+	processes *memory.Account
+	leases    *memory.Account
+	programs  *memory.Account // contexts that workers know, as the server keeps them
+}
+
+func (p *Pool) openAccounts() accounts {
+	b := p.o.Memory
+	return accounts{
+		processes: b.Open(memory.Options{Name: "worker processes"}),
+		leases:    b.Open(memory.Options{Name: "workers", Reclaim: p.reclaim}),
+		programs:  b.Open(memory.Options{Name: "functions in workers", Heap: true}),
+	}
+}
+
+// lease is the memory that a worker may use beside the reservations of its runs.
+type lease struct {
+	peer *peer
+
+	mu    sync.Mutex
+	bytes int64
+	ended bool
+}
+
+// onGrow lets the worker have more memory.
+func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err error) {
+	d := wire.Decode(payload)
+	n := d.Size()
+	account := l.peer.pool.accounts.leases
+	if d.Err() != nil || n == 0 {
+		l.peer.conn.abort(errors.New("a malformed request for memory"))
+		return nil, wire.ErrMalformed
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	defer cancel()
+	if n > account.Largest() {
+		n = 0
+	} else if err := account.Take(ctx, n); err != nil {
+		n = 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		account.Give(n)
+		return nil, errEnded
+	}
+	l.bytes += n
+	return wire.AppendUint(nil, uint64(n)), nil
+}
+
+// onReturn takes memory back that the worker does not need.
+func (l *lease) onReturn(payload []byte) error {
+	d := wire.Decode(payload)
+	n := d.Size()
+	if err := d.Err(); err != nil {
+		return err
+	}
+	return l.give(n)
+}
+
+// give returns a part of the lease to the budget.
+func (l *lease) give(n int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.ended:
+		return nil
+	case n > l.bytes:
+		return errors.New("a worker gives back more memory than it has")
+	}
+	l.bytes -= n
+	l.peer.pool.accounts.leases.Give(n)
+	return nil
+}
+
+// shrink asks the worker for n bytes, and returns how many it has given back.
+func (l *lease) shrink(n int64) int64 {
+	reply, err := l.peer.ask(kindShrink, wire.AppendUint(nil, uint64(n)))
+	if err != nil {
+		return 0
+	}
+	d := wire.Decode(reply)
+	freed := d.Size()
+	if err = d.Err(); err == nil {
+		err = l.give(freed)
+	}
+	if err != nil {
+		l.peer.conn.abort(err)
+		return 0
+	}
+	return freed
+}
+
+// close gives back all of it.
+func (l *lease) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.peer.pool.accounts.leases.Give(l.bytes)
+	l.bytes = 0
+}
+
+func (l *lease) held() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
+// reclaim lets workers give up n bytes: those with the most first.
+func (p *Pool) reclaim(n int64) (freed int64) {
+	workers := p.peers()
+	slices.SortFunc(workers, func(a, b *peer) int { return int(min(max(b.lease.held()-a.lease.held(), -1), 1)) })
+	for _, w := range workers {
+		if freed < n && w.lease.held() > 0 {
+			freed += w.lease.shrink(n - freed)
+		}
+	}
+	return freed
+}
+
+// leaseStep is the unit in which a worker leases memory, in bytes.
+const leaseStep = 16 * runtime.MiB
+
+// leaser leases the memory of a worker from its server.
+type leaser struct {
+	conn   *conn
+	budget *memory.Budget
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	lacking int64
+}
+
+// lacks notes that n bytes are lacking. It does not wait.
+func (l *leaser) lacks(n int64) {
+	l.mu.Lock()
+	l.lacking = max(l.lacking, n)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// idleLease is the time without a lack of memory after which a worker returns what it does not use.
+const idleLease = 10 * time.Second
+
+// run leases what is lacking until ctx ends, and returns what is not used for long.
+func (l *leaser) run(ctx context.Context) {
+	ticker := time.NewTicker(idleLease)
+	defer ticker.Stop()
+	quiet := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			quiet = false
+			l.grow(ctx)
+		case <-ticker.C:
+			if n := l.budget.Withdrawable() - leaseStep; quiet && n >= leaseStep {
+				l.conn.send(kindReturn, wire.AppendUint(nil, uint64(l.budget.Withdraw(n))))
+			}
+			quiet = true
+		}
+	}
+}
+
+// grow leases what is lacking and a step more. If the server has none, caches of this worker give way.
+func (l *leaser) grow(ctx context.Context) {
+	l.mu.Lock()
+	n := l.lacking
+	l.lacking = 0
+	l.mu.Unlock()
+	if n <= 0 {
+		return
+	}
+	granted := l.ask(ctx, (n+leaseStep+leaseStep-1)/leaseStep*leaseStep)
+	if granted == 0 {
+		granted = l.ask(ctx, n)
+	}
+	if granted > 0 {
+		l.budget.Grant(granted)
+		return
+	}
+	l.budget.GiveWay(n)
+}
+
+func (l *leaser) ask(ctx context.Context, n int64) int64 {
+	reply, _, err := l.conn.call(ctx, kindGrow, wire.AppendUint(nil, uint64(n)))
+	if err != nil {
+		return 0
+	}
+	d := wire.Decode(reply)
+	return d.Size()
+}
+
+// onShrink gives up what is not used, and then what caches hold.
+func (l *leaser) onShrink(payload []byte) (reply []byte, err error) {
+	d := wire.Decode(payload)
+	n := d.Size()
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	freed := l.budget.Withdraw(n)
+	if freed < n {
+		l.budget.GiveWay(n - freed)
+		freed += l.budget.Withdraw(n - freed)
+	}
+	return wire.AppendUint(nil, uint64(freed)), nil
+}

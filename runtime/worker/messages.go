@@ -1,0 +1,230 @@
+package worker
+
+import (
+	"strings"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// Bounds of texts in messages, in bytes, and of lists.
+const (
+	maxName  = 4 * runtime.KiB   // names and ids
+	maxText  = 256 * runtime.KiB // messages and tracebacks
+	maxRules = 4096              // of an allow list
+)
+
+func appendLimits(b []byte, l runtime.Limits) []byte {
+	b = wire.AppendUint(b, uint64(l.Timeout))
+	b = wire.AppendUint(b, uint64(l.Memory))
+	b = wire.AppendUint(b, uint64(l.Logs))
+	b = wire.AppendUint(b, uint64(l.OpenFiles))
+	return wire.AppendUint(b, uint64(l.Tmp))
+}
+
+func decodeLimits(d *wire.Decoder) (l runtime.Limits) {
+	l.Timeout = time.Duration(d.Size())
+	l.Memory = d.Size()
+	l.Logs = d.Size()
+	l.OpenFiles = int(d.Size())
+	l.Tmp = d.Size()
+	return l
+}
+
+// appendProgram appends a program without its limits, which come with each call.
+func appendProgram(b []byte, p *runtime.Program) []byte {
+	b = wire.AppendBytes(b, string(p.Tenant))
+	b = wire.AppendBytes(b, p.FunctionID)
+	b = wire.AppendUint(b, p.Version)
+	b = wire.AppendBytes(b, p.Name)
+	b = wire.AppendBytes(b, p.Bundle.ID[:])
+	b = wire.AppendUint(b, uint64(p.Bundle.Bytes))
+	b = wire.AppendUint(b, uint64(len(p.Allow)))
+	for _, rule := range p.Allow {
+		b = wire.AppendBytes(b, rule)
+	}
+	return append(b, p.Source...)
+}
+
+// decodeProgram reads a program, which shares its source with the message.
+func decodeProgram(d *wire.Decoder) (p runtime.Program) {
+	p.Tenant = runtime.Tenant(d.String(maxName))
+	p.FunctionID = d.String(maxName)
+	p.Version = d.Uint()
+	p.Name = d.String(maxName)
+	copy(p.Bundle.ID[:], d.Bytes(len(p.Bundle.ID)))
+	p.Bundle.Bytes = d.Size()
+	for range d.Count(maxRules) {
+		p.Allow = append(p.Allow, d.String(maxName))
+	}
+	p.Source = d.Rest()
+	return p
+}
+
+// Flags of a run.
+const (
+	runHasEnv  = 1 << iota // it has variables of its own
+	runIsLive              // its output is sent while it runs
+	runLends               // it lends memory
+	runReaches             // it has a network
+	runFlags   = 1<<iota - 1
+)
+
+func flagsOf(c *runtime.RunCall) (flags uint64) {
+	if c.Env != nil {
+		flags |= runHasEnv
+	}
+	if c.Logs != nil {
+		flags |= runIsLive
+	}
+	if c.Room != nil {
+		flags |= runLends
+	}
+	if c.Network != nil {
+		flags |= runReaches
+	}
+	return flags
+}
+
+// appendRun appends a run of a program that has a number. Its args end the message.
+func appendRun(b []byte, program uint64, c *runtime.RunCall) []byte {
+	flags := flagsOf(c)
+	b = wire.AppendUint(b, program)
+	b = wire.AppendUint(b, flags)
+	b = appendLimits(b, c.Program.Limits)
+	b = appendLimits(b, c.Limits)
+	b = wire.AppendBytes(b, c.Info.Execution)
+	b = wire.AppendUint(b, uint64(c.Info.Attempt))
+	b = wire.AppendBytes(b, c.Info.Function)
+	b = wire.AppendBytes(b, c.Info.Job)
+	b = wire.AppendBytes(b, c.Info.JobExecution)
+	b = wire.AppendUint(b, uint64(c.Info.Task))
+	if flags&runHasEnv != 0 {
+		b = wire.AppendBytes(b, c.Env)
+	}
+	return append(b, c.Args...)
+}
+
+// decodeRun reads the rest of a run, whose program's number was read. What it shares with the message
+// is its args and its variables.
+func decodeRun(d *wire.Decoder) (c runtime.RunCall, flags int) {
+	flags = d.Count(runFlags)
+	c.Program.Limits = decodeLimits(d)
+	c.Limits = decodeLimits(d)
+	c.Info = runtime.RunInfo{
+		Execution: d.String(maxName), Attempt: int(d.Size()), Function: d.String(maxName),
+		Job: d.String(maxName), JobExecution: d.String(maxName), Task: int(d.Size()),
+	}
+	if flags&runHasEnv != 0 {
+		c.Env = d.Bytes(maxPayload)
+	}
+	c.Args = d.Rest()
+	return c, flags
+}
+
+// Flags of an outcome.
+const (
+	outcomeFailed = 1 << iota
+	outcomeAdvises
+	outcomeTruncated
+	outcomeFlags = 1<<iota - 1
+)
+
+// outcomeOverhead is the size of an outcome, in bytes, beside its result, its texts and its output.
+const outcomeOverhead = 256
+
+// appendOutcome appends an outcome. Its result, or its failure, ends the message.
+func appendOutcome(b []byte, o *runtime.Outcome) []byte {
+	var flags uint64
+	if o.Failure != nil {
+		flags |= outcomeFailed
+		if o.Failure.Advises {
+			flags |= outcomeAdvises
+		}
+	}
+	if o.Logs.Truncated {
+		flags |= outcomeTruncated
+	}
+	b = wire.AppendUint(b, flags)
+	b = wire.AppendUint(b, uint64(max(o.Usage.Duration, 0)))
+	b = wire.AppendUint(b, uint64(max(o.Usage.Memory, 0)))
+	b = wire.AppendUint(b, uint64(max(o.Usage.Pages, 0)))
+	b = appendLogs(b, o.Logs)
+	if f := o.Failure; f != nil {
+		b = wire.AppendBytes(b, string(f.Class))
+		b = wire.AppendBytes(b, f.Type)
+		b = wire.AppendBytes(b, f.Message)
+		b = wire.AppendBytes(b, f.Traceback)
+		b = wire.AppendInt(b, int64(f.Line))
+		return wire.AppendInt(b, int64(f.ExitCode))
+	}
+	return append(b, o.Result...)
+}
+
+// decodeOutcome reads the outcome of a run with at most maxLogs bytes of output. It checks what the
+// engine relies on, except for the result, which [runtime.Execution.Finish] checks.
+func decodeOutcome(message []byte, maxLogs int) (o runtime.Outcome, err error) {
+	d := wire.Decode(message)
+	flags := d.Count(outcomeFlags)
+	o.Usage = runtime.Usage{Duration: time.Duration(d.Size()), Memory: d.Size(), Pages: int(d.Size())}
+	o.Logs = decodeLogs(&d, maxLogs)
+	o.Logs.Truncated = flags&outcomeTruncated != 0
+	if flags&outcomeFailed == 0 {
+		o.Result = d.Rest()
+		if o.Result == nil {
+			o.Result = []byte{}
+		}
+		return o, d.Err()
+	}
+	o.Failure = &runtime.Failure{
+		Class: runtime.Class(d.String(maxName)), Type: text(&d), Message: text(&d), Traceback: text(&d),
+		Line: int(d.Int()), ExitCode: int(d.Int()), Advises: flags&outcomeAdvises != 0,
+	}
+	if !sandboxClass(o.Failure.Class) {
+		d.Fail()
+	}
+	return o, d.Err()
+}
+
+// text reads a text for the owner of a function.
+func text(d *wire.Decoder) string { return strings.ToValidUTF8(d.String(maxText), "\uFFFD") }
+
+// sandboxClass reports whether a failure in a sandbox may have a class.
+func sandboxClass(c runtime.Class) bool {
+	switch c {
+	case runtime.ClassError, runtime.ClassTimeout, runtime.ClassCancelled, runtime.ClassMemory, runtime.ClassStack, runtime.ClassExited,
+		runtime.ClassCrashed, runtime.ClassResultInvalid, runtime.ClassResultTooLarge, runtime.ClassInternal:
+		return true
+	}
+	return false
+}
+
+func appendLogs(b []byte, l runtime.Logs) []byte {
+	b = wire.AppendBytes(b, l.Data)
+	b = wire.AppendUint(b, uint64(len(l.Marks)))
+	at := 0
+	for _, m := range l.Marks {
+		b = wire.AppendUint(b, uint64(m.Offset-at)<<1|uint64(m.Stream-1))
+		at = m.Offset
+	}
+	return b
+}
+
+// decodeLogs reads output of at most limit bytes, marks included. Its marks are in order, and the first
+// one is at the start.
+func decodeLogs(d *wire.Decoder, limit int) (l runtime.Logs) {
+	l.Data = d.Bytes(limit)
+	n := d.Count((limit-len(l.Data))/runtime.LogMarkSize + 1)
+	at := 0
+	for range n {
+		v := d.Count(2 * maxPayload)
+		at += v >> 1
+		if at >= len(l.Data) || l.Marks == nil && at != 0 {
+			d.Fail()
+			return runtime.Logs{}
+		}
+		l.Marks = append(l.Marks, runtime.LogMark{Offset: at, Stream: uint8(v&1) + 1})
+	}
+	return l
+}

@@ -1,0 +1,182 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+const (
+	// pingPause is the time between two questions whether a worker still answers, and pingTime the time
+	// that it has for the answer.
+	pingPause = 10 * time.Second
+	pingTime  = 30 * time.Second
+	// overdue is the time after which a run that has not ended within its limits ends its worker.
+	overdue = 5 * time.Minute
+)
+
+// peer is a worker as the server sees it.
+type peer struct {
+	pool     *Pool
+	host     *host
+	conn     *conn
+	process  Process
+	programs programs
+	lanes    lanes
+	lease    lease
+	lent     *lent
+	gone     chan struct{} // closed when the connection has ended
+	ended    chan struct{} // closed when the process has ended and all that it had is given back
+
+	mu       sync.Mutex
+	runs     map[uint64]*run // by the ids of their calls
+	others   int             // other calls in progress
+	stopping bool            // the pool ends it
+}
+
+// startWorker starts a worker and waits until it is ready.
+func (p *Pool) startWorker(h *host) (*peer, error) {
+	select {
+	case <-p.ended:
+		return nil, errClosed
+	default:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	process, err := p.o.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newConn(process.Conn(), false)
+	if err != nil {
+		return nil, errors.Join(err, process.Kill(), process.Wait())
+	}
+	w := &peer{pool: p, host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
+	w.programs.conn, w.programs.account = c, p.accounts.programs
+	w.lease.peer = w
+	w.handle()
+	w.lent = newLent(c, &p.o)
+	p.accounts.processes.Add(processBytes)
+	p.processes.Go(w.serve)
+	go w.watch()
+	ends, err := w.lanes.open()
+	if err == nil {
+		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+	}
+	closeFDs(ends)
+	if err != nil {
+		w.stop()
+		return nil, fmt.Errorf("the worker does not start: %w", err)
+	}
+	return w, nil
+}
+
+// hello returns the first message to a worker.
+func hello(p *Pool) []byte {
+	return wire.AppendUint(nil, uint64(p.o.Memory.Total()))
+}
+
+// handle sets what serves the frames of the worker.
+func (w *peer) handle() {
+	c := w.conn
+	c.handlers[kindLogs].note = w.onLogs
+	c.handlers[kindLend].note = func(b []byte) error { return w.onLend(b, false) }
+	c.handlers[kindPark].note = func(b []byte) error { return w.onLend(b, true) }
+	c.handlers[kindReclaim].free = true // one of each run
+	c.handlers[kindReclaim].call = func(ctx context.Context, r *request) ([]byte, []int, error) {
+		return nil, nil, w.onReclaim(ctx, r.payload)
+	}
+	c.handlers[kindGrow].call = func(ctx context.Context, r *request) ([]byte, []int, error) {
+		reply, err := w.lease.onGrow(ctx, r.payload)
+		return reply, nil, err
+	}
+	c.handlers[kindReturn].note = w.lease.onReturn
+}
+
+// serve serves the connection until the worker has ended, and then gives back what it had.
+func (w *peer) serve() {
+	cause := w.conn.serve()
+	w.lanes.close()
+	killed := w.process.Kill()
+	close(w.gone)
+	w.host.ended(w, cause)
+	if err := errors.Join(w.process.Wait(), killed); err != nil {
+		w.pool.o.Log.Debug("a worker process has ended", "error", err)
+	}
+	w.lent.close()
+	w.programs.close()
+	w.lease.close()
+	w.pool.accounts.processes.Give(processBytes)
+	close(w.ended)
+}
+
+// stop ends the worker, and returns when its process has ended.
+func (w *peer) stop() {
+	w.mu.Lock()
+	w.stopping = true
+	w.mu.Unlock()
+	w.conn.abort(errClosed)
+	<-w.ended
+}
+
+// watch ends the worker if it does not answer, or if a run in it does not end.
+func (w *peer) watch() {
+	ticker := time.NewTicker(w.pool.pause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-w.ended:
+			return
+		case <-ticker.C:
+		}
+		w.lent.networks.audit()
+		_, err := w.ask(kindPing, nil)
+		if id := w.overdue(time.Now()); err == nil && id != 0 {
+			w.conn.abort(fmt.Errorf("run %d has not ended in time", id))
+		}
+	}
+}
+
+// ask calls the worker for something that it can do at once. One that does not is killed.
+func (w *peer) ask(k kind, payload []byte) (reply []byte, err error) {
+	timer := time.AfterFunc(w.pool.answer, func() { w.conn.abort(errors.New("the worker does not answer")) })
+	defer timer.Stop()
+	reply, _, err = w.conn.call(context.Background(), k, payload)
+	return reply, err
+}
+
+// overdue returns the id of a run that should have ended long ago; 0: there is none.
+func (w *peer) overdue(now time.Time) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, r := range w.runs {
+		if r.overdue(now) {
+			return id
+		}
+	}
+	return 0
+}
+
+// calls returns the number of calls in progress.
+func (w *peer) calls() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.runs) + w.others
+}
+
+// lost returns the error of a call that was in progress when its worker ended, and notes it for the
+// function.
+func (w *peer) lost(function string) error {
+	w.mu.Lock()
+	stopping := w.stopping
+	w.mu.Unlock()
+	if !stopping {
+		w.pool.suspects.note(function, w)
+	}
+	return runtime.WorkerLostError()
+}

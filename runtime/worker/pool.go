@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/fnv"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+)
+
+// Options configures a Pool.
+type Options struct {
+	// Workers is the number of workers that tenants share, at least 1.
+	Workers int
+	// MostOwn is the largest number of workers of single tenants and of single functions, each. Zero: 8.
+	MostOwn int
+	// Start starts a worker process, which serves the connection with [Serve].
+	Start func(ctx context.Context) (Process, error)
+	// Own reports whether a tenant has a worker of its own. Nil: no tenant has.
+	Own func(runtime.Tenant) bool
+	// Memory is the budget that the workers lease from. The caller takes the reservations of runs from it.
+	Memory   *memory.Budget
+	Bundles  runtime.BundleSource  // nil: no program may have a bundle
+	Bytecode runtime.BytecodeStore // nil: none is kept
+	Files    *Files                // for images and bundles on disk; nil: both are in memory
+	Log      *slog.Logger          // nil: slog.Default
+}
+
+// Process is a worker process.
+type Process interface {
+	// Conn returns the server's end of the connection to the process.
+	Conn() *net.UnixConn
+	// Wait returns when the process has ended, with the reason unless it has ended by itself.
+	Wait() error
+	// Kill ends the process at once. It may be called at any time.
+	Kill() error
+}
+
+// Pool runs programs in worker processes. It implements [runtime.Sandbox].
+type Pool struct {
+	o        Options
+	accounts accounts
+	shared   []*host
+	suspects suspects
+	pause    time.Duration // see pingPause
+	answer   time.Duration // see pingTime
+
+	mu     sync.Mutex
+	own    map[ownKey]*host
+	closed bool
+	active sync.WaitGroup // calls in progress
+	ended  chan struct{}  // closed by Close
+
+	processes sync.WaitGroup // workers that have not ended
+}
+
+var _ runtime.Sandbox = (*Pool)(nil)
+
+// ownKey names a worker that is not shared: that of a tenant, or that of a function of it.
+type ownKey struct {
+	tenant   runtime.Tenant
+	function string // ID; empty: all functions of the tenant
+}
+
+// errClosed is returned by calls after Close.
+var errClosed = errors.New("worker: closed")
+
+// New starts the workers that tenants share, and returns when all are ready.
+func New(o Options) (*Pool, error) {
+	o.Workers, o.MostOwn = max(o.Workers, 1), cmp.Or(o.MostOwn, 8)
+	o.Log = cmp.Or(o.Log, slog.Default())
+	if o.Memory == nil {
+		o.Memory = memory.New(memory.Machine()/2, o.Log)
+	}
+	p := &Pool{o: o, pause: pingPause, answer: pingTime, own: make(map[ownKey]*host), ended: make(chan struct{})}
+	p.suspects = suspects{places: o.MostOwn, now: time.Now}
+	p.accounts = p.openAccounts()
+	for range o.Workers {
+		p.shared = append(p.shared, &host{pool: p, keep: true})
+	}
+	for _, h := range p.shared {
+		h.begin()
+	}
+	for _, h := range p.shared {
+		_, err := h.acquire(context.Background(), startTime)
+		h.release()
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	return p, nil
+}
+
+// enter registers a call, so that Close waits for it.
+func (p *Pool) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	p.active.Add(1)
+	return nil
+}
+
+// Close waits for the calls in progress, and ends all workers. It is idempotent.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	closed := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	p.active.Wait()
+	if closed {
+		return nil
+	}
+	close(p.ended)
+	for _, h := range p.hosts() {
+		h.close()
+	}
+	p.processes.Wait()
+	return nil
+}
+
+// hosts returns all hosts.
+func (p *Pool) hosts() []*host {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := append([]*host(nil), p.shared...)
+	for _, h := range p.own {
+		all = append(all, h)
+	}
+	return all
+}
+
+// peers returns the workers that serve.
+func (p *Pool) peers() (all []*peer) {
+	for _, h := range p.hosts() {
+		if w := h.current(); w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// acquire returns the worker for a run of a function, and its host. The caller must release the host.
+func (p *Pool) acquire(ctx context.Context, tenant runtime.Tenant, function string) (*peer, *host, error) {
+	for {
+		h, err := p.hostFor(tenant, function)
+		if err != nil {
+			return nil, nil, err
+		}
+		w, err := h.acquire(ctx, patience)
+		switch {
+		case err == nil:
+			return w, h, nil
+		case !errors.Is(err, errHostClosed):
+			h.release()
+			return nil, nil, err
+		}
+	}
+}
+
+// hostFor returns the host for the runs of a function.
+func (p *Pool) hostFor(tenant runtime.Tenant, function string) (*host, error) {
+	key := ownKey{tenant: tenant}
+	switch {
+	case p.suspects.isolated(function):
+		key.function = function
+	case p.o.Own == nil || !p.o.Own(tenant):
+		return p.share(tenant), nil
+	}
+	return p.ownHost(key)
+}
+
+// share returns the shared host of a tenant. All tenants of a host that goes are spread over the others,
+// and nothing else changes.
+func (p *Pool) share(tenant runtime.Tenant) *host {
+	var best uint64
+	var found *host
+	for i, h := range p.shared {
+		sum := fnv.New64a()
+		_, _ = sum.Write(append([]byte(tenant), 0, byte(i), byte(i>>8)))
+		if weight := sum.Sum64(); found == nil || weight > best {
+			best, found = weight, h
+		}
+	}
+	return found
+}
+
+// ownHost returns a host that is not shared. The error is CodeTooBusy if there are too many.
+func (p *Pool) ownHost(key ownKey) (*host, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.own[key]; h != nil {
+		return h, nil
+	}
+	alike := 0
+	for k := range p.own {
+		if (k.function == "") == (key.function == "") {
+			alike++
+		}
+	}
+	if alike >= p.o.MostOwn {
+		err := runtime.Errorf(runtime.CodeTooBusy, "too many tenants or functions have a worker process of their own").
+			WithHint("try again in a moment")
+		err.RetryAfter = runtime.BusyRetry
+		return nil, err
+	}
+	h := &host{pool: p, key: key}
+	p.own[key] = h
+	return h, nil
+}
+
+// Status describes one worker.
+type Status struct {
+	PID      int            // of the process; 0: there is none, or [Process] does not report it
+	Tenant   runtime.Tenant // that the worker belongs to; empty: tenants share it
+	Function string         // ID of the function that it belongs to; empty: all functions
+	Since    time.Time      // when it was ready; zero: it is not
+	Restarts int            // times that it was started anew
+	Runs     int            // calls in progress
+	Memory   int64          // bytes that it leases
+}
+
+// Status returns the state of all workers: first those that tenants share.
+func (p *Pool) Status() (all []Status) {
+	for _, h := range p.hosts() {
+		all = append(all, h.status())
+	}
+	return all
+}

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"bytes"
+	"container/list"
+	"sync"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// maxPrograms bounds the programs that a worker knows, in bytes with their contexts.
+const maxPrograms = 32 * runtime.MiB
+
+// programOverhead is what a program takes beside its source and its context, in bytes.
+const programOverhead = runtime.KiB
+
+// programs are those that a worker knows. It gets each once, with its context, and forgets the least
+// recently used ones, with their images.
+type programs struct {
+	conn    *conn
+	account *memory.Account // what the server keeps of them
+
+	mu     sync.Mutex
+	last   uint64 // number of the latest one
+	byKey  map[programKey]*program
+	order  list.List // of *program, the most recently used first
+	bytes  int64
+	closed bool
+}
+
+type programKey struct {
+	function string
+	version  uint64
+}
+
+// program is what a worker knows of a program.
+type program struct {
+	key     programKey
+	number  uint64
+	context []byte // nil: it does not know it
+	bytes   int64
+	uses    int
+	settled bool // the worker has served a call with this context: it knows it
+	retired bool // it is forgotten after its last use
+	element *list.Element
+}
+
+// use returns the number of a program, and tells the worker of it and of its context unless it knows
+// them. A nil context is not told. The caller must call release.
+func (s *programs) use(p *runtime.Program, context []byte) *program {
+	key := programKey{p.FunctionID, p.Version}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.byKey[key]
+	if known == nil {
+		known = s.add(key, p)
+	}
+	if context != nil && !same(known.context, context) {
+		b := wire.AppendUint(nil, known.number)
+		s.conn.send(kindContext, append(b, context...))
+		s.resize(known, int64(len(context)-len(known.context)))
+		known.context, known.settled = context, false
+	}
+	known.uses++
+	s.order.MoveToFront(known.element)
+	for e := s.order.Back(); s.bytes > maxPrograms && e != nil; {
+		p, previous := e.Value.(*program), e.Prev()
+		if p.uses == 0 {
+			s.forget(p)
+		}
+		e = previous
+	}
+	return known
+}
+
+// same reports whether two contexts are equal, which they usually are because they are the same.
+func same(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 && a != nil || len(a) > 0 && &a[0] == &b[0] || a != nil && bytes.Equal(a, b))
+}
+
+// settles reports whether the worker knows a program with its context, whatever way a run takes.
+func (s *programs) settles(p *program) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.settled
+}
+
+// settle notes that the worker has served a run of a program with a context.
+func (s *programs) settle(p *program, context []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.settled = p.settled || same(p.context, context)
+}
+
+func (s *programs) release(p *program) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.uses--; p.uses == 0 && p.retired {
+		s.forget(p)
+	}
+}
+
+// retire lets the worker forget a version, after its last use.
+func (s *programs) retire(key programKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.byKey[key]; p != nil && p.uses == 0 {
+		s.forget(p)
+	} else if p != nil {
+		p.retired = true
+	}
+}
+
+// knows reports whether the worker knows a version.
+func (s *programs) knows(key programKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byKey[key] != nil
+}
+
+// close gives back what the server keeps of the programs.
+func (s *programs) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, p := range s.byKey {
+		s.account.Give(int64(len(p.context)) + programOverhead)
+	}
+	clear(s.byKey)
+	s.order.Init()
+}
+
+// The methods below are called with mu held.
+
+func (s *programs) add(key programKey, p *runtime.Program) *program {
+	s.last++
+	known := &program{key: key, number: s.last}
+	s.conn.send(kindProgram, appendProgram(wire.AppendUint(nil, known.number), p))
+	if s.byKey == nil {
+		s.byKey = make(map[programKey]*program)
+	}
+	if !s.closed {
+		s.byKey[key] = known
+	}
+	known.element = s.order.PushFront(known)
+	known.bytes = int64(len(p.Source)) + programOverhead
+	s.bytes += known.bytes
+	s.count(programOverhead)
+	return known
+}
+
+func (s *programs) resize(p *program, n int64) {
+	p.bytes += n
+	s.bytes += n
+	s.count(n)
+}
+
+// count counts what the server keeps.
+func (s *programs) count(n int64) {
+	switch {
+	case s.closed:
+	case n < 0:
+		s.account.Give(-n)
+	default:
+		s.account.Add(n)
+	}
+}
+
+func (s *programs) forget(p *program) {
+	if s.byKey[p.key] != p {
+		return
+	}
+	delete(s.byKey, p.key)
+	s.order.Remove(p.element)
+	s.bytes -= p.bytes
+	s.count(-int64(len(p.context)) - programOverhead)
+	s.conn.send(kindForget, wire.AppendUint(nil, p.number))
+}

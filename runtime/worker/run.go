@@ -1,0 +1,189 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// cutLine is the size of the line that reports a cut of output, in bytes, at most.
+const cutLine = 128
+
+// run is a run in a worker as the server sees it.
+type run struct {
+	room    runtime.Room
+	logs    *runtime.LogBuffer
+	began   time.Time
+	timeout time.Duration
+	output  int // bytes of output that may still come
+
+	mu      sync.Mutex
+	memory  memoryState
+	ended   bool
+	stood   time.Duration      // time for which it waited for its memory
+	waiting time.Time          // since when it waits for its memory
+	cancel  context.CancelFunc // ends that wait
+	settled sync.Cond          // signalled at the end of that wait
+}
+
+// memoryState says who has the memory of a run.
+type memoryState int
+
+const (
+	hasMemory memoryState = iota
+	lendsMemory
+	reclaimsMemory
+	lostMemory // it could not have it back, and must end
+)
+
+// Run implements [runtime.Sandbox]. The error is [runtime.ErrWorkerLost], as CodeUnavailable with a
+// RetryAfter, if the worker ended during the run.
+func (p *Pool) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+	if err := p.enter(); err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer p.active.Done()
+	w, h, err := p.acquire(ctx, c.Program.Tenant, c.Program.FunctionID)
+	if err != nil {
+		return runtime.Outcome{}, err
+	}
+	defer h.release()
+	return w.run(ctx, &c)
+}
+
+func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, error) {
+	limits := c.Limits
+	if limits == (runtime.Limits{}) {
+		limits = c.Program.Limits
+	}
+	limits = limits.WithDefaults()
+	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
+	r.settled.L = &r.mu
+	reply, err := w.send(ctx, r, c)
+	r.end()
+	if errors.Is(err, errEnded) {
+		return runtime.Outcome{}, w.lost(c.Program.FunctionID)
+	}
+	return w.outcome(r, reply, err)
+}
+
+// send sends a run to the worker and returns the reply.
+func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []byte, err error) {
+	program := w.programs.use(&c.Program, c.Context)
+	defer w.programs.release(program)
+	buffer := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= copied {
+			buffers.Put(buffer)
+		}
+	}()
+	*buffer = appendRun((*buffer)[:0], program.number, c)
+	limit := runtime.MaxResult + r.output + 4*maxText
+	// Output that is sent meanwhile must not come after the outcome.
+	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+		if l := w.lanes.take(); l != nil {
+			id, err := w.conn.newID()
+			if err != nil {
+				return nil, err
+			}
+			w.add(id, r, c)
+			defer w.remove(id, c)
+			return w.runIn(ctx, l, id, limit, *buffer, c.Args)
+		}
+	}
+	call := &pendingCall{kind: kindRun, limit: limit, done: make(chan struct{}, 1)}
+	id, err := w.conn.begin(call)
+	if err != nil {
+		return nil, err
+	}
+	w.add(id, r, c)
+	defer w.remove(id, c)
+	reply, _, err = w.conn.await(ctx, call, id, *buffer, c.Args)
+	if err == nil {
+		w.programs.settle(program, c.Context)
+	}
+	return reply, err
+}
+
+func (w *peer) add(id uint64, r *run, c *runtime.RunCall) {
+	w.mu.Lock()
+	w.runs[id] = r
+	w.mu.Unlock()
+	w.lent.begin(&c.Program, id, c.Network)
+}
+
+func (w *peer) remove(id uint64, c *runtime.RunCall) {
+	w.mu.Lock()
+	delete(w.runs, id)
+	w.mu.Unlock()
+	w.lent.end(&c.Program, id, c.Network)
+}
+
+// buffers are for the parts of runs that writers copy.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// outcome returns the outcome of a run from its reply.
+func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error) {
+	if err != nil {
+		return runtime.Outcome{}, err
+	}
+	o, err := decodeOutcome(reply, r.output)
+	if err != nil {
+		w.conn.abort(fmt.Errorf("the outcome of a run: %w", err))
+		return runtime.Outcome{}, runtime.Internal("worker.run", err)
+	}
+	if r.logs != nil {
+		o.Logs = r.logs.EndWith(o.Logs)
+	}
+	return o, nil
+}
+
+// of returns the run of an id that begins a message. It is nil if the run has ended.
+func (w *peer) of(d *wire.Decoder) *run {
+	id := d.Uint()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs[id]
+}
+
+// onLogs adds output of a run.
+func (w *peer) onLogs(payload []byte) error {
+	d := wire.Decode(payload)
+	r := w.of(&d)
+	if r == nil {
+		return nil
+	}
+	if r.logs == nil {
+		return errors.New("output of a run that nobody follows")
+	}
+	logs := decodeLogs(&d, r.output)
+	if err := d.Err(); err != nil || len(logs.Data) == 0 {
+		return errors.Join(errors.New("malformed output of a run"), err)
+	}
+	r.output -= len(logs.Data)
+	r.logs.AppendAll(logs)
+	return nil
+}
+
+// overdue reports whether the run should have ended long ago.
+func (r *run) overdue(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting.IsZero() && now.Sub(r.began) > r.timeout+r.stood+runtime.MaxBundleDeploy+overdue
+}
+
+// end ends all that goes on for the run.
+func (r *run) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	for r.memory == reclaimsMemory {
+		r.cancel()
+		r.settled.Wait()
+	}
+}
