@@ -287,7 +287,7 @@ func TestLimitsAreDurable(t *testing.T) {
 // that their number is bounded.
 func TestOwnWorkersAreBounded(t *testing.T) {
 	s := newStore()
-	yes, no, runs := true, false, 7
+	yes, no := true, false
 	pin, free := runtime.TenantChange{OwnWorker: &yes}, runtime.TenantChange{OwnWorker: &no}
 	k := open(t, access.Options{Store: s})
 	for _, name := range []runtime.Tenant{"a", "b", "c"} {
@@ -308,7 +308,7 @@ func TestOwnWorkersAreBounded(t *testing.T) {
 	_, err = k.UpdateTenant("b", pin)
 	wantCode(t, err, runtime.CodeConflict)
 	update("a", pin) // it has one
-	update("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &runs}})
+	update("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Numbers: map[string]int{"runs": 7}}})
 	update("b", free)
 	update(runtime.DefaultTenant, free)
 	update("c", pin)
@@ -464,7 +464,7 @@ func TestEgressIsDurable(t *testing.T) {
 	create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
 	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
 	hosts, none := "*.example.com:443 10.0.0.0/8:80", ""
-	if _, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Numbers: map[string]int{"egress_bytes": 1000}, EgressHosts: &hosts}); err != nil {
+	if _, err := k.UpdateTenant("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Numbers: map[string]int{"egress_bytes": 1000}, EgressHosts: &hosts}}); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
@@ -487,11 +487,11 @@ func TestEgressIsDurable(t *testing.T) {
 		t.Errorf("%+v, %v", u, err)
 	}
 	// A change of other limits keeps what was counted.
-	if r, err := k.UpdateTenant("a", runtime.TenantLimitsChange{EgressHosts: &none}); err != nil || r.Limits.EgressHosts != "" {
+	if r, err := k.UpdateTenant("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{EgressHosts: &none}}); err != nil || r.Limits.EgressHosts != "" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	wantCode(t, k.Use("a").CheckEgress(now), runtime.CodeTooLarge)
 	bad := "example.com"
-	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{EgressHosts: &bad})
+	_, err := k.UpdateTenant("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{EgressHosts: &bad}})
 	wantCode(t, err, runtime.CodeInvalidArgument)
 }
