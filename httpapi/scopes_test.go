@@ -111,8 +111,12 @@ func TestEveryRouteSaysWhoMayUseIt(t *testing.T) {
 	}
 	const deploy = runtime.ScopeDeploy
 	for _, r := range []web.Route{
-		{}, {Open: true, Scope: runtime.ScopeRead},
-		{Scope: deploy, Writes: true}, {Scope: deploy, Change: "x.y"}, {Scope: deploy, Runs: true}, {Scope: deploy, Writes: true, Change: "x.y", Runs: true},
+		{},
+		{Open: true, Scope: runtime.ScopeRead},
+		{Scope: deploy, Writes: true},
+		{Scope: deploy, Change: "x.y"},
+		{Scope: deploy, Runs: true},
+		{Scope: deploy, Writes: true, Change: "x.y", Runs: true},
 	} {
 		if r.Validate() == nil {
 			t.Errorf("%+v is valid", r)

@@ -35,8 +35,13 @@ func (b *functionBody) fields() (names []string) {
 		name string
 		set  bool
 	}{
-		{"name", b.name != nil}, {"code", b.code != nil}, {"context", b.context != nil}, {"timeout", b.timeout != nil},
-		{"memory", b.memory != nil}, {"retries", b.retries != nil}, {"allow", b.allow != nil},
+		{"name", b.name != nil},
+		{"code", b.code != nil},
+		{"context", b.context != nil},
+		{"timeout", b.timeout != nil},
+		{"memory", b.memory != nil},
+		{"retries", b.retries != nil},
+		{"allow", b.allow != nil},
 	} {
 		if f.set {
 			names = append(names, f.name)

@@ -23,7 +23,7 @@ const (
 	// pieceBytes is about the memory that a piece takes, in bytes.
 	pieceBytes = 64
 	// filterBits is the size of the filter of beginnings, as a power of two.
-	filterBits = 12
+	filterBits = 15
 )
 
 // Mask is what stands for a secret.

@@ -14,7 +14,7 @@ func (a auditCalls) ListAudit(f runtime.AuditFilter, _ runtime.PageRequest) (run
 	if f.Tenant != nil {
 		by.Tenant = *f.Tenant
 	}
-	err := accessCalls{a.fake}.called(&by)
+	err := accessCalls(a).called(&by)
 	return runtime.Page[runtime.AuditEntry]{Next: OtherID, Items: []runtime.AuditEntry{{
 		ID: ID, Time: Time, Tenant: SomeTenant, By: runtime.AuditActor{User: "ci", Token: OtherID, Tenant: SomeTenant}, Remote: "192.0.2.1:4711",
 		Outcome: runtime.AuditDone, Operation: "function.update", Name: "hello.py", Thing: ID, Fields: []string{"code", "context"}, Count: 1,
