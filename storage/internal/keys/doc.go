@@ -20,7 +20,7 @@
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
 //	's' text(name)                          bytes of a setting
-//	'u' 'w' T                               tenant: its time, and whether it is being deleted
+//	'u' 'w' T                               tenant: its time, limits and egress, and whether it is being deleted
 //	'u' 'k' text(id)                        token: its tenant, name, scope, hashes, times
 //	't' T 'n' text(name)                    id of the function with this name
 //	't' T 'f' text(id)                      function: its name, current version, times
