@@ -20,12 +20,12 @@ type egressUse struct {
 	day EgressDay
 }
 
-// add counts bytes at a time, and returns what was counted on that day. A clock that is set back does
-// not begin a day again.
+// add counts bytes at a time, and returns what was counted on that day. A clock that is set back by less
+// than a day does not begin a day again; after one that was far ahead, the days count anew.
 func (u *egressUse) add(n int64, now time.Time) EgressDay {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if today := dayOf(now); today > u.day.Day {
+	if today := dayOf(now); today > u.day.Day || today < u.day.Day-1 {
 		if n == 0 {
 			return EgressDay{Day: today}
 		}

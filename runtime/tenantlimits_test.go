@@ -69,8 +69,15 @@ func TestLimitsOfWhatIsStored(t *testing.T) {
 			has, more int64
 			want      runtime.Code
 		}{
-			{0, 1 << 40, 1 << 40, ""}, {10, 0, 10, ""}, {10, 9, 1, ""}, {10, 9, 2, runtime.CodeTooBusy}, {10, 10, 1, runtime.CodeTooBusy},
-			{10, 0, 11, runtime.CodeTooLarge}, {10, 50, 0, ""}, {10, 50, -3, ""}, {10, 50, 1, runtime.CodeTooBusy},
+			{0, 1 << 40, 1 << 40, ""},
+			{10, 0, 10, ""},
+			{10, 9, 1, ""},
+			{10, 9, 2, runtime.CodeTooBusy},
+			{10, 10, 1, runtime.CodeTooBusy},
+			{10, 0, 11, runtime.CodeTooLarge},
+			{10, 50, 0, ""},
+			{10, 50, -3, ""},
+			{10, 50, 1, runtime.CodeTooBusy},
 		} {
 			err := check(test.most, test.has, test.more)
 			e, _ := runtime.AsError(err)

@@ -79,6 +79,10 @@
 //     unfinished tasks is the number that its counts leave; while it is cancelled, none of them is
 //     queued.
 //
+// Memory has the sums of what each tenant has stored, which are counted when the store is opened. A
+// write that adds something takes its room from the tenant's limit before, and gives it back if it
+// fails; one that removes something gives room when it is durable.
+//
 // The keys of executions that are not done, apart from those of jobs, are written once before they
 // are deleted (a lease twice, if it is to be cancelled; another suspicion is written after a single
 // deletion). They can therefore be deleted with single deletions, which leave nothing behind.

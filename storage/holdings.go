@@ -119,13 +119,13 @@ func (a *holdings) drop(tenant runtime.Tenant) {
 	delete(a.all, tenant)
 }
 
-// historyLimit returns how many bytes of executions that are done a tenant may keep, if it may keep
-// most of them without a limit of its own: no more than other records leave of what it may store.
+// historyLimit returns how many bytes of executions that are done a tenant may keep: what other records
+// leave of its limit, or most without one.
 func (a *holdings) historyLimit(tenant runtime.Tenant, most int64) int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if own := int64(a.limitsOf(tenant).StoredBytes); own > 0 {
-		most = min(most, max(own-a.all[tenant].rest, 0))
+		return max(own-a.all[tenant].rest, 0)
 	}
 	return most
 }

@@ -343,7 +343,8 @@ func TestJobsOfATenantAreBounded(t *testing.T) {
 	checkInvariants(t, s)
 }
 
-// TestHistoryOfOthersStays checks that a limit on what a tenant stores takes nothing from others.
+// TestHistoryOfOthersStays checks that a limit on what a tenant stores takes nothing from others, and takes
+// the place of the limit for all tenants.
 func TestHistoryOfOthersStays(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
@@ -358,5 +359,45 @@ func TestHistoryOfOthersStays(t *testing.T) {
 	if got := keptOf(t, s, "other", "f"); !slices.Equal(got, others) {
 		t.Errorf("%d executions of another tenant are kept, want all", len(got))
 	}
+	before := keptOf(t, s, "default", "f")
+	must(t, s.Expire(c.at.Add(time.Hour), runtime.Retention{TenantBytes: 1}))
+	if got := keptOf(t, s, "default", "f"); !slices.Equal(got, before) {
+		t.Errorf("%d executions are kept of a tenant with a limit of its own, want %d", len(got), len(before))
+	}
+	if got := keptOf(t, s, "other", "f"); len(got) > 0 {
+		t.Errorf("%d executions of another tenant are kept, want none", len(got))
+	}
 	checkInvariants(t, s)
+}
+
+// TestReservationHammer takes and frees room of a tenant from many goroutines, always at its limit: no
+// more than the limit is ever counted, and nothing is left.
+func TestReservationHammer(t *testing.T) {
+	t.Parallel()
+	const most, rounds = 3, 20_000
+	a := &holdings{all: map[runtime.Tenant]tally{}, limits: func(runtime.Tenant) runtime.TenantLimits {
+		return runtime.TenantLimits{Functions: most, CodeBytes: 10 * most, StoredBytes: 100 * most}
+	}}
+	var all sync.WaitGroup
+	var refused atomic.Int32
+	for range 8 {
+		all.Go(func() {
+			for range rounds {
+				one := tally{functions: 1, sources: 4, bundles: 6, rest: 100}
+				if a.reserve("a", one) != nil {
+					refused.Add(1)
+					continue
+				}
+				if h := a.of("a"); h.functions > most {
+					t.Errorf("%d of %d are counted", h.functions, most)
+					return
+				}
+				a.add("a", one.negative())
+			}
+		})
+	}
+	all.Wait()
+	if h := a.of("a"); h != (tally{}) || refused.Load() == 0 {
+		t.Errorf("%+v is left, and %d reservations were refused", h, refused.Load())
+	}
 }

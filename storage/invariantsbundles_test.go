@@ -150,6 +150,17 @@ func checkHoldings(t testing.TB, s *Store, bundles map[runtime.Tenant]int64) {
 	for tenant, size := range bundles {
 		should[tenant] = should[tenant].plus(tally{bundles: size})
 	}
+	s.usage.mu.Lock()
+	defer s.usage.mu.Unlock()
+	sums := map[runtime.Tenant]int64{}
+	for tenant, functions := range s.usage.all {
+		for _, h := range functions {
+			sums[tenant] += h.bytes
+		}
+	}
+	if !maps.Equal(sums, s.usage.sums) {
+		t.Errorf("executions of tenants have %v bytes, and count as %v", sums, s.usage.sums)
+	}
 	s.holdings.mu.Lock()
 	defer s.holdings.mu.Unlock()
 	if !maps.Equal(should, s.holdings.all) {

@@ -128,8 +128,9 @@ type held struct{ count, bytes int64 }
 // usage is what each function of each tenant holds: its executions that are done, and those of jobs
 // with their tasks. Functions are known by their ids.
 type usage struct {
-	mu  sync.Mutex
-	all map[runtime.Tenant]map[string]*holder
+	mu   sync.Mutex
+	all  map[runtime.Tenant]map[string]*holder
+	sums map[runtime.Tenant]int64 // of the bytes of all functions
 }
 
 type holder struct {
@@ -159,6 +160,7 @@ func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	}
 	h.count += more.count
 	h.bytes += more.bytes
+	u.sums[tenant] += more.bytes
 	if more.count > 0 {
 		h.names[name] = struct{}{}
 	}
@@ -167,17 +169,15 @@ func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	}
 	if len(functions) == 0 {
 		delete(u.all, tenant)
+		delete(u.sums, tenant)
 	}
 }
 
 // bytes returns the size of what a tenant holds.
-func (u *usage) bytes(tenant runtime.Tenant) (n int64) {
+func (u *usage) bytes(tenant runtime.Tenant) int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, h := range u.all[tenant] {
-		n += h.bytes
-	}
-	return n
+	return u.sums[tenant]
 }
 
 // drop forgets a tenant.
@@ -185,6 +185,7 @@ func (u *usage) drop(tenant runtime.Tenant) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.all, tenant)
+	delete(u.sums, tenant)
 }
 
 // names returns the names of a function under which executions may be kept.
@@ -202,7 +203,7 @@ func (u *usage) names(tenant runtime.Tenant, functionID string) (all []string) {
 // load sums up what a store has.
 func (u *usage) load(r kv.Reader) error {
 	u.mu.Lock()
-	u.all = make(map[runtime.Tenant]map[string]*holder)
+	u.all, u.sums = make(map[runtime.Tenant]map[string]*holder), make(map[runtime.Tenant]int64)
 	u.mu.Unlock()
 	return kv.EachTenant(r, func(tenant runtime.Tenant) error {
 		read := func(kind byte, functionOf func(key []byte) (string, error)) error {

@@ -104,13 +104,21 @@ func TestDayOfATenant(t *testing.T) {
 	if err := send(other, 1); err != nil {
 		t.Errorf("another tenant: %v", err)
 	}
-	at = at.Add(-48 * time.Hour) // a clock that is set back gives nothing
+	at = at.Add(-24 * time.Hour) // a clock that is set back gives nothing
 	if err := first.Check("tcp", to); runtime.CodeOf(err) != runtime.CodeTooLarge {
 		t.Errorf("after the clock was set back: %v", err)
 	}
-	at = at.Add(48*time.Hour + time.Hour + time.Minute) // 00:00 in UTC
+	at = at.Add(24*time.Hour + time.Hour + time.Minute) // 00:00 in UTC
 	if _, err := first.Dial(context.Background(), "tcp", to); err != nil {
 		t.Errorf("on the next day: %v", err)
+	}
+	at = at.Add(10_000 * time.Hour) // a clock that was far ahead keeps nothing out once it is right again
+	if err := send(c, 1000); err != nil {
+		t.Errorf("in a year: %v", err)
+	}
+	at = at.Add(-10_000 * time.Hour)
+	if err := send(c, 1000); err != nil {
+		t.Errorf("after a clock that was ahead: %v", err)
 	}
 	use.SetLimits(runtime.TenantLimits{EgressBytes: 10})
 	if err := send(c, 11); runtime.CodeOf(err) != runtime.CodeTooLarge {

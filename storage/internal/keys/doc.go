@@ -20,7 +20,7 @@
 //	key                                     value
 //	'm' "format"                            format of this table (formatVersion), as a number
 //	's' text(name)                          bytes of a setting
-//	'u' 'w' T                               tenant: its time, and whether it is being deleted
+//	'u' 'w' T                               tenant: its time, limits and egress, and whether it is being deleted
 //	'u' 'k' text(id)                        token: its tenant, name, scope, hashes, times
 //	'u' 'a' X                               entry of the audit log; X is its own id
 //	'u' 'b' T X                             size of that entry in bytes; finds it by its tenant
