@@ -11,9 +11,19 @@ import (
 // minutes that move forwards.
 func FuzzSchedule(f *testing.F) {
 	for _, c := range [][2]string{
-		{"30 3 * * MON-FRI", "Europe/Berlin"}, {"*/15 */2 1,15 * *", "UTC"}, {"@daily", ""}, {"0 2 29 2 *", "America/New_York"}, {"0 0 31 2 *", ""},
-		{"? ? ? ? ?", ""}, {"22-2 5/15 * jan-dec sun-sat", "Asia/Kathmandu"}, {"@every 1s", ""}, {"TZ=UTC * * * * *", ""}, {"* * * * *", "../UTC"}, {"1-0 * * * *", "Local"},
-		{"59 23 * * 7", "Australia/Lord_Howe"}, {"0 0 1 1 */2", "Africa/Monrovia"},
+		{"30 3 * * MON-FRI", "Europe/Berlin"},
+		{"*/15 */2 1,15 * *", "UTC"},
+		{"@daily", ""},
+		{"0 2 29 2 *", "America/New_York"},
+		{"0 0 31 2 *", ""},
+		{"? ? ? ? ?", ""},
+		{"22-2 5/15 * jan-dec sun-sat", "Asia/Kathmandu"},
+		{"@every 1s", ""},
+		{"TZ=UTC * * * * *", ""},
+		{"* * * * *", "../UTC"},
+		{"1-0 * * * *", "Local"},
+		{"59 23 * * 7", "Australia/Lord_Howe"},
+		{"0 0 1 1 */2", "Africa/Monrovia"},
 	} {
 		f.Add(c[0], c[1], int64(1_700_000_000))
 	}

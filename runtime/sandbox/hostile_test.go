@@ -386,7 +386,7 @@ func TestManyRunsAtTheirLimit(t *testing.T) {
 		peak := make(chan int64)
 		go func() { peak <- attack.Peak(ctx, os.Getpid()) }()
 		var all sync.WaitGroup
-		for i := range min(times(200), 1000) {
+		for i := range min(times(100), 1000) {
 			all.Go(func() {
 				x, err := s.run("fill", []byte("{}"), i%2 == 0)
 				switch {

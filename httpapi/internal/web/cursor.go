@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"io"
+	"strings"
 )
 
 // A cursor names the position at which a page of a list ended. It is, in URL-safe base64, a
@@ -21,7 +22,7 @@ func EncodeCursor(raw []byte) string { return base64.RawURLEncoding.EncodeToStri
 // size bytes; ok is false for any other text.
 func DecodeCursor(text string, layout byte, size int) (raw []byte, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) < size || raw[0] != layout {
+	if err != nil || strings.ContainsAny(text, "\r\n") || len(raw) < size || raw[0] != layout { // package base64 skips line ends
 		return nil, false
 	}
 	return raw, true
