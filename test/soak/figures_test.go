@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/faaspot/faaspot/test/attack"
@@ -76,6 +77,26 @@ func (f figures) beyond(begin figures) (what []string) {
 		check("open "+kind, int64(n), int64(before), moreOpen)
 	}
 	return what
+}
+
+// What is beyond its margin is found, for each figure, and nothing else.
+func TestFiguresBeyondTheirMargins(t *testing.T) {
+	begin := figures{100 << 20, 1 << 20, 60 << 20, 40, 50, map[string]int{dataFiles: 40, "sockets": 2}}
+	for want, now := range map[string]figures{
+		"":                    {100<<20 + moreResident, 1<<20 + moreUsed, 60<<20 + moreDisk, 400, 50 + moreMappings, map[string]int{dataFiles: 400 + moreOpen, "sockets": 2 + moreOpen, "pipes": moreOpen}},
+		"resident bytes":      {resident: 100<<20 + moreResident + 1},
+		"bytes of the budget": {used: 1<<20 + moreUsed + 1},
+		"bytes on the disk":   {disk: 60<<20 + moreDisk + 1},
+		"mappings":            {mappings: 50 + moreMappings + 1},
+		"open sockets":        {open: map[string]int{"sockets": 2 + moreOpen + 1}},
+		"open pipes":          {open: map[string]int{"pipes": moreOpen + 1}},
+		"open " + dataFiles:   {files: 400, open: map[string]int{dataFiles: 400 + moreOpen + 1}},
+	} {
+		what := now.beyond(begin)
+		if len(what) > 1 || (len(what) == 1) != (want != "") || len(what) == 1 && !strings.HasPrefix(what[0], want+":") {
+			t.Errorf("beyond the margin of %q: %q", want, what)
+		}
+	}
 }
 
 // settle waits until the server holds no more than at the beginning, and returns what it holds.
