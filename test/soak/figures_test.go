@@ -29,8 +29,8 @@ const (
 	// moreResident is what Go keeps of memory that it has used, 64 MiB, and what the memory tables of
 	// the store take, three of 8 MiB.
 	moreResident = 88 << 20
-	// moreUsed is for caches that the customers fill: images, idle instances, code of functions.
-	moreUsed = 24 << 20
+	// moreUsed is for code and images of the functions of customers.
+	moreUsed = 4 << 20
 	// moreDisk is what the store has in logs and in tables that it has not merged yet.
 	moreDisk = 48 << 20
 	// moreMappings is for Go's own heap, which maps and unmaps its memory in pieces.
