@@ -114,7 +114,8 @@ GAMES  = 20
 FUZZES = 100000
 .PHONY: soak
 soak: ## Run all random tests at length, those of the sandbox SOAK times, of the store GAMES times as many, of package rapid with CHECKS checks, and fuzz tests with FUZZES inputs; takes hours.
-	$(MAKE) soak-restore soak-kill soak-wazero soak-hostile
+	$(MAKE) soak-restore soak-wazero soak-hostile
+	$(MAKE) soak-kill KILLS=1000
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
@@ -142,7 +143,7 @@ test-sandbox: build ## Run all tests of the sandbox, the guest and the corpus wi
 KILLS = 200
 .PHONY: soak-kill
 soak-kill: ## Kill the server KILLS times under load; nothing that was accepted may be lost.
-	$(GO) test -timeout 60m ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+	$(GO) test -timeout 0 ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
 
 SECONDS = 1800
 .PHONY: soak-hostile

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -134,26 +133,27 @@ func TestHostilePeers(t *testing.T) {
 	server.Must(t, "GET", "/healthz", "")
 	open := server.Descriptors(t)
 	for name, peer := range hostilePeers {
-		for _, path := range []string{"/v1/sync/functions/fetch/rpc/", "/v1/functions/fetch/rpc/"} {
-			args := fmt.Sprintf(`{"port":%d}`, ports[name])
-			r, err := server.Do(t.Context(), "POST", path, args)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			code, output := r.Code(), string(r.Body)
-			if path != "/v1/sync/functions/fetch/rpc/" {
-				x := server.WaitEnd(t, process.Decode[string](t, r))
-				if output = string(x.Output); x.Error != nil {
-					code = x.Error.Code
-				}
-			}
+		check := func(how, code, output string) {
 			if !slices.Contains(peer.codes, code) || code == "" && output != `"ok"` || code != "" && strings.Contains(output, "evil") {
-				t.Errorf("%s, %s: ended with %q: %.500s", name, path, code, output)
-			}
-			if r := neighbour.Must(t, "POST", fmt.Sprintf(runPath, "echo"), `{"n":3}`); r.Status != http.StatusOK || string(r.Body) != `{"n":3,"square":9}` {
-				t.Errorf("%s: the neighbour gets %d %s", name, r.Status, r.Body)
+				t.Errorf("%s, %s: ended with %q: %.500s", name, how, code, output)
 			}
 		}
+		args := fmt.Sprintf(`{"port":%d}`, ports[name])
+		id := server.Submit(t, "fetch", args)
+		r, err := server.Do(t.Context(), "POST", fmt.Sprintf(runPath, "fetch"), args)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		check("with a caller", r.Code(), string(r.Body))
+		if r := neighbour.Must(t, "POST", fmt.Sprintf(runPath, "echo"), `{"n":3}`); string(r.Body) != `{"n":3,"square":9}` {
+			t.Errorf("%s: the neighbour gets %s", name, r.Body)
+		}
+		x := server.WaitEnd(t, id)
+		code := ""
+		if x.Error != nil {
+			code = x.Error.Code
+		}
+		check("in the background", code, string(x.Output))
 	}
 	neighbour.Close()
 	process.Until(t, "all connections are closed", func() bool { return server.Descriptors(t) <= open+1 })

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/faaspot/faaspot/test/attack"
@@ -28,8 +29,8 @@ const (
 	// moreResident is what Go keeps of memory that it has used, 64 MiB, and what the memory tables of
 	// the store take, three of 8 MiB.
 	moreResident = 88 << 20
-	// moreUsed is for caches that the customers fill: images, idle instances, code of functions.
-	moreUsed = 24 << 20
+	// moreUsed is for code and images of the functions of customers.
+	moreUsed = 4 << 20
 	// moreDisk is what the store has in logs and in tables that it has not merged yet.
 	moreDisk = 48 << 20
 	// moreMappings is for Go's own heap, which maps and unmaps its memory in pieces.
@@ -76,6 +77,26 @@ func (f figures) beyond(begin figures) (what []string) {
 		check("open "+kind, int64(n), int64(before), moreOpen)
 	}
 	return what
+}
+
+// What is beyond its margin is found, for each figure, and nothing else.
+func TestFiguresBeyondTheirMargins(t *testing.T) {
+	begin := figures{100 << 20, 1 << 20, 60 << 20, 40, 50, map[string]int{dataFiles: 40, "sockets": 2}}
+	for want, now := range map[string]figures{
+		"":                    {100<<20 + moreResident, 1<<20 + moreUsed, 60<<20 + moreDisk, 400, 50 + moreMappings, map[string]int{dataFiles: 400 + moreOpen, "sockets": 2 + moreOpen, "pipes": moreOpen}},
+		"resident bytes":      {resident: 100<<20 + moreResident + 1},
+		"bytes of the budget": {used: 1<<20 + moreUsed + 1},
+		"bytes on the disk":   {disk: 60<<20 + moreDisk + 1},
+		"mappings":            {mappings: 50 + moreMappings + 1},
+		"open sockets":        {open: map[string]int{"sockets": 2 + moreOpen + 1}},
+		"open pipes":          {open: map[string]int{"pipes": moreOpen + 1}},
+		"open " + dataFiles:   {files: 400, open: map[string]int{dataFiles: 400 + moreOpen + 1}},
+	} {
+		what := now.beyond(begin)
+		if len(what) > 1 || (len(what) == 1) != (want != "") || len(what) == 1 && !strings.HasPrefix(what[0], want+":") {
+			t.Errorf("beyond the margin of %q: %q", want, what)
+		}
+	}
 }
 
 // settle waits until the server holds no more than at the beginning, and returns what it holds.

@@ -88,7 +88,7 @@ func (f *foe) send(ctx context.Context, method, path, body string, headers ...st
 	r, err = f.client.Do(ctx, method, path, body, headers...)
 	switch {
 	case err != nil:
-		return process.Reply{}, nil //nolint:nilerr // a lost answer is no fault
+		return process.Reply{}, nil // a lost answer is no fault
 	case r.Status == http.StatusInternalServerError && (r.Code() == "" || r.Code() == "internal"):
 		return r, fmt.Errorf("%s %.200s: %d %.500s", method, path, r.Status, r.Body)
 	case (r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable) && r.Header.Get("Retry-After") == "":
@@ -121,32 +121,47 @@ func (f *foe) submit(ctx context.Context, name string, args []string) (ids []str
 	return ids, err
 }
 
-// programs runs some hostile programs, with and without a caller that waits.
+// programs runs some hostile programs at once, with and without a caller that waits.
 func (f *foe) programs(ctx context.Context) error {
-	for ctx.Err() == nil {
-		p := programs[f.rng.IntN(len(programs))]
-		if ok, err := f.deploy(ctx, "program", p.code, "memory", 64, "timeout", 0.5); !ok {
-			return err
-		}
-		args := fmt.Sprintf(`{"seed":%d}`, f.rng.IntN(1_000_000))
-		ids, err := f.submit(ctx, "program", []string{args, args})
-		if err != nil {
-			return err
-		}
-		r, err := f.send(ctx, "POST", "/v1/sync/functions/program/rpc/", args)
-		if err == nil && r.Status == http.StatusOK && p.fails {
-			err = fmt.Errorf("it succeeds with %s: %.200s", args, r.Body)
-		}
-		for _, id := range ids {
-			if err == nil {
-				_, err = f.send(ctx, "GET", "/v1/executions/"+id+"?wait=2", "")
+	const atOnce = 4
+	failures := make([]error, atOnce)
+	var all sync.WaitGroup
+	for i := range failures {
+		rng := rand.New(rand.NewPCG(f.rng.Uint64(), 0))
+		all.Go(func() {
+			for ctx.Err() == nil && failures[i] == nil {
+				failures[i] = f.program(ctx, fmt.Sprint("program-", i), rng)
 			}
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		f.happened("runs of hostile programs")
+		})
 	}
+	all.Wait()
+	return errors.Join(failures...)
+}
+
+// program runs one hostile program.
+func (f *foe) program(ctx context.Context, name string, rng *rand.Rand) error {
+	p := programs[rng.IntN(len(programs))]
+	if ok, err := f.deploy(ctx, name, p.code, "memory", 64, "timeout", 0.5); !ok {
+		return err
+	}
+	args := fmt.Sprintf(`{"seed":%d}`, rng.IntN(1_000_000))
+	ids, err := f.submit(ctx, name, []string{args, args})
+	if err != nil {
+		return err
+	}
+	r, err := f.send(ctx, "POST", "/v1/sync/functions/"+name+"/rpc/", args)
+	if err == nil && r.Status == http.StatusOK && p.fails {
+		err = fmt.Errorf("it succeeds with %s: %.200s", args, r.Body)
+	}
+	for _, id := range ids {
+		if err == nil {
+			_, err = f.send(ctx, "GET", "/v1/executions/"+id+"?wait=2", "")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	f.happened("hostile programs that were run")
 	return nil
 }
 
