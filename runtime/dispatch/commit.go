@@ -126,7 +126,7 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 		d.plan.drop(a)
 		if x := &results[i].Execution; results[i].Err == nil && x.State == runtime.StateQueued && !d.plan.closing {
 			r := d.QueuedRun(a.run.Origin, x)
-			r.busySince = a.busySince
+			r.busySince, r.crashes = a.busySince, a.run.crashes
 			d.plan.put(r)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -16,6 +17,7 @@ var errEnded = errors.New("the connection between server and worker has ended")
 // conn carries calls between a server and a worker, in both directions. Its methods may be called
 // concurrently, those that set it up only before serve.
 type conn struct {
+	socket   *net.UnixConn
 	in       *reader
 	out      *writer
 	crew     crew
@@ -30,6 +32,7 @@ type conn struct {
 	last     uint64                        // id of the latest call
 	calls    map[uint64]*pendingCall       // that wait for their reply
 	requests map[uint64]context.CancelFunc // calls of the peer that are served
+	early    []uint64                      // calls that were cancelled and are not served, the last maxEarly
 	ended    bool
 	cause    error // of the end
 }
@@ -69,9 +72,9 @@ func newConn(socket *net.UnixConn, trusted bool) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{in: newReader(socket, trusted), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
+	c := &conn{socket: socket, in: newFDReader(socket), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
 	if !trusted {
-		c.limit, c.most = maxRequest, maxRequests
+		c.in, c.limit, c.most = newReader(socket), maxRequest, maxRequests
 	}
 	return c, nil
 }
@@ -111,6 +114,17 @@ func (c *conn) begin(p *pendingCall) (id uint64, err error) {
 	}
 	c.last++
 	c.calls[c.last] = p
+	return c.last, nil
+}
+
+// newID returns an id for a call that comes through a lane.
+func (c *conn) newID() (id uint64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return 0, errEnded
+	}
+	c.last++
 	return c.last, nil
 }
 
@@ -173,7 +187,7 @@ func (c *conn) abort(cause error) {
 		c.cause = cause
 	}
 	c.mu.Unlock()
-	c.in.conn.Close()
+	c.socket.Close()
 }
 
 // serveFrame reads a frame and handles it.
@@ -228,12 +242,39 @@ func (c *conn) takeReply(h header) error {
 	return err
 }
 
+// maxEarly bounds the cancellations that are remembered of calls that come later, through a lane.
+const maxEarly = 64
+
 // cancel ends the context of a call of the peer, unless it has been served.
 func (c *conn) cancel(id uint64) {
 	c.mu.Lock()
 	cancel := c.requests[id]
+	if cancel == nil {
+		if len(c.early) == maxEarly {
+			c.early = c.early[1:]
+		}
+		c.early = append(c.early, id)
+	}
 	c.mu.Unlock()
 	if cancel != nil {
+		cancel()
+	}
+}
+
+// serving returns the context of a call that comes through a lane. The caller must call done.
+func (c *conn) serving(id uint64) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.mu.Lock()
+	if i := slices.Index(c.early, id); i >= 0 || c.ended {
+		cancel()
+		c.early = slices.Delete(c.early, max(i, 0), i+1)
+	}
+	c.requests[id] = cancel
+	c.mu.Unlock()
+	return ctx, func() {
+		c.mu.Lock()
+		delete(c.requests, id)
+		c.mu.Unlock()
 		cancel()
 	}
 }

@@ -53,12 +53,12 @@ func TestHostileWorkerIsKilled(t *testing.T) {
 	idOf := func(r *request) []byte { return wire.AppendUint(nil, r.id) }
 	for name, onRun := range map[string]func(c *conn, r *request) ([]byte, error){
 		"garbage": func(c *conn, _ *request) ([]byte, error) {
-			_, err := c.in.conn.Write(bytes.Repeat([]byte{0xa5}, 1<<16))
+			_, err := c.socket.Write(bytes.Repeat([]byte{0xa5}, 1<<16))
 			return succeeded, err
 		},
 		"a huge frame": func(c *conn, r *request) ([]byte, error) {
 			h := header{kind: kindLogs}
-			_, err := c.in.conn.Write(append(binary.LittleEndian.AppendUint32(nil, 1<<31), h.append(nil)[4:]...))
+			_, err := c.socket.Write(append(binary.LittleEndian.AppendUint32(nil, 1<<31), h.append(nil)[4:]...))
 			return succeeded, err
 		},
 		"a large call": func(c *conn, _ *request) ([]byte, error) {
@@ -197,7 +197,7 @@ func TestServerTakesNoDescriptors(t *testing.T) {
 			h := header{kind: kindLend}
 			payload := append(wire.AppendUint(nil, r.id+77), 1)
 			h.size = len(payload)
-			if _, _, err := c.in.conn.WriteMsgUnix(append(h.append(nil), payload...), unix.UnixRights(0, 1, 2), nil); err != nil {
+			if _, _, err := c.socket.WriteMsgUnix(append(h.append(nil), payload...), unix.UnixRights(0, 1, 2), nil); err != nil {
 				return nil, err
 			}
 		}
@@ -258,7 +258,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(append(h.append(nil), succeeded...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
-			_, _ = c.in.conn.Write(data)
+			_, _ = c.socket.Write(data)
 			return succeeded, nil
 		})}
 		pool := poolOf(t, s, Options{})

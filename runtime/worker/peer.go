@@ -27,6 +27,7 @@ type peer struct {
 	conn     *conn
 	process  Process
 	programs programs
+	lanes    lanes
 	lease    lease
 	lent     *lent
 	gone     chan struct{} // closed when the connection has ended
@@ -63,7 +64,12 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	p.accounts.processes.Add(processBytes)
 	p.processes.Go(w.serve)
 	go w.watch()
-	if _, _, err := c.call(ctx, kindHello, hello(p)); err != nil {
+	ends, err := w.lanes.open()
+	if err == nil {
+		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+	}
+	closeFDs(ends)
+	if err != nil {
 		w.stop()
 		return nil, fmt.Errorf("the worker does not start: %w", err)
 	}
@@ -95,6 +101,7 @@ func (w *peer) handle() {
 // serve serves the connection until the worker has ended, and then gives back what it had.
 func (w *peer) serve() {
 	cause := w.conn.serve()
+	w.lanes.close()
 	killed := w.process.Kill()
 	close(w.gone)
 	w.host.ended(w, cause)

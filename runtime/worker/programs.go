@@ -42,6 +42,7 @@ type program struct {
 	context []byte // nil: it does not know it
 	bytes   int64
 	uses    int
+	settled bool // the worker has served a call with this context: it knows it
 	retired bool // it is forgotten after its last use
 	element *list.Element
 }
@@ -60,7 +61,7 @@ func (s *programs) use(p *runtime.Program, context []byte) *program {
 		b := wire.AppendUint(nil, known.number)
 		s.conn.send(kindContext, append(b, context...))
 		s.resize(known, int64(len(context)-len(known.context)))
-		known.context = context
+		known.context, known.settled = context, false
 	}
 	known.uses++
 	s.order.MoveToFront(known.element)
@@ -77,6 +78,20 @@ func (s *programs) use(p *runtime.Program, context []byte) *program {
 // same reports whether two contexts are equal, which they usually are because they are the same.
 func same(a, b []byte) bool {
 	return len(a) == len(b) && (len(a) == 0 && a != nil || len(a) > 0 && &a[0] == &b[0] || a != nil && bytes.Equal(a, b))
+}
+
+// settles reports whether the worker knows a program with its context, whatever way a run takes.
+func (s *programs) settles(p *program) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.settled
+}
+
+// settle notes that the worker has served a run of a program with a context.
+func (s *programs) settle(p *program, context []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.settled = p.settled || same(p.context, context)
 }
 
 func (s *programs) release(p *program) {

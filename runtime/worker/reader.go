@@ -15,26 +15,27 @@ const readBuffer = 64 * runtime.KiB
 
 // reader reads frames from a connection. It is not safe for concurrent use.
 type reader struct {
+	from io.Reader // nil: conn, with descriptors
 	conn *net.UnixConn
 	fds  []int  // descriptors that have arrived, before or with the first byte of their frame
-	oob  []byte // for control messages; nil: no descriptors are accepted, and the system drops those that are sent
+	oob  []byte // for control messages; without it, the system drops descriptors that are sent
 	buf  []byte
-	from int // buf[from:to] has been read from the connection and not been used
+	at   int // buf[at:to] has been read from the connection and not been used
 	to   int
 }
 
-func newReader(conn *net.UnixConn, receivesFDs bool) *reader {
-	r := &reader{conn: conn, buf: make([]byte, readBuffer)}
-	if receivesFDs {
-		r.oob = make([]byte, unix.CmsgSpace(4*maxFDs)*2)
-	}
-	return r
+// newReader returns a reader that accepts no descriptors.
+func newReader(from io.Reader) *reader { return &reader{from: from, buf: make([]byte, readBuffer)} }
+
+// newFDReader returns a reader that accepts descriptors.
+func newFDReader(conn *net.UnixConn) *reader {
+	return &reader{conn: conn, buf: make([]byte, readBuffer), oob: make([]byte, 2*unix.CmsgSpace(4*maxFDs))}
 }
 
 // read reads what there is, at least one byte.
 func (r *reader) read(b []byte) (n int, err error) {
-	if r.oob == nil {
-		return r.conn.Read(b)
+	if r.from != nil {
+		return r.from.Read(b)
 	}
 	n, oobn, flags, _, err := r.conn.ReadMsgUnix(b, r.oob)
 	if err != nil {
@@ -67,27 +68,27 @@ func (r *reader) keepFDs(control []byte) error {
 
 // next reads the header of the next frame. The caller must then call payload.
 func (r *reader) next() (header, error) {
-	for r.to-r.from < headerBytes {
-		if r.from > 0 && len(r.buf)-r.from < headerBytes {
-			r.to = copy(r.buf, r.buf[r.from:r.to])
-			r.from = 0
-		} else if r.from == r.to {
-			r.from, r.to = 0, 0
+	for r.to-r.at < headerBytes {
+		if r.at > 0 && len(r.buf)-r.at < headerBytes {
+			r.to = copy(r.buf, r.buf[r.at:r.to])
+			r.at = 0
+		} else if r.at == r.to {
+			r.at, r.to = 0, 0
 		}
 		n, err := r.read(r.buf[r.to:])
 		if err != nil {
-			if r.to > r.from && errors.Is(err, io.EOF) {
+			if r.to > r.at && errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return header{}, err
 		}
 		r.to += n
 	}
-	h, err := parseHeader(r.buf[r.from:])
+	h, err := parseHeader(r.buf[r.at:])
 	if err == nil && h.fds > len(r.fds) {
 		err = errors.New("a frame without its descriptors")
 	}
-	r.from += headerBytes
+	r.at += headerBytes
 	return h, err
 }
 
@@ -97,9 +98,9 @@ func (r *reader) payload(h header, own bool) (payload []byte, fds []int, err err
 	if h.fds > 0 {
 		fds, r.fds = r.fds[:h.fds:h.fds], append([]int(nil), r.fds[h.fds:]...)
 	}
-	if h.size <= r.to-r.from && !own {
-		payload = r.buf[r.from : r.from+h.size]
-		r.from += h.size
+	if h.size <= r.to-r.at && !own {
+		payload = r.buf[r.at : r.at+h.size]
+		r.at += h.size
 		return payload, fds, nil
 	}
 	if h.size == 0 {
@@ -107,8 +108,8 @@ func (r *reader) payload(h header, own bool) (payload []byte, fds []int, err err
 	}
 	// Memory is taken as the bytes arrive, not as the header says.
 	payload = make([]byte, min(h.size, runtime.MiB))
-	n := copy(payload, r.buf[r.from:min(r.to, r.from+h.size)])
-	r.from += n
+	n := copy(payload, r.buf[r.at:min(r.to, r.at+h.size)])
+	r.at += n
 	for n < h.size {
 		if n == len(payload) {
 			grown := make([]byte, min(h.size, 4*len(payload)))

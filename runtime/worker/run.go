@@ -64,32 +64,64 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	limits = limits.WithDefaults()
 	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
 	r.settled.L = &r.mu
-	call := &pendingCall{kind: kindRun, limit: runtime.MaxResult + r.output + 4*maxText, done: make(chan struct{}, 1)}
-	id, err := w.conn.begin(call)
-	if err != nil {
-		return runtime.Outcome{}, unavailable(err)
-	}
-	w.mu.Lock()
-	w.runs[id] = r
-	w.mu.Unlock()
-	w.lent.begin(&c.Program, id, c.Network)
-	program := w.programs.use(&c.Program, c.Context)
-	buffer := buffers.Get().(*[]byte)
-	*buffer = appendRun((*buffer)[:0], program.number, c)
-	reply, _, err := w.conn.await(ctx, call, id, *buffer, c.Args)
-	if cap(*buffer) <= copied {
-		buffers.Put(buffer)
-	}
-	w.programs.release(program)
-	w.mu.Lock()
-	delete(w.runs, id)
-	w.mu.Unlock()
-	w.lent.end(&c.Program, id, c.Network)
+	reply, err := w.send(ctx, r, c)
 	r.end()
 	if errors.Is(err, errEnded) {
 		return runtime.Outcome{}, w.lost(c.Program.FunctionID)
 	}
 	return w.outcome(r, reply, err)
+}
+
+// send sends a run to the worker and returns the reply.
+func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []byte, err error) {
+	program := w.programs.use(&c.Program, c.Context)
+	defer w.programs.release(program)
+	buffer := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= copied {
+			buffers.Put(buffer)
+		}
+	}()
+	*buffer = appendRun((*buffer)[:0], program.number, c)
+	limit := runtime.MaxResult + r.output + 4*maxText
+	// Output that is sent meanwhile must not come after the outcome.
+	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+		if l := w.lanes.take(); l != nil {
+			id, err := w.conn.newID()
+			if err != nil {
+				return nil, err
+			}
+			w.add(id, r, c)
+			defer w.remove(id, c)
+			return w.runIn(ctx, l, id, limit, *buffer, c.Args)
+		}
+	}
+	call := &pendingCall{kind: kindRun, limit: limit, done: make(chan struct{}, 1)}
+	id, err := w.conn.begin(call)
+	if err != nil {
+		return nil, err
+	}
+	w.add(id, r, c)
+	defer w.remove(id, c)
+	reply, _, err = w.conn.await(ctx, call, id, *buffer, c.Args)
+	if err == nil {
+		w.programs.settle(program, c.Context)
+	}
+	return reply, err
+}
+
+func (w *peer) add(id uint64, r *run, c *runtime.RunCall) {
+	w.mu.Lock()
+	w.runs[id] = r
+	w.mu.Unlock()
+	w.lent.begin(&c.Program, id, c.Network)
+}
+
+func (w *peer) remove(id uint64, c *runtime.RunCall) {
+	w.mu.Lock()
+	delete(w.runs, id)
+	w.mu.Unlock()
+	w.lent.end(&c.Program, id, c.Network)
 }
 
 // buffers are for the parts of runs that writers copy.

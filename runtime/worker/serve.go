@@ -37,6 +37,7 @@ type worker struct {
 	o       ServeOptions
 	conn    *conn
 	leaser  leaser
+	lanes   []*lane
 	box     *sandbox.Sandbox   // nil until hello
 	runs    *memory.Account    // Go's heap that runs use; their reservations cover it
 	code    *memory.Account    // programs
@@ -74,6 +75,9 @@ func ended(err error) error {
 
 // close ends what runs beside the calls, and the sandbox.
 func (w *worker) close() error {
+	for _, l := range w.lanes {
+		l.shutdown()
+	}
 	if w.box == nil {
 		return nil
 	}
@@ -85,8 +89,8 @@ func (w *worker) close() error {
 // handle sets what serves the frames of the server.
 func (w *worker) handle() {
 	c := w.conn
-	c.handle(kindHello, func(ctx context.Context, payload []byte, _ []int) ([]byte, []int, error) {
-		return nil, nil, w.start(ctx, payload)
+	c.handle(kindHello, func(ctx context.Context, payload []byte, fds []int) ([]byte, []int, error) {
+		return nil, nil, w.start(ctx, payload, fds)
 	})
 	c.handle(kindPing, func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil })
 	c.handle(kindShrink, func(_ context.Context, payload []byte, _ []int) ([]byte, []int, error) {
@@ -110,7 +114,14 @@ func (w *worker) handle() {
 }
 
 // start opens the sandbox and confines the process.
-func (w *worker) start(ctx context.Context, hello []byte) error {
+func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
+	for _, fd := range ends {
+		l, err := newLane(fd)
+		if err != nil {
+			return err
+		}
+		w.lanes = append(w.lanes, l)
+	}
 	d := wire.Decode(hello)
 	total := d.Size()
 	if err := d.Err(); err != nil {
@@ -137,6 +148,9 @@ func (w *worker) start(ctx context.Context, hello []byte) error {
 	ctx, w.govern = context.WithCancel(context.Background())
 	w.working.Go(func() { w.leaser.run(ctx) })
 	w.working.Go(func() { budget.Govern(ctx) })
+	for _, l := range w.lanes {
+		w.working.Go(func() { w.conn.abort(w.serveLane(l)) })
+	}
 	w.leaser.lacks(leaseStep - budget.Withdrawable())
 	return nil
 }
