@@ -29,6 +29,7 @@ const (
 	kindMade                                  // a socket has connected; no reply
 	kindCount                                 // bytes of a socket in all
 	kindHangUp                                // a socket is closed; no reply
+	kindFlush                                 // the reply comes after all that was sent before has been handled
 )
 
 const (
@@ -46,6 +47,8 @@ const (
 type network struct {
 	conn *conn
 	run  uint64
+
+	noted atomic.Bool // something was sent that has no reply
 
 	mu     sync.Mutex
 	open   map[*socket]struct{}
@@ -213,10 +216,17 @@ func (n *network) hangUp(s *socket) {
 	n.mu.Lock()
 	delete(n.open, s)
 	n.mu.Unlock()
-	n.conn.send(kindHangUp, s.count(n.request()))
+	n.note(kindHangUp, s.count(n.request()))
 }
 
-// Close closes all sockets. The server has the use of the network.
+// note sends what has no reply.
+func (n *network) note(k kind, payload []byte) {
+	n.noted.Store(true)
+	n.conn.send(k, payload)
+}
+
+// Close closes all sockets, and returns when the server knows their use: the outcome of the run may come to
+// it over another connection.
 func (n *network) Close() []runtime.Egress {
 	n.mu.Lock()
 	n.closed = true
@@ -225,6 +235,9 @@ func (n *network) Close() []runtime.Egress {
 	n.mu.Unlock()
 	for s := range open {
 		_ = s.Close()
+	}
+	if n.noted.Load() {
+		_, _ = n.ask(context.Background(), kindFlush, n.request()) // an error: the server knows all that it needs
 	}
 	return nil
 }
@@ -306,7 +319,7 @@ func (s *socket) Connected() (bool, error) {
 		return false, nil
 	case events == unix.POLLOUT:
 		s.ended = true
-		s.network.conn.send(kindMade, wire.AppendUint(s.network.request(), s.id))
+		s.network.note(kindMade, wire.AppendUint(s.network.request(), s.id))
 	default: // The server knows the destination, and the error can be read once.
 		reply, err := s.network.ask(context.Background(), kindConnected, wire.AppendUint(s.network.request(), s.id))
 		d := wire.Decode(reply)
