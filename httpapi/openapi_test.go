@@ -191,7 +191,7 @@ func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	tr := startTour(t)
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/workers"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
 	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})

@@ -67,6 +67,8 @@ type Options struct {
 
 	// Memory is the budget for connections, bodies and answers. Nil: there is no bound.
 	Memory *memory.Budget
+	// Workers returns the worker processes in which runs happen. Nil: there are none.
+	Workers func() []runtime.WorkerStatus
 	// MaxConns bounds the open connections on which no token was accepted yet; those with an
 	// accepted token are bounded by memory only. Zero: 5,000.
 	MaxConns int

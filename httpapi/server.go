@@ -56,6 +56,7 @@ func New(o Options) (*Server, error) {
 		conns: newConnections(o.Memory, o.MaxConns), accounts: web.OpenAccounts(o.Memory),
 		spool: web.NewSpool(o.SpoolDir),
 	}
+	s.host.Workers = o.Workers
 	s.accounts.Short = s.conns.dropStalled
 	s.passwords, _ = o.Auth.(PasswordAuthenticator)
 	if o.Engine != nil {

@@ -13,6 +13,7 @@ type TenantUse struct {
 	requests, runs, queued atomic.Int64
 	closed                 atomic.Bool
 	waits                  atomic.Bool // a queued run waits for one that ends
+	ownWorker              atomic.Bool // see [TenantRecord]
 
 	began  time.Time
 	full   atomic.Int64 // nanoseconds since began at which the bucket of requests is full again
@@ -33,6 +34,12 @@ func (u *TenantUse) SetLimits(l TenantLimits) (waits bool) {
 	u.full.Store(0)
 	return u.waits.Swap(false)
 }
+
+// SetOwnWorker says whether further runs happen in a process that no other tenant shares.
+func (u *TenantUse) SetOwnWorker(own bool) { u.ownWorker.Store(own) }
+
+// OwnWorker reports what SetOwnWorker was called with.
+func (u *TenantUse) OwnWorker() bool { return u != nil && u.ownWorker.Load() }
 
 // Usage returns what is in progress, and the limits.
 func (u *TenantUse) Usage() TenantUsage {
@@ -237,6 +244,12 @@ func (l TenantLimits) Validate() error {
 // TenantLimitsChange is a change of the limits of a tenant. Nil: it stays.
 type TenantLimitsChange struct {
 	RequestsPerSecond, RequestBurst, Runs, Queued *int
+}
+
+// TenantChange is a change of a tenant. Nil: it stays.
+type TenantChange struct {
+	Limits    TenantLimitsChange
+	OwnWorker *bool
 }
 
 // Of returns changed limits.

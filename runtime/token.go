@@ -30,6 +30,9 @@ type TenantRecord struct {
 	// Deleting reports that the tenant and all that it owns are being deleted. It has no tokens.
 	Deleting bool
 	Limits   TenantLimits // of this tenant alone
+	// OwnWorker says that the tenant's runs happen in a process that no other tenant shares, on a
+	// server with worker processes.
+	OwnWorker bool
 }
 
 // Token is a credential of a tenant, or of the server. The secret itself is not stored. A token has

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -33,6 +34,8 @@ var serveEnv = map[string]string{
 	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
 	"egress-ceiling":           "FAASPOT_EGRESS_CEILING",
 	"egress-proxy":             "FAASPOT_EGRESS_PROXY",
+	"workers":                  "FAASPOT_WORKERS",
+	"own-workers":              "FAASPOT_OWN_WORKERS",
 	"tenant-requests":          "FAASPOT_TENANT_REQUESTS",
 	"tenant-request-burst":     "FAASPOT_TENANT_REQUEST_BURST",
 	"tenant-runs":              "FAASPOT_TENANT_RUNS",
@@ -72,6 +75,10 @@ as the kernel allows: it uses no files but its data folder and a few of the syst
 executes no programs, and writes no core dumps. --unconfined keeps all rights, for
 debuggers and profilers.
 
+With --workers N, functions run in N further processes, which have no files, no network
+and no secrets but those of the functions that they run. If one crashes, its runs lose one
+attempt, and the server starts it again.
+
 All flags except --demo, --address-file and --reset-admin-token can also be set by
 variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
 FAASPOT_SECRETS_FILE,
@@ -79,9 +86,9 @@ FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
 FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
-FAASPOT_EGRESS_PROXY, FAASPOT_TENANT_REQUESTS, FAASPOT_TENANT_REQUEST_BURST,
-FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG,
-FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
+FAASPOT_EGRESS_PROXY, FAASPOT_WORKERS, FAASPOT_OWN_WORKERS, FAASPOT_TENANT_REQUESTS,
+FAASPOT_TENANT_REQUEST_BURST, FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED,
+FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --demo`,
@@ -99,6 +106,10 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			}
 			if o.RetentionCount < 1 {
 				return clierror.Usagef("give a number from 1 on", "the --retention-count %d is not positive", o.RetentionCount)
+			}
+			if n := max(o.Workers, o.OwnWorkers); n > server.MaxWorkers || min(o.Workers, o.OwnWorkers) < 0 {
+				return clierror.Usagef(fmt.Sprintf("give numbers from 0 to %d", server.MaxWorkers),
+					"the --workers %d or the --own-workers %d are out of bounds", o.Workers, o.OwnWorkers)
 			}
 			if err := o.TenantLimits.Validate(); err != nil {
 				return err
@@ -125,6 +136,8 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks, and functions that allow it, may reach, besides the public internet")
 	f.StringSliceVar(&o.EgressCeiling, "egress-ceiling", nil, "`RULE` beyond which no function may reach anything, such as *.example.com:443; none: functions reach nothing (default what they allow)")
 	f.StringVar(&o.EgressProxy, "egress-proxy", "", "`URL` of a proxy, http or socks5, through which functions connect to the public internet (default none)")
+	f.IntVar(&o.Workers, "workers", 0, "run functions in `N` processes that hold no data and no secrets but those of the functions that they run; 0: in the server")
+	f.IntVar(&o.OwnWorkers, "own-workers", server.DefaultOwnWorkers, "with --workers: at most `N` tenants may have a worker of their own, see \"fas tenants update\"")
 	f.IntVar(&o.TenantLimits.RequestsPerSecond, "tenant-requests", 0, "let each tenant send at most `N` requests per second, unless it has a limit of its own (default without a limit)")
 	f.IntVar(&o.TenantLimits.RequestBurst, "tenant-request-burst", 0, "`N` requests of a tenant that may arrive at once (default as many as per second)")
 	f.IntVar(&o.TenantLimits.Runs, "tenant-runs", 0, "let each tenant have at most `N` runs at once, unless it has a limit of its own (default without a limit)")

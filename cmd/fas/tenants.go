@@ -12,7 +12,8 @@ import (
 
 // tenantFields are the fields that --json of tenants promises.
 const tenantFields = `  name, state (active or deleting), created (RFC 3339; null for default),
-  limits (requests_per_second, request_burst, runs, queued; null: the server's)`
+  limits (requests_per_second, request_burst, runs, queued; null: the server's),
+  own_worker (whether its functions run in a process that no other tenant shares)`
 
 func newTenants(a *app) *cobra.Command {
 	cmd := &cobra.Command{

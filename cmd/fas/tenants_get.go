@@ -8,6 +8,14 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
+// workerText says where the runs of a tenant happen, on a server with workers.
+func workerText(own bool) string {
+	if own {
+		return "its own"
+	}
+	return "shared"
+}
+
 func newTenantsGet(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -33,8 +41,8 @@ With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(t)
 			}
-			_, err = fmt.Fprintf(a.Out, "name:    %s\nstate:   %s\ncreated: %s\nlimits:  %s\n", ui.OneLine(t.Name), ui.OneLine(string(t.State)),
-				ui.Timestamp(t.Created.Time, ui.IsTerminal(a.Out)), limitsText(t.Limits))
+			_, err = fmt.Fprintf(a.Out, "name:    %s\nstate:   %s\ncreated: %s\nlimits:  %s\nworker:  %s\n", ui.OneLine(t.Name), ui.OneLine(string(t.State)),
+				ui.Timestamp(t.Created.Time, ui.IsTerminal(a.Out)), limitsText(t.Limits), workerText(t.OwnWorker))
 			return err
 		},
 	}

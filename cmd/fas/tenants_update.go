@@ -9,20 +9,24 @@ import (
 )
 
 func newTenantsUpdate(a *app) *cobra.Command {
-	var asJSON bool
+	var asJSON, ownWorker bool
 	limits := map[string]*int{"requests_per_second": new(int), "request_burst": new(int), "runs": new(int), "queued": new(int)}
 	flags := map[string]string{"requests_per_second": "requests-per-second", "request_burst": "request-burst", "runs": "runs", "queued": "queued"}
 	cmd := &cobra.Command{
-		Use:   "update NAME [--requests-per-second N] [--request-burst N] [--runs N] [--queued N] [--json]",
-		Short: "Change the limits of a tenant",
+		Use:   "update NAME [--requests-per-second N] [--request-burst N] [--runs N] [--queued N] [--own-worker[=false]] [--json]",
+		Short: "Change the limits of a tenant, and where its functions run",
 		Long: `Change the limits of a tenant, at once. What is beyond a new limit continues. A limit of 0
 is the server's, see the flags --tenant-... of "fas serve"; other limits stay.
+
+With --own-worker further runs of the tenant happen in a process that no other tenant
+shares, on a server with --workers.
 
 Prints the name. With --json the output is an object with the fields
 
 ` + tenantFields,
 		Example: `  fas tenants update acme --requests-per-second 100 --runs 20
-  fas tenants update acme --runs 0`,
+  fas tenants update acme --runs 0
+  fas tenants update acme --own-worker`,
 		Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := wire.UpdateTenantRequest{Limits: make(map[string]*int)}
@@ -37,8 +41,11 @@ Prints the name. With --json the output is an object with the fields
 					r.Limits[name] = n
 				}
 			}
-			if len(r.Limits) == 0 {
-				return clierror.Usagef("give a limit, such as --runs 20", "there is nothing to change")
+			if cmd.Flags().Changed("own-worker") {
+				r.OwnWorker = &ownWorker
+			}
+			if len(r.Limits) == 0 && r.OwnWorker == nil {
+				return clierror.Usagef("give a limit, such as --runs 20, or --own-worker", "there is nothing to change")
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -57,6 +64,7 @@ Prints the name. With --json the output is an object with the fields
 	f.IntVar(limits["request_burst"], "request-burst", 0, "`N` requests that may arrive at once; 0: as many as per second")
 	f.IntVar(limits["runs"], "runs", 0, "`N` runs at once, those included that wait for memory")
 	f.IntVar(limits["queued"], "queued", 0, "`N` executions that wait in the background")
+	f.BoolVar(&ownWorker, "own-worker", false, "run its functions in a process that no other tenant shares")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -89,7 +90,8 @@ func resultsRow(name string, size, runs int, lines bool) comparison {
 func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fasbench compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	base := flags.String("base", "", "`REVISION` to compare the working tree with")
+	base := flags.String("base", "", "`REVISION` to compare the working tree with; without it, -workers must be set")
+	workers := flags.Int("workers", 0, "run functions of the working tree's server in `N` worker processes; without -base, compare with the same server without workers")
 	rounds := flags.Int("rounds", defaultRounds, "`NUMBER` of rounds; each restarts both servers")
 	only := flags.String("only", "", "comma-separated `ROWS` to measure, such as \"bulk runs,deployments\"; all if it is empty")
 	if err := flags.Parse(args); err != nil {
@@ -102,8 +104,8 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	case flags.NArg() > 0:
 		fmt.Fprintf(stderr, "fasbench: unexpected argument %q\n", flags.Arg(0))
 		return 2
-	case *base == "":
-		fmt.Fprintln(stderr, "fasbench: set the revision to compare with: -base REVISION")
+	case *workers < 0 || *base == "" && *workers == 0:
+		fmt.Fprintln(stderr, "fasbench: set the revision to compare with, -base REVISION, or a number of worker processes, -workers N")
 		return 2
 	case *rounds < minRounds:
 		fmt.Fprintf(stderr, "fasbench: -rounds must be at least %d\n", minRounds)
@@ -121,6 +123,9 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	}
 	defer c.close()
 	c.rows = rows
+	if *workers > 0 {
+		c.flags = []string{"--workers", strconv.Itoa(*workers)}
+	}
 	for round := range *rounds {
 		c.change.say("round %d of %d", round+1, *rounds)
 		limited, cancel := context.WithTimeout(ctx, roundLimit)
@@ -158,15 +163,16 @@ func chosenRows(names string) ([]comparison, error) {
 type comparer struct {
 	base, change *lab
 	rows         []comparison
-	revision     string                        // of the base, as Git describes it
+	flags        []string                      // of the change's servers
+	against      string                        // what the base is, for people
 	repository   string                        // folder of the working tree
-	worktree     string                        // folder of the base's source tree
+	worktree     string                        // folder of the base's source tree; empty: it is the working tree
 	samples      [2]map[string][]time.Duration // of the base and the change: CPU time per run, by row
 	problems     map[string]error              // by row; nil if the row could be measured so far
 	failed       bool                          // the working tree could not be measured
 }
 
-// newComparer checks the base revision out and builds both servers.
+// newComparer checks the base revision out, if there is one, and builds both servers.
 func newComparer(ctx context.Context, revision string, stderr io.Writer) (_ *comparer, err error) {
 	c := &comparer{problems: map[string]error{}}
 	for i := range c.samples {
@@ -180,29 +186,41 @@ func newComparer(ctx context.Context, revision string, stderr io.Writer) (_ *com
 	if c.repository, err = findRepository(ctx); err != nil {
 		return nil, err
 	}
-	commit, err := output(ctx, c.repository, "git", "rev-parse", "--verify", "--end-of-options", revision+"^{commit}")
-	if err != nil {
-		return nil, err
-	}
-	c.revision = strings.TrimSpace(string(commit))
-	cache := filepath.Join(c.repository, ".cache")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return nil, err
-	}
-	if c.worktree, err = os.MkdirTemp(cache, "base-"); err != nil {
-		return nil, err
-	}
-	if _, err := output(ctx, c.repository, "git", "worktree", "add", "--detach", c.worktree, c.revision); err != nil {
-		return nil, err
-	}
 	if c.change, err = openLab(ctx, c.repository, false, stderr); err != nil {
 		return nil, fmt.Errorf("building the working tree: %w", err)
 	}
-	c.change.say("building %.12s", c.revision)
-	if c.base, err = openLab(ctx, c.worktree, false, stderr); err != nil {
-		return nil, fmt.Errorf("building %s: %w", revision, err)
+	from := c.repository
+	c.against = "itself without worker processes"
+	if revision != "" {
+		if err := c.checkOut(ctx, revision); err != nil {
+			return nil, err
+		}
+		from = c.worktree
+	}
+	c.change.say("building %s", c.against)
+	if c.base, err = openLab(ctx, from, false, stderr); err != nil {
+		return nil, fmt.Errorf("building %s: %w", c.against, err)
 	}
 	return c, nil
+}
+
+// checkOut checks the base revision out, and says which it is.
+func (c *comparer) checkOut(ctx context.Context, revision string) error {
+	commit, err := output(ctx, c.repository, "git", "rev-parse", "--verify", "--end-of-options", revision+"^{commit}")
+	if err != nil {
+		return err
+	}
+	full := strings.TrimSpace(string(commit))
+	c.against = fmt.Sprintf("%.12s", full)
+	cache := filepath.Join(c.repository, ".cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	if c.worktree, err = os.MkdirTemp(cache, "base-"); err != nil {
+		return err
+	}
+	_, err = output(ctx, c.repository, "git", "worktree", "add", "--detach", c.worktree, full)
+	return err
 }
 
 // close removes the base's source tree and all temporary files.
@@ -244,7 +262,7 @@ func (c *comparer) round(ctx context.Context, round int) error {
 			return err
 		}
 		defer os.RemoveAll(data)
-		if servers[side], err = l.serveIn(ctx, data); err != nil {
+		if servers[side], err = l.serveIn(ctx, data, [2][]string{nil, c.flags}[side]...); err != nil {
 			return err
 		}
 		if err := servers[side].warm(); err != nil {
@@ -284,7 +302,7 @@ func (c *comparer) fail(row comparison, side int, err error) {
 
 // print writes the table and how to read it.
 func (c *comparer) print(w io.Writer, rounds int) {
-	fmt.Fprintf(w, "Server CPU time per run, user and system: working tree against %.12s.\n%s. %d rounds.\n\n", c.revision, machine(), rounds)
+	fmt.Fprintf(w, "Server CPU time per run, user and system: working tree against %s.\n%s. %d rounds.\n\n", c.against, machine(), rounds)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "row\tbase\tchange\tratio\t95 % interval\t")
 	for _, row := range c.rows {

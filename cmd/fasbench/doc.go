@@ -19,4 +19,5 @@
 //	go run ./cmd/fasbench -quick -only engine,deploy
 //	go run ./cmd/fasbench -write docs/benchmarks.md
 //	go run ./cmd/fasbench compare -base main     # server CPU per run, against another revision
+//	go run ./cmd/fasbench compare -workers 1     # through worker processes, against runs in the server
 package main

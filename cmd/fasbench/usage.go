@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
@@ -119,26 +121,40 @@ func parseIdle(text []byte) (time.Duration, error) {
 	return time.Duration(idle+waiting) * tick, errors.Join(err, werr)
 }
 
-// cpuTime returns the user and system time that the process and its children have used so far.
-func (p *process) cpuTime() (time.Duration, error) {
-	pid := p.cmd.Process.Pid
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+// cpuTime returns the user and system time that the process and its descendants have used so far.
+func (p *process) cpuTime() (time.Duration, error) { return treeTime(p.cmd.Process.Pid) }
+
+// treeTime returns the user and system time of a process and its descendants.
+func treeTime(pid int) (time.Duration, error) {
+	used, err := processTime(pid)
 	if err != nil {
 		return 0, err
 	}
-	used, err := processTime(pid)
-	for _, field := range strings.Fields(string(text)) {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // the thread has ended
+		}
 		if err != nil {
 			return 0, err
 		}
-		var child int
-		if child, err = strconv.Atoi(field); err == nil {
-			var more time.Duration
-			more, err = processTime(child)
+		for _, field := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return 0, err
+			}
+			more, err := treeTime(child)
+			if err != nil {
+				return 0, err
+			}
 			used += more
 		}
 	}
-	return used, err
+	return used, nil
 }
 
 // processTime returns the user and system time that a process has used so far: the sum of utime and

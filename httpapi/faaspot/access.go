@@ -18,7 +18,7 @@ type Access interface {
 	CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 	ListTenants(r runtime.PageRequest) runtime.Page[runtime.TenantRecord]
 	GetTenant(name runtime.Tenant) (runtime.TenantRecord, error)
-	UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange) (runtime.TenantRecord, error)
+	UpdateTenant(name runtime.Tenant, c runtime.TenantChange) (runtime.TenantRecord, error)
 	Usage(name runtime.Tenant) (runtime.TenantUsage, error)
 	// DeleteTenant begins to delete a tenant; without force, only one without functions and jobs.
 	DeleteTenant(ctx context.Context, name runtime.Tenant, force bool) (runtime.TenantRecord, error)
@@ -76,7 +76,7 @@ func renderTenant(t runtime.TenantRecord) wire.Tenant[*string] {
 	if t.Deleting {
 		state = wire.TenantDeleting
 	}
-	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created), Limits: renderLimits(t.Limits)}
+	return wire.Tenant[*string]{Name: string(t.Name), State: state, Created: renderTime(t.Created), Limits: renderLimits(t.Limits), OwnWorker: t.OwnWorker}
 }
 
 func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
@@ -179,9 +179,12 @@ func (a *api) updateTenant(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	}
 	f.Quoted()
 	limits := f.Object("limits")
-	c := runtime.TenantLimitsChange{
+	c := runtime.TenantChange{Limits: runtime.TenantLimitsChange{
 		RequestsPerSecond: limitField(limits, "requests_per_second"), RequestBurst: limitField(limits, "request_burst"),
 		Runs: limitField(limits, "runs"), Queued: limitField(limits, "queued"),
+	}}
+	if own := false; f.Read("own_worker", "true or false", &own) {
+		c.OwnWorker = &own
 	}
 	if err := limits.End(); err != nil {
 		return err

@@ -110,6 +110,7 @@ func New(host *web.Host, engine func() Engine, access Access) web.Dialect {
 			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/server/workers", Handle: a.listWorkers, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},
 	}
 	if access != nil {

@@ -6,6 +6,8 @@ type Tenant[T any] struct {
 	State   TenantState  `json:"state"`
 	Created T            `json:"created"` // null for the tenant that always exists
 	Limits  TenantLimits `json:"limits"`  // of this tenant alone; null: that of the server
+	// OwnWorker says that its runs share a process with those of no other tenant.
+	OwnWorker bool `json:"own_worker"`
 }
 
 // TenantLimits are the limits of a tenant. Null: there is none.
@@ -19,7 +21,9 @@ type TenantLimits struct {
 // UpdateTenantRequest is a change of a tenant.
 type UpdateTenantRequest struct {
 	// Limits are the ones to change, by their names in [TenantLimits]; null: that of the server.
-	Limits map[string]*int `json:"limits"`
+	Limits map[string]*int `json:"limits,omitempty"`
+	// OwnWorker is whether its runs share a process with those of no other tenant; nil: it stays.
+	OwnWorker *bool `json:"own_worker,omitempty"`
 }
 
 // TenantUsage is what a tenant has in progress, and the limits that apply to it.

@@ -235,21 +235,21 @@ func TestLimitsAreDurable(t *testing.T) {
 	create(t, k, runtime.TokenSpec{Tenant: "b", Name: "t", Scope: runtime.ScopeRead})
 	runs, rate, none, wrong := 7, 10, 0, runtime.MaxTenantLimit+1
 	for _, name := range []runtime.Tenant{"a", runtime.DefaultTenant} {
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}); err != nil {
+		if _, err := k.UpdateTenant(name, runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &runs, Queued: &runs}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.UpdateTenant(name, runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}); err != nil {
+		if _, err := k.UpdateTenant(name, runtime.TenantChange{Limits: runtime.TenantLimitsChange{RequestsPerSecond: &rate, Queued: &none}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &wrong})
+	_, err := k.UpdateTenant("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &wrong}})
 	wantCode(t, err, runtime.CodeInvalidArgument)
-	_, err = k.UpdateTenant("none", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("none", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &runs}})
 	wantCode(t, err, runtime.CodeNotFound)
-	_, err = k.UpdateTenant("", runtime.TenantLimitsChange{Runs: &runs})
+	_, err = k.UpdateTenant("", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &runs}})
 	wantCode(t, err, runtime.CodeNotFound)
 	s.fail(runtime.Errorf(runtime.CodeUnavailable, "the disk is full"))
-	_, err = k.UpdateTenant("a", runtime.TenantLimitsChange{Runs: &none})
+	_, err = k.UpdateTenant("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &none}})
 	wantCode(t, err, runtime.CodeUnavailable)
 	s.fail(nil)
 	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, o)} {
@@ -258,6 +258,47 @@ func TestLimitsAreDurable(t *testing.T) {
 			if u, err := k.Usage(name); err != nil || u.Limits != want {
 				t.Errorf("%s: %s has %+v, %v", when, name, u.Limits, err)
 			}
+		}
+	}
+}
+
+// TestOwnWorkersAreBounded checks which tenants have a worker of their own, before and after a restart, and
+// that their number is bounded.
+func TestOwnWorkersAreBounded(t *testing.T) {
+	s := newStore()
+	yes, no, runs := true, false, 7
+	pin, free := runtime.TenantChange{OwnWorker: &yes}, runtime.TenantChange{OwnWorker: &no}
+	k := open(t, access.Options{Store: s})
+	for _, name := range []runtime.Tenant{"a", "b", "c"} {
+		create(t, k, runtime.TokenSpec{Tenant: name, Name: "t", Scope: runtime.ScopeRead})
+	}
+	_, err := k.UpdateTenant("a", pin)
+	wantCode(t, err, runtime.CodeConflict)
+
+	k = open(t, access.Options{Store: s, OwnWorkers: 2})
+	update := func(name runtime.Tenant, c runtime.TenantChange) {
+		t.Helper()
+		if _, err := k.UpdateTenant(name, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update("a", pin)
+	update(runtime.DefaultTenant, pin)
+	_, err = k.UpdateTenant("b", pin)
+	wantCode(t, err, runtime.CodeConflict)
+	update("a", pin) // it has one
+	update("a", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Runs: &runs}})
+	update("b", free)
+	update(runtime.DefaultTenant, free)
+	update("c", pin)
+	for when, k := range map[string]*access.Keeper{"before": k, "after": open(t, access.Options{Store: s, OwnWorkers: 1})} {
+		for name, want := range map[runtime.Tenant]bool{"a": true, "b": false, "c": true, runtime.DefaultTenant: false, "none": false} {
+			if got := k.OwnWorker(name); got != want {
+				t.Errorf("%s: %s has a worker of its own: %t", when, name, got)
+			}
+		}
+		if n := k.OwnWorkers(); n != 2 {
+			t.Errorf("%s: %d tenants have a worker of their own", when, n)
 		}
 	}
 }

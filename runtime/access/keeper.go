@@ -25,6 +25,9 @@ type Options struct {
 	Admin [sha256.Size]byte
 	// Limits are those of tenants that have none of their own.
 	Limits runtime.TenantLimits
+	// OwnWorkers is the largest number of tenants that have a worker of their own. Zero: none may have
+	// one.
+	OwnWorkers int
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -48,6 +51,7 @@ type Keeper struct {
 	logins    index // by the SHA-256 of a login, see runtime.Token
 	passwords *passwords
 	defaults  runtime.TenantLimits
+	maxOwn    int      // tenants that may have a worker of their own
 	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
 	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
@@ -87,6 +91,7 @@ func Open(o Options) (*Keeper, error) {
 		memory:    o.Memory.Open(memory.Options{Name: "tenants and tokens", Heap: true}),
 		passwords: newPasswords(o.Memory),
 		defaults:  o.Limits,
+		maxOwn:    o.OwnWorkers,
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
@@ -109,8 +114,9 @@ func Open(o Options) (*Keeper, error) {
 func (k *Keeper) load() error {
 	err := k.store.EachTenant(func(t runtime.TenantRecord) error {
 		if known := k.tenants[t.Name]; known != nil { // the default one, which has limits
-			known.Limits = t.Limits
+			known.Limits, known.OwnWorker = t.Limits, t.OwnWorker
 			known.use.SetLimits(t.Limits.Effective(k.defaults))
+			known.use.SetOwnWorker(t.OwnWorker)
 			return nil
 		}
 		k.memory.Add(tenantBytes)
@@ -170,6 +176,7 @@ func (c *credential) identify(now time.Time) (*runtime.Identity, error) {
 // addTenant adds a tenant in memory.
 func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
 	added := &tenant{TenantRecord: t, tokens: make(map[string]*state), use: runtime.NewTenantUse(t.Limits.Effective(k.defaults))}
+	added.use.SetOwnWorker(t.OwnWorker)
 	if t.Deleting {
 		added.use.Close()
 	}

@@ -80,10 +80,12 @@ func (k *Keeper) CreateTenant(name runtime.Tenant) (runtime.TenantRecord, error)
 	return t, nil
 }
 
-// UpdateTenant changes limits of a tenant, at once and durably. What is beyond them continues.
+// UpdateTenant changes a tenant, at once and durably. What is beyond its limits continues, and what runs
+// stays where it runs.
 //
-// Errors: CodeInvalidArgument, CodeNotFound, CodeConflict if it is being deleted, CodeUnavailable.
-func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange) (runtime.TenantRecord, error) {
+// Errors: CodeInvalidArgument, CodeNotFound, CodeConflict if it is being deleted or may not have a worker
+// of its own, CodeUnavailable.
+func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantChange) (runtime.TenantRecord, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.tenants[name]
@@ -95,19 +97,60 @@ func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantLimitsChange)
 			WithHint("wait until it is gone, and create it again")
 	}
 	changed := t.TenantRecord
-	changed.Limits = c.Of(changed.Limits)
+	changed.Limits = c.Limits.Of(changed.Limits)
 	if err := changed.Limits.Validate(); err != nil {
 		return runtime.TenantRecord{}, err
+	}
+	if c.OwnWorker != nil {
+		changed.OwnWorker = *c.OwnWorker
+	}
+	if changed.OwnWorker && !t.OwnWorker {
+		if err := k.checkOwnWorkers(); err != nil {
+			return runtime.TenantRecord{}, err
+		}
 	}
 	if err := k.store.PutTenant(changed, nil); err != nil {
 		return runtime.TenantRecord{}, err
 	}
 	t.TenantRecord = changed
+	t.use.SetOwnWorker(changed.OwnWorker)
 	if waits := t.use.SetLimits(changed.Limits.Effective(k.defaults)); waits && k.engine != nil {
 		k.engine.LimitsChanged(name)
 	}
 	return changed, nil
 }
+
+// checkOwnWorkers returns an error if no further tenant may have a worker of its own.
+func (k *Keeper) checkOwnWorkers() error {
+	if k.maxOwn == 0 {
+		return runtime.Errorf(runtime.CodeConflict, "this server gives no tenant a worker of its own").
+			WithHint("start it with --workers 1 or more, and --own-workers 1 or more")
+	}
+	if n := k.countOwnWorkers(); n >= k.maxOwn {
+		return runtime.Errorf(runtime.CodeConflict, "no more than %d tenants may have a worker of their own", n).
+			WithHint("take it from another tenant, or start the server with a higher --own-workers")
+	}
+	return nil
+}
+
+func (k *Keeper) countOwnWorkers() (n int) {
+	for _, t := range k.tenants {
+		if t.OwnWorker {
+			n++
+		}
+	}
+	return n
+}
+
+// OwnWorkers returns the number of tenants that have a worker of their own.
+func (k *Keeper) OwnWorkers() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.countOwnWorkers()
+}
+
+// OwnWorker reports whether a tenant has a worker of its own. It takes no lock.
+func (k *Keeper) OwnWorker(name runtime.Tenant) bool { return k.Use(name).OwnWorker() }
 
 // Usage returns what a tenant has in progress, and its limits.
 func (k *Keeper) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {

@@ -225,6 +225,9 @@ func (h *host) status() Status {
 	defer h.mu.Unlock()
 	s := Status{Tenant: h.key.tenant, Function: h.key.function, Restarts: max(h.starts-1, 0)}
 	if h.worker != nil {
+		if p, ok := h.worker.process.(interface{ PID() int }); ok {
+			s.PID = p.PID()
+		}
 		s.Since, s.Runs, s.Memory = h.began, h.worker.calls(), h.worker.lease.held()
 	}
 	return s

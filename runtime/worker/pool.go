@@ -218,6 +218,7 @@ func (p *Pool) ownHost(key ownKey) (*host, error) {
 
 // Status describes one worker.
 type Status struct {
+	PID      int            // of the process; 0: there is none, or [Process] does not report it
 	Tenant   runtime.Tenant // that the worker belongs to; empty: tenants share it
 	Function string         // ID of the function that it belongs to; empty: all functions
 	Since    time.Time      // when it was ready; zero: it is not

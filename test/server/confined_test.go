@@ -15,12 +15,18 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// confinement returns a line of each thread's status in /proc.
+// confinement returns a line of the status in /proc of each thread of a server.
 func confinement(t *testing.T, l *process.Server, field string) []string {
 	t.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", l.Cmd.Process.Pid))
+	return confinementOf(t, l.Cmd.Process.Pid, field)
+}
+
+// confinementOf is confinement of a process.
+func confinementOf(t *testing.T, pid int, field string) []string {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("the server has no threads: %v", err)
+		t.Fatalf("process %d has no threads: %v", pid, err)
 	}
 	var lines []string
 	for _, file := range files {
@@ -86,9 +92,23 @@ func zipOf(t *testing.T, name, content string) string {
 }
 
 // A confined server does all that it promises: functions of one file and of bundles, names that it
-// resolves, connections, jobs, and images on disk; and again after a restart.
+// resolves, connections, jobs, and images on disk; and again after a restart. One with workers does so as
+// well.
 func TestConfinedServerServes(t *testing.T) {
 	t.Parallel()
+	for name, flags := range map[string][]string{
+		"in the server": {"--memory-budget", "400MB"},
+		"in workers":    {"--workers", "2", "--memory-budget", "800MB"}, // of which the processes take some
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			confinedServes(t, flags...)
+		})
+	}
+}
+
+func confinedServes(t *testing.T, flags ...string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +127,7 @@ func TestConfinedServerServes(t *testing.T) {
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	peer := "localhost:" + port
 	const images = 8
-	s := process.NewSite(t, "--egress-allow", peer, "--memory-budget", "400MB", "--image-disk", "1GB", "--log-format", "json")
+	s := process.NewSite(t, append(flags, "--egress-allow", peer, "--image-disk", "1GB", "--log-format", "json")...)
 
 	l := s.Serve(t)
 	checkConfined(t, l)
@@ -127,11 +147,13 @@ func TestConfinedServerServes(t *testing.T) {
 				t.Errorf("%s: %s", name, x.Text)
 			}
 		}
-		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", l.Cmd.Process.Pid))
 		onDisk := 0
-		for _, f := range files {
-			if target, err := os.Readlink(f); err == nil && strings.Contains(target, "/images/image-") {
-				onDisk++
+		for _, pid := range descendants(l.Cmd.Process.Pid) {
+			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+			for _, f := range files {
+				if target, err := os.Readlink(f); err == nil && strings.Contains(target, "/images/") {
+					onDisk++
+				}
 			}
 		}
 		if onDisk == 0 {

@@ -51,7 +51,7 @@ func (a accessCalls) ListTenants(runtime.PageRequest) runtime.Page[runtime.Tenan
 
 func (a accessCalls) GetTenant(runtime.Tenant) (runtime.TenantRecord, error) { return a.tenant() }
 
-func (a accessCalls) UpdateTenant(runtime.Tenant, runtime.TenantLimitsChange) (runtime.TenantRecord, error) {
+func (a accessCalls) UpdateTenant(runtime.Tenant, runtime.TenantChange) (runtime.TenantRecord, error) {
 	return a.tenant()
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
@@ -19,6 +20,8 @@ type Host struct {
 	WriteTimeout time.Duration
 	// Memory is the budget of everything that the server holds for others.
 	Memory *memory.Budget
+	// Workers returns the worker processes of the server. Nil: there are none.
+	Workers func() []runtime.WorkerStatus
 	// Followers takes the memory of requests that follow logs.
 	Followers *memory.Account
 

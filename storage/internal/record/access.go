@@ -12,9 +12,10 @@ import (
 // tenantRecord is the record of a runtime.TenantRecord, without its name. Field names are part of
 // the format.
 type tenantRecord struct {
-	Created  time.Time          `json:"created,omitzero"`
-	Deleting bool               `json:"deleting,omitempty"`
-	Limits   tenantLimitsRecord `json:"limits,omitzero"`
+	Created   time.Time          `json:"created,omitzero"`
+	Deleting  bool               `json:"deleting,omitempty"`
+	Limits    tenantLimitsRecord `json:"limits,omitzero"`
+	OwnWorker bool               `json:"own_worker,omitempty"`
 }
 
 type tenantLimitsRecord struct {
@@ -26,14 +27,16 @@ type tenantLimitsRecord struct {
 
 // EncodeTenant returns the value of a tenant.
 func EncodeTenant(t runtime.TenantRecord) ([]byte, error) {
-	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits)})
+	return encodeJSON(EncodingJSON, tenantRecord{t.Created, t.Deleting, tenantLimitsRecord(t.Limits), t.OwnWorker})
 }
 
 // DecodeTenant decodes what EncodeTenant returns.
 func DecodeTenant(name runtime.Tenant, value []byte) (runtime.TenantRecord, error) {
 	var r tenantRecord
 	err := decodeJSON(value, &r, EncodingJSON)
-	return runtime.TenantRecord{Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits)}, err
+	return runtime.TenantRecord{
+		Name: name, Created: r.Created, Deleting: r.Deleting, Limits: runtime.TenantLimits(r.Limits), OwnWorker: r.OwnWorker,
+	}, err
 }
 
 // tokenRecord is the record of a runtime.Token, without its id. Field names are part of the format.

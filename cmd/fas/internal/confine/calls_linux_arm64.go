@@ -7,6 +7,8 @@ const architecture = unix.AUDIT_ARCH_AARCH64
 
 // Calls that amd64 does not have, or that have another name there.
 var (
-	allowedHere = []uint32{unix.SYS_FSTATAT, unix.SYS_GETRLIMIT}
-	refusedHere = []uint32{}
+	ownCallsHere  = []uint32{unix.SYS_GETRLIMIT}
+	pathCallsHere = []uint32{unix.SYS_FSTATAT}
+	forkHere      = []uint32{}
+	refusedHere   = []uint32{}
 )

@@ -151,7 +151,7 @@ func verdict(t *testing.T, vm *bpf.VM, arch, call uint32, args ...uint64) string
 
 func TestFilter(t *testing.T) {
 	const pid = 4711
-	vm, err := bpf.NewVM(filter(pid, false))
+	vm, err := bpf.NewVM(serverCalls(pid, false).filter())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestFilter(t *testing.T) {
 	for _, c := range someAllowed(pid) {
 		some[c.call] = true
 	}
-	here := slices.Concat(allowed, allowedHere)
+	here := slices.Concat(allowed, ownCallsHere, pathCallsHere)
 	not := slices.Concat(refused, refusedHere)
 	for n := range uint32(2 * maxCall) {
 		want := "unknown"
@@ -220,7 +220,7 @@ func TestFilter(t *testing.T) {
 
 // TestListsAreDisjoint checks that no system call is in two lists.
 func TestListsAreDisjoint(t *testing.T) {
-	all := slices.Concat(allowed, allowedHere, refused, refusedHere)
+	all := slices.Concat(allowed, ownCallsHere, pathCallsHere, refused, refusedHere)
 	for _, c := range someAllowed(1) {
 		all = append(all, c.call)
 	}

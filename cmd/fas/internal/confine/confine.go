@@ -20,9 +20,11 @@ type Options struct {
 type Report struct {
 	NoNewPrivs  bool
 	NoCoreDumps bool
-	Landlock    int // version of the kernel's interface; 0: there is none
-	Seccomp     bool
-	Missing     []Missing
+	// NoCapabilities says that the process has no capabilities. Only a [Worker] gives them up.
+	NoCapabilities bool
+	Landlock       int // version of the kernel's interface; 0: there is none
+	Seccomp        bool
+	Missing        []Missing
 }
 
 // Missing is a wall that does not stand.
@@ -37,9 +39,10 @@ func (r Report) Log(log *slog.Logger) {
 	if r.Landlock > 0 {
 		landlock = "ABI " + strconv.Itoa(r.Landlock)
 	}
-	log.Info("confined", "landlock", landlock, "seccomp", r.Seccomp, "no_new_privs", r.NoNewPrivs, "core_dumps", !r.NoCoreDumps)
+	log.Info("confined", "landlock", landlock, "seccomp", r.Seccomp, "no_new_privs", r.NoNewPrivs,
+		"capabilities", !r.NoCapabilities, "core_dumps", !r.NoCoreDumps)
 	for _, m := range r.Missing {
-		log.Warn("the server is confined less than on a newer system: "+m.What, "reason", m.Reason,
+		log.Warn("the process is confined less than on a newer system: "+m.What, "reason", m.Reason,
 			"hint", "use Linux 5.19 or later with Landlock and seccomp, or run the server in a container that restricts it")
 	}
 }

@@ -3,6 +3,7 @@ package confine
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	landlock "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
@@ -52,9 +53,15 @@ func dropCoreDumps() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: coreLimit, Max: coreLimit}); err != nil {
 		return fmt.Errorf("setrlimit(RLIMIT_CORE): %w", err)
 	}
-	// What is dumped all the same, such as by a debugger, has no memory in it.
-	if err := os.WriteFile("/proc/self/coredump_filter", []byte("0"), 0); err != nil && !os.IsNotExist(err) {
+	// What is dumped all the same, such as by a debugger, has no memory in it. A process inherits that.
+	if filter, err := os.ReadFile(dumpFilter); err == nil && strings.Trim(string(filter), "0\n") == "" {
+		return nil
+	}
+	if err := os.WriteFile(dumpFilter, []byte("0"), 0); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	return nil
 }
+
+// dumpFilter selects the memory that core dumps have, see core(5).
+const dumpFilter = "/proc/self/coredump_filter"

@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	syscalls "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -40,8 +40,13 @@ var (
 // restrictFiles restricts the process to the files of o, and to those of the system without which
 // names and certificates cannot be resolved. It returns the version of the kernel's interface.
 func restrictFiles(o Options, create bool) (abi int, err error) {
-	if abi, err = syscalls.LandlockGetABIVersion(); err != nil {
-		return 0, fmt.Errorf("landlock is not in the kernel or not enabled: %w", err)
+	if abi, err = landlockVersion(); err != nil {
+		return 0, err
+	}
+	if create {
+		// A rule holds for an inode, and the kernel makes another one for a folder in /proc that nobody
+		// has open. This one stays open, whatever the error is.
+		_, _ = unix.Open("/proc/self", unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
 	r := rules{abi: abi}
 	for _, folder := range o.Write {

@@ -78,21 +78,41 @@ type span struct {
 	code []bpf.Instruction
 }
 
-// spans returns what is done with each system call, by rising numbers from 0.
-func spans(pid uint32, more bool) []span {
-	one := func(i bpf.Instruction) []bpf.Instruction { return []bpf.Instruction{i} }
-	calls := make(map[uint32][]bpf.Instruction)
-	for _, n := range slices.Concat(allowed, allowedHere) {
-		calls[n] = one(allow)
-	}
-	for _, n := range slices.Concat(refused, refusedHere) {
-		calls[n] = one(refuse)
-	}
-	for _, c := range someAllowed(pid) {
-		calls[c.call] = c.program()
-	}
+// calls say what is done with system calls. Any other call fails with ENOSYS.
+type calls struct {
+	allowed, refused []uint32
+	some             []conditional // overrule refused
+}
+
+// serverCalls returns the calls of a server, the process pid. more allows the process to restrict
+// itself further: to install another filter, and to send the signal with which the C library, if the
+// program has it, lets each thread restrict its files.
+func serverCalls(pid uint32, more bool) calls {
+	c := calls{slices.Concat(allowed, ownCallsHere, pathCallsHere), slices.Concat(refused, refusedHere), someAllowed(pid)}
 	if more {
-		calls[unix.SYS_SECCOMP], calls[unix.SYS_TKILL] = one(allow), one(allow)
+		further := []uint32{unix.SYS_SECCOMP, unix.SYS_TKILL}
+		c.allowed, c.refused = slices.Concat(c.allowed, further), without(c.refused, further)
+	}
+	return c
+}
+
+// without returns the numbers that are not among others.
+func without(numbers, others []uint32) []uint32 {
+	return slices.DeleteFunc(slices.Clone(numbers), func(n uint32) bool { return slices.Contains(others, n) })
+}
+
+// spans returns what is done with each system call, by rising numbers from 0.
+func (c calls) spans() []span {
+	one := func(i bpf.Instruction) []bpf.Instruction { return []bpf.Instruction{i} }
+	programs := make(map[uint32][]bpf.Instruction)
+	for _, n := range c.allowed {
+		programs[n] = one(allow)
+	}
+	for _, n := range c.refused {
+		programs[n] = one(refuse)
+	}
+	for _, s := range c.some {
+		programs[s.call] = s.program()
 	}
 	var all []span
 	add := func(from uint32, code []bpf.Instruction) {
@@ -101,7 +121,7 @@ func spans(pid uint32, more bool) []span {
 		}
 	}
 	for n := range uint32(maxCall + 1) {
-		code := calls[n]
+		code := programs[n]
 		if code == nil {
 			code = one(unknown)
 		}
@@ -136,20 +156,18 @@ func search(all []span) []bpf.Instruction {
 	return append(below, above...)
 }
 
-// filter returns the program that decides about each system call of the process pid. more allows the
-// process to restrict itself further: to install another filter, and to send the signal with which
-// the C library, if the program has it, lets each thread restrict its files.
-func filter(pid uint32, more bool) []bpf.Instruction {
+// filter returns the program that decides about each system call.
+func (c calls) filter() []bpf.Instruction {
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: architecture, SkipTrue: 1},
 		refuse,
 		bpf.LoadAbsolute{Off: offsetNumber, Size: 4},
-	}, search(spans(pid, more))...)
+	}, search(c.spans())...)
 }
 
-// filterCalls filters the system calls of all threads, see [filter].
-func filterCalls(more bool) error { return install(filter(uint32(os.Getpid()), more)) }
+// filterCalls filters the system calls of all threads of a server, see [serverCalls].
+func filterCalls(more bool) error { return install(serverCalls(uint32(os.Getpid()), more).filter()) }
 
 // flags extend a filter to all threads. They keep it from turning on the kernel's mitigation of
 // speculative store bypass, which slows all code and which nothing else here relies on: see "Side

@@ -30,6 +30,11 @@ var tasks = map[string]func(site) map[string]string{
 	"lacks landlock": lacksLandlock,
 	"lacks seccomp":  lacksSeccomp,
 	"lacks limits":   lacksLimits,
+	"worker":         tryWorker,
+	"worker lacks":   tryWorkerLacks,
+	"capabilities":   tryCapabilities,
+	"spawner":        trySpawner,
+	"started":        tryStarted,
 }
 
 func TestMain(m *testing.M) {
@@ -50,11 +55,17 @@ func TestMain(m *testing.M) {
 // inside runs a task in a process of its own and returns what it reports.
 func inside(t *testing.T, name string, s site) map[string]string {
 	t.Helper()
+	return insideOf(t, os.Args[0], name, s)
+}
+
+// insideOf is inside with another file of this program.
+func insideOf(t *testing.T, program, name string, s site) map[string]string {
+	t.Helper()
 	folders, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), taskVar+"="+name+" in "+string(folders))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -15,6 +15,10 @@ const (
 	// DefaultGrace is the time that started runs get to finish once a server is asked to stop.
 	// Process managers commonly wait as long before they kill a process.
 	DefaultGrace = 30 * time.Second
+	// MaxWorkers is the largest number of workers, and of tenants that have one of their own.
+	MaxWorkers = 256
+	// DefaultOwnWorkers is the number of tenants that may have a worker of their own.
+	DefaultOwnWorkers = 16
 	// DefaultImageDisk stands for an eighth of what is free on the disk.
 	DefaultImageDisk ui.ByteSize = -1
 )
@@ -38,6 +42,8 @@ type Options struct {
 	EgressAllow                                                  []string             // private addresses that functions and callbacks may reach
 	EgressCeiling                                                []string             // rules beyond which no function may reach anything; empty: there is no ceiling
 	EgressProxy                                                  string               // URL of a proxy for functions; empty: none. It may have a password
+	Workers                                                      int                  // worker processes that run functions; 0: they run in the server
+	OwnWorkers                                                   int                  // tenants that may have a worker of their own
 	TenantLimits                                                 runtime.TenantLimits // of tenants that have none of their own
 	LogLevel                                                     LogLevel
 	LogFormat                                                    LogFormat

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -13,11 +14,13 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/confine"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/spawn"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/blaxel"
@@ -27,6 +30,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/runtime/worker"
 	"github.com/faaspot/faaspot/storage"
 )
 
@@ -57,9 +61,11 @@ type server struct {
 	admin    admin
 	access   *access.Keeper
 	web      *httpapi.Server
-	served   chan error // receives the errors of listeners that web stops serving by itself
-	box      *sandbox.Sandbox
-	walls    confine.Report // none before it is confined
+	served   chan error                  // receives the errors of listeners that web stops serving by itself
+	spawner  *spawn.Spawner              // nil: runs happen in this process
+	box      io.Closer                   // what runs functions
+	workers  atomic.Pointer[worker.Pool] // that it is; nil: a sandbox in this process
+	walls    confine.Report              // none before it is confined
 	engine   *engine.Engine
 }
 
@@ -113,6 +119,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.Data, dataMode); err != nil {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
+	if err := s.startSpawner(); err != nil {
+		return err
+	}
 	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
 	if s.memory.Total() < usualMemory {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
@@ -141,13 +150,19 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 
-	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits}); err != nil {
+	if s.access, err = access.Open(access.Options{Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits, OwnWorkers: s.ownWorkers()}); err != nil {
 		return err
+	}
+
+	if n := s.access.OwnWorkers(); n > 0 && s.Workers == 0 {
+		s.log.Warn("tenants have a worker of their own, but this server has no workers: their functions run in the server",
+			"tenants", n, "hint", "start it with --workers 1 or more")
 	}
 
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
 		Memory:    s.memory,
+		Workers:   s.workerStatus,
 		Auth:      s.access,
 		Access:    s.access,
 		Ready:     s.store.Health,
@@ -167,21 +182,15 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Info("serving health checks", "address", s.health.Addr().String())
 	}
 
-	box := sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
-		Bundles: s.store, Bytecode: s.store, BundleDir: filepath.Join(s.Data, "bundles"),
-	}
-	if s.ImageDisk != 0 {
-		box.ImageDir, box.ImageDisk = filepath.Join(s.Data, "images"), max(int64(s.ImageDisk), 0)
-	}
-	if s.box, err = sandbox.Open(ctx, box); err != nil {
+	box, err := s.openSandbox(ctx)
+	if err != nil {
 		return err
 	}
 	// Nothing of a tenant has run yet, and all that needs more rights is done.
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: s.box, Log: s.log, Memory: s.memory, Uses: s.access.Use,
+		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
@@ -221,9 +230,15 @@ func (s *server) attend(ctx context.Context) error {
 			s.log.Error("the demo failed", "error", clierror.Message(err))
 		}
 	}
+	var spawnerEnded <-chan struct{}
+	if s.spawner != nil {
+		spawnerEnded = s.spawner.Done()
+	}
 	select {
 	case err := <-s.served:
 		return fmt.Errorf("the server stopped accepting connections: %w", err)
+	case <-spawnerEnded:
+		return errSpawnerEnded
 	case <-ctx.Done():
 		return nil
 	}
@@ -245,6 +260,9 @@ func (s *server) stop(grace time.Duration) error {
 	}
 	if s.box != nil {
 		errs = append(errs, s.box.Close())
+	}
+	if s.spawner != nil {
+		errs = append(errs, s.spawner.Close())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
