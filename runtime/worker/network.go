@@ -166,19 +166,12 @@ func (n *network) Dial(ctx context.Context, network string, to netip.AddrPort) (
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	d := wire.Decode(reply)
-	s := &socket{network: n, id: d.Uint(), ended: true}
-	c, err := net.FileConn(file)
-	if err != nil {
-		n.hangUp(s)
-		return nil, runtime.Internal("worker.dial", err)
-	}
-	s.system = c.(system) // a socket, as net.FileConn makes it
+	s := &socket{system: file, network: n, id: d.Uint(), ended: true}
 	if err := n.keep(s); err != nil {
 		return nil, err
 	}
-	return &stream{Conn: c, socket: s}, nil
+	return &stream{socket: s, file: file, peer: target{network, to}}, nil
 }
 
 // fileOf returns the file of the only descriptor of a reply, or closes those that there are.
@@ -358,20 +351,38 @@ func (s *socket) Close() (err error) {
 	return err
 }
 
-// stream is a socket that can be read and written, beside what [socket] has.
+// stream is a socket that can be read and written, as package net has them.
 type stream struct {
-	net.Conn
-	socket *socket
+	*socket
+	file *os.File
+	peer target
 }
 
 var _ runtime.Connection = (*stream)(nil)
 
-// SyscallConn implements [syscall.Conn].
-func (s *stream) SyscallConn() (syscall.RawConn, error) { return s.socket.SyscallConn() }
+// target is an address that was dialled. It implements [net.Addr].
+type target struct {
+	network string
+	address netip.AddrPort
+}
+
+// Network and String implement [net.Addr].
+func (t target) Network() string { return t.network }
+
+func (t target) String() string { return t.address.String() }
+
+// RemoteAddr implements [net.Conn].
+func (s *stream) RemoteAddr() net.Addr { return s.peer }
+
+// LocalAddr implements [net.Conn]. The server knows the address: here it is the zero one.
+func (s *stream) LocalAddr() net.Addr { return target{network: s.peer.network} }
+
+// SetDeadline implements [net.Conn].
+func (s *stream) SetDeadline(t time.Time) error { return s.file.SetDeadline(t) }
 
 // Read implements [net.Conn].
 func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
+	n, err := s.file.Read(p)
 	if limit := s.Count(0, n); limit != nil {
 		return n, limit
 	}
@@ -380,18 +391,9 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (s *stream) Write(p []byte) (int, error) {
-	n, err := s.Conn.Write(p)
+	n, err := s.file.Write(p)
 	if limit := s.Count(n, 0); limit != nil {
 		return n, limit
 	}
 	return n, err
 }
-
-// Count implements [runtime.Socket].
-func (s *stream) Count(sent, received int) error { return s.socket.Count(sent, received) }
-
-// CheckServerName implements [runtime.Socket].
-func (s *stream) CheckServerName(name string) error { return s.socket.CheckServerName(name) }
-
-// Close implements [net.Conn].
-func (s *stream) Close() error { return s.socket.Close() }
