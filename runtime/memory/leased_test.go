@@ -86,3 +86,25 @@ func TestGrantServesWaiters(t *testing.T) {
 		t.Errorf("got %v, %d bytes were reclaimed", err, reclaimed)
 	}
 }
+
+// Runs in other processes count on the heap of this one with what their callers have there.
+func TestRunsElsewhere(t *testing.T) {
+	b := memory.New(runtime.GiB, nil)
+	here := b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead})
+	b.RunsElsewhere()
+	there := b.Open(memory.Options{Name: "runs", HeapEach: runtime.RunOverhead, Lends: true, HeapLent: runtime.WaitingOverhead})
+	here.Add(1)
+	if b.Heap() != runtime.RunOverhead {
+		t.Errorf("%d bytes on the heap", b.Heap())
+	}
+	there.Add(100)
+	all := b.Heap()
+	if of := all - runtime.RunOverhead; of <= 0 || of > runtime.RunOverhead/8 {
+		t.Errorf("%d bytes on the heap for a run elsewhere", of)
+	}
+	there.Lend(50)
+	there.TakeBack(50)
+	if b.Heap() != all {
+		t.Errorf("%d bytes on the heap, there were %d", b.Heap(), all)
+	}
+}
