@@ -76,7 +76,7 @@ func many(b *testing.B, box runtime.Sandbox, p runtime.Program, lines, n int) {
 
 // processStarter starts a worker as a process of its own, from the binary of the tests.
 type processStarter struct {
-	b   *testing.B
+	b   testing.TB
 	pid int
 }
 
@@ -116,7 +116,7 @@ func (s *processStarter) processorTime() time.Duration {
 }
 
 // clockOf returns the processor time of a process; 0 is this one.
-func clockOf(b *testing.B, pid int) time.Duration {
+func clockOf(b testing.TB, pid int) time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
 		b.Fatal(err)

@@ -290,11 +290,17 @@ func (s *socket) Count(sent, received int) error {
 	return nil
 }
 
-// report reports the bytes to the server, and keeps its answer.
+// report reports the bytes to the server, and keeps its answer. A server that is too busy for one counts
+// the bytes with the next report.
 func (s *socket) report() {
 	payload := s.count(s.network.request())
 	total := s.sent.Load() + s.received.Load()
-	if _, err := s.network.ask(context.Background(), kindCount, payload); err != nil {
+	_, err := s.network.ask(context.Background(), kindCount, payload)
+	switch runtime.CodeOf(err) {
+	case "":
+	case runtime.CodeTooBusy:
+		return
+	default:
 		s.limit.CompareAndSwap(nil, &err)
 	}
 	s.counted.Store(total)

@@ -71,7 +71,8 @@ type ownKey struct {
 // errClosed is returned by calls after Close.
 var errClosed = errors.New("worker: closed")
 
-// New starts the workers that tenants share, and returns when all are ready.
+// New starts the workers that tenants share, and returns when all are ready. The account of the
+// reservations must be opened afterwards, see [memory.Budget.RunsElsewhere].
 func New(o Options) (*Pool, error) {
 	o.Workers, o.MostOwn = max(o.Workers, 1), cmp.Or(o.MostOwn, 8)
 	o.Log = cmp.Or(o.Log, slog.Default())
@@ -81,6 +82,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{o: o, pause: pingPause, answer: pingTime, own: make(map[ownKey]*host), ended: make(chan struct{})}
 	p.suspects = suspects{places: o.MostOwn, now: time.Now}
 	p.accounts = p.openAccounts()
+	o.Memory.RunsElsewhere()
 	for range o.Workers {
 		p.shared = append(p.shared, &host{pool: p, keep: true})
 	}
