@@ -229,3 +229,29 @@ func BenchmarkLogBuffer(b *testing.B) {
 		logs.End()
 	}
 }
+
+// Output that is sent in parts and put together again is what was written, with the same marks and the
+// same line about a cut.
+func TestLogBufferInParts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := int64(rapid.IntRange(1, 300).Draw(t, "limit"))
+		from, to, at := NewLogBuffer(limit), NewLogBuffer(limit), LogPosition{Attempt: 1}
+		for range rapid.IntRange(0, 20).Draw(t, "writes") {
+			from.Append(uint8(rapid.IntRange(1, 2).Draw(t, "stream")), rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "data"))
+			if rapid.Bool().Draw(t, "sent") {
+				page, _ := from.Page(1, at)
+				to.AppendAll(page.Logs)
+				at = page.Next
+			}
+		}
+		all := from.End()
+		rest := all.Slice(at.Offset, len(all.Data))
+		if diff := cmp.Diff(all, to.EndWith(rest)); diff != "" {
+			t.Fatalf("it differs:\n%s", diff)
+		}
+		to.Append(1, []byte("late"))
+		if diff := cmp.Diff(all, to.End()); diff != "" {
+			t.Fatalf("it changed after its end:\n%s", diff)
+		}
+	})
+}

@@ -51,17 +51,18 @@ type Budget struct {
 	wanted   atomic.Int64
 	// pending is the number of goroutines that wait for free bytes. Accounts that wait by Notify are
 	// called when at most level bytes are used; nothing waits below zero.
-	pending  atomic.Int32
-	level    atomic.Int64
-	least    atomic.Int64  // the least that they want
-	idle     atomic.Bool   // nothing was taken or given since Govern last looked
-	busy     chan struct{} // receives when that is over
-	lent     atomic.Int64  // loans.free, for those that only read it
-	loans    loans
-	short    atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
-	lacks    func(n int64) // see NewLeased; nil: the Budget is not leased
-	base     int64         // see Overhead
-	givesWay sync.Mutex    // held by GiveWay
+	pending   atomic.Int32
+	level     atomic.Int64
+	least     atomic.Int64  // the least that they want
+	idle      atomic.Bool   // nothing was taken or given since Govern last looked
+	busy      chan struct{} // receives when that is over
+	lent      atomic.Int64  // loans.free, for those that only read it
+	loans     loans
+	short     atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
+	lacks     func(n int64) // see NewLeased; nil: the Budget is not leased
+	base      int64         // see Overhead
+	givesWay  sync.Mutex    // held by GiveWay
+	elsewhere bool          // see RunsElsewhere
 
 	mu         sync.Mutex
 	accounts   []*Account
@@ -182,11 +183,25 @@ func (b *Budget) holders() []Holder {
 	return all
 }
 
-// Open returns a new account, which exists as long as the Budget.
-func (b *Budget) Open(o Options) *Account {
-	a := &Account{budget: b, o: o}
+// remoteRunHeap is what a run in another process has on Go's heap of this one, in bytes.
+const remoteRunHeap = 64 * runtime.KiB
+
+// RunsElsewhere says that runs happen in other processes: an account that lends has little on the heap of
+// this one, if it is opened afterwards.
+func (b *Budget) RunsElsewhere() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.elsewhere = true
+}
+
+// Open returns a new account, which exists as long as the Budget.
+func (b *Budget) Open(o Options) *Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.elsewhere && o.Lends {
+		o.HeapEach, o.HeapLent = min(o.HeapEach, remoteRunHeap), min(o.HeapLent, remoteRunHeap)
+	}
+	a := &Account{budget: b, o: o}
 	b.accounts = append(b.accounts, a)
 	return a
 }

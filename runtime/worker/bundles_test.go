@@ -175,7 +175,9 @@ func TestTransfersThatFail(t *testing.T) {
 	if err == nil || written == len(content) {
 		t.Errorf("a transfer that was cancelled: %d bytes, %v", written, err)
 	}
+	s.mu.Lock()
 	s.err = runtime.Errorf(runtime.CodeUnavailable, "the store fails")
+	s.mu.Unlock()
 	if err := b.ReadBundle(ctx, "a", a.Bundle.ID, io.Discard); runtime.CodeOf(err) != runtime.CodeUnavailable {
 		t.Errorf("the store fails: %v", err)
 	}
@@ -197,7 +199,10 @@ func TestStreamsAreBounded(t *testing.T) {
 		}
 		stream.Close()
 	}
-	if n := len(l.stream.open); n != maxStreams {
+	l.stream.mu.Lock()
+	n := len(l.stream.open)
+	l.stream.mu.Unlock()
+	if n != maxStreams {
 		t.Errorf("%d streams are open", n)
 	}
 	if err := b.ReadBundle(context.Background(), "a", a.Bundle.ID, io.Discard); err != nil {

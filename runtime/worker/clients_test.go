@@ -314,7 +314,7 @@ func TestBundlesOfRunsInAWorker(t *testing.T) {
 		t.Skip("the folder for temporary files is in memory")
 	}
 	t.Cleanup(func() {
-		if used := files.disks[diskBundles].used; used != (use{}) {
+		if used := files.disks[diskBundles].inUse(); used != (use{}) {
 			t.Errorf("%+v is left", used)
 		}
 		if err := files.Close(); err != nil {
@@ -356,7 +356,7 @@ func TestBundlesOfRunsInAWorker(t *testing.T) {
 		delete(s.bundles, key)
 		s.mu.Unlock()
 	}
-	if used := files.disks[diskBundles].used; used.bytes < 3_000_000 || used.files == 0 {
+	if used := files.disks[diskBundles].inUse(); used.bytes < 3_000_000 || used.files == 0 {
 		t.Errorf("%+v is on disk", used)
 	}
 }
@@ -409,7 +409,7 @@ def main(args, context):
 		})
 	}
 	all.Wait()
-	if used := files.disks[diskImages].used; used.bytes < 60*runtime.MiB {
+	if used := files.disks[diskImages].inUse(); used.bytes < 60*runtime.MiB {
 		t.Errorf("%+v is on disk", used)
 	}
 }

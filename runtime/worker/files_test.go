@@ -45,6 +45,21 @@ func sharedFolder(t testing.TB, most int64) (f *Files, dir string) {
 	return f, dir
 }
 
+// usedBy returns what the files of a worker take on the disk of images.
+func usedBy(l *lentFiles) use {
+	d := l.files.disks[diskImages]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return l.used[diskImages]
+}
+
+// inUse returns what the files of all workers take.
+func (d *sharedDisk) inUse() use {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.used
+}
+
 // stored writes a file.
 func stored(t testing.TB, d *disk, content []byte) (f sandbox.DiskFile, file *os.File) {
 	t.Helper()
@@ -83,14 +98,14 @@ func TestFilesInAWorker(t *testing.T) {
 	if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil {
 		t.Errorf("the folder has %v, %v", entries, err)
 	}
-	if used := l.used[diskImages]; used != (use{int64(len(content)), 1}) {
+	if used := usedBy(l); used != (use{int64(len(content)), 1}) {
 		t.Errorf("the worker uses %+v", used)
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
 	// The space is free although the worker keeps its descriptor.
-	for l.used[diskImages] != (use{}) {
+	for usedBy(l) != (use{}) {
 		if _, _, err := d.conn.call(context.Background(), kindBorrow, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +213,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Errorf("the connection goes on: %v", err)
 	}
 	l.close()
-	if used := files.disks[diskImages].used; used != (use{}) {
+	if used := files.disks[diskImages].inUse(); used != (use{}) {
 		t.Errorf("%+v is left", used)
 	}
 	waitForFiles(t, before+2) // the connection
@@ -225,7 +240,7 @@ func TestFileWithoutContent(t *testing.T) {
 		t.Error(err)
 	}
 	l.close()
-	if used := files.disks[diskImages].used; used != (use{}) {
+	if used := files.disks[diskImages].inUse(); used != (use{}) {
 		t.Errorf("%+v is left", used)
 	}
 }

@@ -100,7 +100,7 @@ type lanes struct {
 // open opens the lanes. It returns the worker's ends, which the caller must close.
 func (s *lanes) open() (fds []int, err error) {
 	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
 		if err != nil {
 			return fds, err
 		}

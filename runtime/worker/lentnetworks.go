@@ -56,7 +56,7 @@ func newLentNetworks(c *conn) *lentNetworks {
 	l := &lentNetworks{conn: c, grace: limitGrace, runs: make(map[uint64]*lentNetwork)}
 	for k, serve := range map[kind]func(context.Context, *lentNetwork, *wire.Decoder) ([]byte, []int, error){
 		kindResolve: l.resolve, kindCheck: l.check, kindServerName: l.serverName,
-		kindConnect: l.connect, kindDial: l.dial, kindConnected: l.connected, kindCount: l.count,
+		kindConnect: l.connect, kindDial: l.dial, kindConnected: l.connected, kindCount: l.count, kindFlush: l.flush,
 	} {
 		c.handle(k, func(ctx context.Context, payload []byte, fds []int) ([]byte, []int, error) {
 			closeFDs(fds)
@@ -349,6 +349,11 @@ func (s *lentSocket) audit(more int64) {
 	if missing > more {
 		_ = s.count(sent, received) // after a limit it ends the connection
 	}
+}
+
+// flush replies: notes that came before it have been handled.
+func (l *lentNetworks) flush(_ context.Context, _ *lentNetwork, d *wire.Decoder) ([]byte, []int, error) {
+	return nil, nil, l.malformed(d)
 }
 
 // hangUp handles the note that a socket is closed.

@@ -29,6 +29,7 @@ const (
 	kindMade                                  // a socket has connected; no reply
 	kindCount                                 // bytes of a socket in all
 	kindHangUp                                // a socket is closed; no reply
+	kindFlush                                 // the reply comes after all that was sent before has been handled
 )
 
 const (
@@ -46,6 +47,8 @@ const (
 type network struct {
 	conn *conn
 	run  uint64
+
+	noted atomic.Bool // something was sent that has no reply
 
 	mu     sync.Mutex
 	open   map[*socket]struct{}
@@ -163,19 +166,12 @@ func (n *network) Dial(ctx context.Context, network string, to netip.AddrPort) (
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	d := wire.Decode(reply)
-	s := &socket{network: n, id: d.Uint(), ended: true}
-	c, err := net.FileConn(file)
-	if err != nil {
-		n.hangUp(s)
-		return nil, runtime.Internal("worker.dial", err)
-	}
-	s.system = c.(system) // a socket, as net.FileConn makes it
+	s := &socket{system: file, network: n, id: d.Uint(), ended: true}
 	if err := n.keep(s); err != nil {
 		return nil, err
 	}
-	return &stream{Conn: c, socket: s}, nil
+	return &stream{socket: s, file: file, peer: target{network, to}}, nil
 }
 
 // fileOf returns the file of the only descriptor of a reply, or closes those that there are.
@@ -213,10 +209,17 @@ func (n *network) hangUp(s *socket) {
 	n.mu.Lock()
 	delete(n.open, s)
 	n.mu.Unlock()
-	n.conn.send(kindHangUp, s.count(n.request()))
+	n.note(kindHangUp, s.count(n.request()))
 }
 
-// Close closes all sockets. The server has the use of the network.
+// note sends what has no reply.
+func (n *network) note(k kind, payload []byte) {
+	n.noted.Store(true)
+	n.conn.send(k, payload)
+}
+
+// Close closes all sockets, and returns when the server knows their use: the outcome of the run may come to
+// it over another connection.
 func (n *network) Close() []runtime.Egress {
 	n.mu.Lock()
 	n.closed = true
@@ -225,6 +228,9 @@ func (n *network) Close() []runtime.Egress {
 	n.mu.Unlock()
 	for s := range open {
 		_ = s.Close()
+	}
+	if n.noted.Load() {
+		_, _ = n.ask(context.Background(), kindFlush, n.request()) // an error: the server knows all that it needs
 	}
 	return nil
 }
@@ -284,11 +290,17 @@ func (s *socket) Count(sent, received int) error {
 	return nil
 }
 
-// report reports the bytes to the server, and keeps its answer.
+// report reports the bytes to the server, and keeps its answer. A server that is too busy for one counts
+// the bytes with the next report.
 func (s *socket) report() {
 	payload := s.count(s.network.request())
 	total := s.sent.Load() + s.received.Load()
-	if _, err := s.network.ask(context.Background(), kindCount, payload); err != nil {
+	_, err := s.network.ask(context.Background(), kindCount, payload)
+	switch runtime.CodeOf(err) {
+	case "":
+	case runtime.CodeTooBusy:
+		return
+	default:
 		s.limit.CompareAndSwap(nil, &err)
 	}
 	s.counted.Store(total)
@@ -306,7 +318,7 @@ func (s *socket) Connected() (bool, error) {
 		return false, nil
 	case events == unix.POLLOUT:
 		s.ended = true
-		s.network.conn.send(kindMade, wire.AppendUint(s.network.request(), s.id))
+		s.network.note(kindMade, wire.AppendUint(s.network.request(), s.id))
 	default: // The server knows the destination, and the error can be read once.
 		reply, err := s.network.ask(context.Background(), kindConnected, wire.AppendUint(s.network.request(), s.id))
 		d := wire.Decode(reply)
@@ -345,20 +357,38 @@ func (s *socket) Close() (err error) {
 	return err
 }
 
-// stream is a socket that can be read and written, beside what [socket] has.
+// stream is a socket that can be read and written, as package net has them.
 type stream struct {
-	net.Conn
-	socket *socket
+	*socket
+	file *os.File
+	peer target
 }
 
 var _ runtime.Connection = (*stream)(nil)
 
-// SyscallConn implements [syscall.Conn].
-func (s *stream) SyscallConn() (syscall.RawConn, error) { return s.socket.SyscallConn() }
+// target is an address that was dialled. It implements [net.Addr].
+type target struct {
+	network string
+	address netip.AddrPort
+}
+
+// Network and String implement [net.Addr].
+func (t target) Network() string { return t.network }
+
+func (t target) String() string { return t.address.String() }
+
+// RemoteAddr implements [net.Conn].
+func (s *stream) RemoteAddr() net.Addr { return s.peer }
+
+// LocalAddr implements [net.Conn]. The server knows the address: here it is the zero one.
+func (s *stream) LocalAddr() net.Addr { return target{network: s.peer.network} }
+
+// SetDeadline implements [net.Conn].
+func (s *stream) SetDeadline(t time.Time) error { return s.file.SetDeadline(t) }
 
 // Read implements [net.Conn].
 func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
+	n, err := s.file.Read(p)
 	if limit := s.Count(0, n); limit != nil {
 		return n, limit
 	}
@@ -367,18 +397,9 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (s *stream) Write(p []byte) (int, error) {
-	n, err := s.Conn.Write(p)
+	n, err := s.file.Write(p)
 	if limit := s.Count(n, 0); limit != nil {
 		return n, limit
 	}
 	return n, err
 }
-
-// Count implements [runtime.Socket].
-func (s *stream) Count(sent, received int) error { return s.socket.Count(sent, received) }
-
-// CheckServerName implements [runtime.Socket].
-func (s *stream) CheckServerName(name string) error { return s.socket.CheckServerName(name) }
-
-// Close implements [net.Conn].
-func (s *stream) Close() error { return s.socket.Close() }

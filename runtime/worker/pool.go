@@ -71,7 +71,8 @@ type ownKey struct {
 // errClosed is returned by calls after Close.
 var errClosed = errors.New("worker: closed")
 
-// New starts the workers that tenants share, and returns when all are ready.
+// New starts the workers that tenants share, and returns when all are ready. The account of the
+// reservations must be opened afterwards, see [memory.Budget.RunsElsewhere].
 func New(o Options) (*Pool, error) {
 	o.Workers, o.MostOwn = max(o.Workers, 1), cmp.Or(o.MostOwn, 8)
 	o.Log = cmp.Or(o.Log, slog.Default())
@@ -81,6 +82,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{o: o, pause: pingPause, answer: pingTime, own: make(map[ownKey]*host), ended: make(chan struct{})}
 	p.suspects = suspects{places: o.MostOwn, now: time.Now}
 	p.accounts = p.openAccounts()
+	o.Memory.RunsElsewhere()
 	for range o.Workers {
 		p.shared = append(p.shared, &host{pool: p, keep: true})
 	}
@@ -161,6 +163,24 @@ func (p *Pool) acquire(ctx context.Context, tenant runtime.Tenant, function stri
 		case !errors.Is(err, errHostClosed):
 			h.release()
 			return nil, nil, err
+		}
+	}
+}
+
+// use calls f with the worker for a program, and again with another one if that one had ended before.
+func (p *Pool) use(ctx context.Context, program *runtime.Program, f func(w *peer) (runtime.Outcome, error)) (runtime.Outcome, error) {
+	for {
+		w, h, err := p.acquire(ctx, program.Tenant, program.FunctionID)
+		if err != nil {
+			return runtime.Outcome{}, err
+		}
+		outcome, err := f(w)
+		if errors.Is(err, errNotSent) {
+			h.ended(w, err)
+		}
+		h.release()
+		if !errors.Is(err, errNotSent) {
+			return outcome, err
 		}
 	}
 }

@@ -276,7 +276,11 @@ func TestSuspectsRunAlone(t *testing.T) {
 			_, err := pool.Run(t.Context(), runtime.RunCall{Program: p, Args: []byte(`{"s":1000}`), Context: runtime.EmptyObject, Logs: logs})
 			ended <- err
 		}()
-		<-changed
+		select {
+		case <-changed:
+		case err := <-ended:
+			t.Fatal(err)
+		}
 		h, err := pool.hostFor(p.Tenant, p.FunctionID)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
 )
 
@@ -82,31 +83,48 @@ func (r *run) endReclaim(err error) {
 	r.settled.Broadcast()
 }
 
-// remoteRoom is the memory of a run in a worker, which the server keeps.
+// remoteRoom is the memory of a run in a worker, which the server keeps. It counts what the run has on the
+// heap of the worker: less while it lends its memory.
 type remoteRoom struct {
 	conn *conn
 	id   uint64 // of the run's call
+	heap *memory.Account
+	lent bool
 }
 
-var _ runtime.Room = remoteRoom{}
+var _ runtime.Room = (*remoteRoom)(nil)
+
+// lentHeap is what a run that lends its memory does not have on the heap meanwhile, in bytes.
+const lentHeap = runtime.RunOverhead - runtime.WaitingOverhead
 
 // Lend implements [runtime.Room].
-func (r remoteRoom) Lend(held int64) { r.lend(kindLend, held) }
+func (r *remoteRoom) Lend(held int64) { r.lend(kindLend, held) }
 
 // Park implements [runtime.Room].
-func (r remoteRoom) Park(held int64) { r.lend(kindPark, held) }
+func (r *remoteRoom) Park(held int64) { r.lend(kindPark, held) }
 
-func (r remoteRoom) lend(k kind, held int64) {
+func (r *remoteRoom) lend(k kind, held int64) {
 	var b [24]byte
 	r.conn.send(k, wire.AppendUint(wire.AppendUint(b[:0], r.id), uint64(held)))
+	r.lent = true
+	r.heap.Give(lentHeap)
 }
 
 // Reclaim implements [runtime.Room].
-func (r remoteRoom) Reclaim(ctx context.Context, patience time.Duration) error {
+func (r *remoteRoom) Reclaim(ctx context.Context, patience time.Duration) error {
+	r.end()
 	var b [24]byte
 	_, _, err := r.conn.call(ctx, kindReclaim, wire.AppendUint(wire.AppendUint(b[:0], r.id), uint64(max(patience, 0))))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
+}
+
+// end counts the heap of a run that lends no memory any more.
+func (r *remoteRoom) end() {
+	if r.lent {
+		r.lent = false
+		r.heap.Add(lentHeap)
+	}
 }

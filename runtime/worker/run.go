@@ -48,12 +48,7 @@ func (p *Pool) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, err
 		return runtime.Outcome{}, err
 	}
 	defer p.active.Done()
-	w, h, err := p.acquire(ctx, c.Program.Tenant, c.Program.FunctionID)
-	if err != nil {
-		return runtime.Outcome{}, err
-	}
-	defer h.release()
-	return w.run(ctx, &c)
+	return p.use(ctx, &c.Program, func(w *peer) (runtime.Outcome, error) { return w.run(ctx, &c) })
 }
 
 func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, error) {
@@ -66,7 +61,10 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
-	if errors.Is(err, errEnded) {
+	switch {
+	case errors.Is(err, errNotSent):
+		return runtime.Outcome{}, err
+	case errors.Is(err, errEnded):
 		return runtime.Outcome{}, w.lost(c.Program.FunctionID)
 	}
 	return w.outcome(r, reply, err)

@@ -251,7 +251,9 @@ func (w *worker) onRun(ctx context.Context, r *request) (reply []byte, _ []int, 
 		defer c.Network.Close()
 	}
 	if flags&runLends != 0 {
-		c.Room = remoteRoom{w.conn, r.id}
+		room := &remoteRoom{conn: w.conn, id: r.id, heap: w.runs}
+		defer room.end()
+		c.Room = room
 	}
 	var output *output
 	if flags&runIsLive != 0 {

@@ -107,6 +107,20 @@ func TestConfinedServerServes(t *testing.T) {
 	}
 }
 
+// connectsCode reads from a port in two ways, with options of the socket and with the poller.
+const connectsCode = `
+import asyncio, socket
+port = %s
+async def read():
+    reader, writer = await asyncio.open_connection("localhost", port)
+    return (await reader.read(5)).decode()
+def main(args, context):
+    with socket.create_connection(("localhost", port)) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s.recv(5).decode() + ", " + asyncio.run(read())
+`
+
 func confinedServes(t *testing.T, flags ...string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -131,14 +145,14 @@ func confinedServes(t *testing.T, flags ...string) {
 
 	l := s.Serve(t)
 	checkConfined(t, l)
-	l.Deploy(t, "connects", "import socket\ndef main(args, context):\n    with socket.create_connection(('localhost', "+port+")) as s: return s.recv(5).decode()", "allow", []string{peer})
+	l.Deploy(t, "connects", fmt.Sprintf(connectsCode, port), "allow", []string{peer})
 	l.Must(t, "PUT", "/v1/functions/bundled/bundle", zipOf(t, "main.py", "import zoneinfo\ndef main(args, context): return open(__file__).read(6) + str(zoneinfo.ZoneInfo('Europe/Oslo'))"), "Content-Type", "application/zip")
 	for i := range images {
 		l.Deploy(t, fmt.Sprint("large-", i), "import os\ntable = os.urandom(40 << 20)\ndef main(args, context): return len(table)", "memory", 128)
 	}
 	check := func(l *process.Server) {
 		t.Helper()
-		results := map[string]string{"connects": `"hello"`, "bundled": `"importEurope/Oslo"`}
+		results := map[string]string{"connects": `"hello, hello"`, "bundled": `"importEurope/Oslo"`}
 		for i := range images {
 			results[fmt.Sprint("large-", i)] = fmt.Sprint(40 << 20)
 		}

@@ -22,9 +22,26 @@ func workerCalls(pid uint32) calls {
 		some: append(some,
 			conditional{unix.SYS_MMAP, noCode},
 			conditional{unix.SYS_MPROTECT, noCode},
+			conditional{unix.SYS_SETSOCKOPT, workerOptions},
 			conditional{unix.SYS_SENDTO, alternatives{{{argument: 4, values: []uint32{0}}, {argument: 4, high: true, values: []uint32{0}}}}},
 		),
 	}
+}
+
+// workerOptions are the options of sockets that a worker sets: those of runs, and the sizes of buffers. With
+// others a socket that has a peer reaches elsewhere: a routing header of IPv6 sends each packet to any
+// address first. And the last close of a socket waits for its peer after SO_LINGER.
+var workerOptions = [][]check{
+	{
+		{argument: 1, values: []uint32{unix.SOL_SOCKET}},
+		{argument: 2, values: []uint32{unix.SO_KEEPALIVE, unix.SO_RCVBUF, unix.SO_SNDBUF}},
+	},
+	{
+		{argument: 1, values: []uint32{unix.SOL_TCP}},
+		{argument: 2, values: []uint32{
+			unix.TCP_NODELAY, unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL, unix.TCP_KEEPCNT, unix.TCP_USER_TIMEOUT, unix.TCP_QUICKACK, unix.TCP_WINDOW_CLAMP,
+		}},
+	},
 }
 
 // startCalls are calls that a server is refused, with which a spawner starts processes, and with which

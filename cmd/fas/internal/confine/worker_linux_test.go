@@ -25,6 +25,7 @@ import (
 type workerSite struct {
 	file, folder int // in a folder of the test
 	udp          int // connected to peer
+	udp6         int
 	peer, other  *net.UDPConn
 	tcp, remote  net.Conn
 	passed       [2]int // a socket; a descriptor was sent to the first end
@@ -50,6 +51,8 @@ func openWorkerSite(s site) (w workerSite) {
 	w.udp, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	must(err)
 	must(unix.Connect(w.udp, addressOf(w.peer)))
+	w.udp6, err = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
+	must(err)
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	must(err)
 	w.tcp, err = net.Dial("tcp4", l.Addr().String())
@@ -82,6 +85,9 @@ func workerMay(w workerSite) map[string]func() error {
 			}
 			_, _, err := w.peer.ReadFrom(make([]byte, 5))
 			return err
+		},
+		"set options": func() error {
+			return errors.Join(unix.SetsockoptInt(w.udp, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<16), unix.SetsockoptInt(w.udp, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1))
 		},
 		"talk to the peer": func() error {
 			_, err := w.tcp.Write([]byte("hello"))
@@ -157,8 +163,13 @@ func workerAttempts(w workerSite) map[string]func() string {
 			return errno(unix.SYS_SENDTO, uintptr(w.udp), path, 1, 0, uintptr(unsafe.Pointer(&raw)), unix.SizeofSockaddrInet4)
 		},
 		"send a message to another": func() string { return outcome(unix.Sendmsg(w.udp, []byte("x"), nil, to, 0)) },
-		"connect to another":        func() string { return outcome(unix.Connect(w.udp, to)) },
-		"open what it has open":     func() string { return errno(unix.SYS_OPENAT, ^uintptr(0), path, unix.O_RDONLY) },
+		"route to another": func() string {
+			// A routing header for segments (RFC 8754) with one, which is where packets go first.
+			header := [24]byte{1: 2, 2: 4, 8: 0xfd, 23: 9}
+			return errno(unix.SYS_SETSOCKOPT, uintptr(w.udp6), unix.SOL_IPV6, unix.IPV6_RTHDR, uintptr(unsafe.Pointer(&header)), unsafe.Sizeof(header))
+		},
+		"connect to another":    func() string { return outcome(unix.Connect(w.udp, to)) },
+		"open what it has open": func() string { return errno(unix.SYS_OPENAT, ^uintptr(0), path, unix.O_RDONLY) },
 		"open in its folder": func() string {
 			_, err := unix.Openat(w.folder, "file", unix.O_RDONLY, 0)
 			return outcome(err)
@@ -334,6 +345,12 @@ func TestFilterOfWorkers(t *testing.T) {
 		{unix.SYS_SENDTO, []uint64{3, 1, 1, 0, 1 << 32, 16}, "refuse", "allow"},
 		{unix.SYS_SENDTO, []uint64{3, 1, 1, 0, 1, 16}, "refuse", "allow"},
 		{unix.SYS_SENDMSG, []uint64{3}, "refuse", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_SOCKET, unix.SO_RCVBUF}, "allow", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_SOCKET, unix.SO_LINGER}, "refuse", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_TCP, unix.TCP_WINDOW_CLAMP}, "allow", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_TCP, unix.TCP_ULP}, "refuse", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_IPV6, unix.IPV6_RTHDR}, "refuse", "allow"},
+		{unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_IP, unix.IP_OPTIONS}, "refuse", "allow"},
 		{unix.SYS_RECVMSG, []uint64{3}, "allow", "allow"},
 		{unix.SYS_OPENAT, nil, "refuse", "allow"},
 		{unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_STREAM}, "refuse", "refuse"},
