@@ -89,16 +89,6 @@ func kill9(t *testing.T, pid int) {
 	}
 }
 
-// newTenant creates a tenant and returns a client of it.
-func newTenant(t *testing.T, l *process.Server, name string) *process.Client {
-	t.Helper()
-	l.Must(t, "POST", "/v1/tenants/", `{"name":"`+name+`"}`)
-	reply := l.Must(t, "POST", "/v1/tokens/", `{"name":"test","scope":"deploy","tenant":"`+name+`"}`)
-	c := process.NewClient(l.Base, process.Decode[struct{ Token string }](t, reply).Token)
-	t.Cleanup(c.Close)
-	return c
-}
-
 // placeOf runs a function for a tenant until the test has ended its wait, and returns the worker in which
 // that happens.
 func placeOf(t *testing.T, l *process.Server, c *process.Client) int {
