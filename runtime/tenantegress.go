@@ -60,7 +60,7 @@ func (u *TenantUse) egressError(used int64, now time.Time) error {
 		return nil
 	}
 	err := Errorf(CodeTooLarge, "the tenant has sent and received %s bytes today, the most that it may on a day (UTC)", SizeText(int(most))).
-		WithHint("wait until the next day; " + raiseHint)
+		WithHint("wait until the next day; " + RaiseHint)
 	err.RetryAfter = day - now.Sub(time.Unix(dayOf(now)*int64(day/time.Second), 0))
 	return err
 }

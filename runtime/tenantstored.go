@@ -47,7 +47,7 @@ func (l *TenantLimits) CheckStored(has, more int64) error {
 
 // fullError returns an error for what a tenant may not store now, or never can.
 func fullError(never bool, hint, format string, args ...any) *Error {
-	err := Errorf(CodeTooBusy, format, args...).WithHint(hint + "; " + raiseHint)
+	err := Errorf(CodeTooBusy, format, args...).WithHint(hint + "; " + RaiseHint)
 	err.RetryAfter = FullRetry
 	if never {
 		err.Code, err.RetryAfter = CodeTooLarge, 0

@@ -12,6 +12,7 @@ import (
 // concurrently; those that count requests, runs and executions take no lock.
 type TenantUse struct {
 	requests, runs, queued atomic.Int64
+	images                 atomic.Int64 // bytes, see TakeImages
 	closed                 atomic.Bool
 	waits                  atomic.Bool // a queued run waits for one that ends
 	ownWorker              atomic.Bool // see [TenantRecord]
@@ -66,6 +67,7 @@ func (u *TenantUse) Usage() TenantUsage {
 	return TenantUsage{
 		Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(),
 		Egress: u.Egress(time.Now()).Bytes, Limits: u.Limits(),
+		Images: u.images.Load(),
 	}
 }
 
@@ -147,7 +149,7 @@ func (u *TenantUse) CheckRuns() error {
 
 func (u *TenantUse) runsError() error {
 	err := tenantLimitError("the tenant has as many runs as it may have at once: %d", u.limits.Load().Runs)
-	err.Hint = "try again in a moment, or run the function in the background; " + raiseHint
+	err.Hint = "try again in a moment, or run the function in the background; " + RaiseHint
 	return err
 }
 
@@ -204,7 +206,7 @@ func (u *TenantUse) Reserve(n int) error {
 			err := tenantLimitError("the tenant has %d executions that wait in the background, and may have %d: there is no place for %d more", queued, most, n)
 			if n > most {
 				err.Code, err.RetryAfter = CodeTooLarge, 0
-				err.Hint = "send fewer at once; " + raiseHint
+				err.Hint = "send fewer at once; " + RaiseHint
 			}
 			return err
 		}
@@ -221,10 +223,69 @@ func (u *TenantUse) Queue(n int) {
 	}
 }
 
-const raiseHint = "the operator of the server can raise the limit of the tenant"
+// TakeImages counts n bytes of images and idle instances that stay in memory for the tenant, which must
+// be given back with GiveImages. It reports false, and counts nothing, if that is beyond the limit.
+func (u *TenantUse) TakeImages(n int64) bool {
+	if u == nil {
+		return true
+	}
+	for {
+		held := u.images.Load()
+		if most := u.limits.Load().Images; most > 0 && held+n > int64(most) {
+			return false
+		}
+		if u.images.CompareAndSwap(held, held+n) {
+			return true
+		}
+	}
+}
+
+// GiveImages ends TakeImages.
+func (u *TenantUse) GiveImages(n int64) {
+	if u != nil {
+		u.images.Add(-n)
+	}
+}
+
+// MayKeep reports whether n bytes of images would be within the limit if there were no others.
+func (u *TenantUse) MayKeep(n int64) bool {
+	if u == nil {
+		return true
+	}
+	most := u.limits.Load().Images
+	return most == 0 || n <= int64(most)
+}
+
+// ImagesBeyond returns by how many bytes the images of the tenant would exceed its limit if they kept n
+// more; zero or less: they would not.
+func (u *TenantUse) ImagesBeyond(n int64) int64 {
+	if most := u.limits.Load().Images; most > 0 {
+		return u.images.Load() + n - int64(most)
+	}
+	return 0
+}
+
+// ProcessorShare returns the weight of the tenant when tenants share the processors.
+func (u *TenantUse) ProcessorShare() int {
+	if u == nil {
+		return DefaultProcessorShare
+	}
+	return cmp.Or(u.limits.Load().ProcessorShare, DefaultProcessorShare)
+}
+
+// Memory returns the bytes that the runs of the tenant may have at once, zero without a limit.
+func (u *TenantUse) Memory() int64 {
+	if u == nil {
+		return 0
+	}
+	return int64(u.limits.Load().Memory)
+}
+
+// RaiseHint says who can raise a limit of a tenant.
+const RaiseHint = "the operator of the server can raise the limit of the tenant"
 
 func tenantLimitError(format string, args ...any) *Error {
-	err := Errorf(CodeTooBusy, format, args...).WithHint("try again in a moment; " + raiseHint)
+	err := Errorf(CodeTooBusy, format, args...).WithHint("try again in a moment; " + RaiseHint)
 	err.RetryAfter = BusyRetry
 	return err
 }
@@ -234,6 +295,13 @@ func tenantLimitError(format string, args ...any) *Error {
 const (
 	MaxTenantLimit = 1_000_000
 	MaxTenantBytes = 1 << 50
+)
+
+// DefaultProcessorShare is the weight of a tenant without one when tenants share the processors, and
+// MaxProcessorShare the largest weight.
+const (
+	DefaultProcessorShare = 100
+	MaxProcessorShare     = 1000
 )
 
 // TenantLimits are the limits of a tenant. Zero: there is no limit, or none of this tenant alone. They
@@ -248,7 +316,10 @@ type TenantLimits struct {
 	StoredBytes       int // of everything else, such as executions with their results, jobs and dead letters
 	EgressBytes       int // that functions send and receive on a day, in UTC
 	// EgressHosts is a ceiling over the allow lists of functions, as [NormalEgressHosts] returns it.
-	EgressHosts string
+	EgressHosts    string
+	ProcessorShare int // weight when tenants share the processors
+	Memory         int // bytes that its runs may have at once
+	Images         int // bytes of images and idle instances that stay in memory
 }
 
 // TenantNumber describes a limit of a tenant that is a number.
@@ -256,6 +327,7 @@ type TenantNumber struct {
 	Name  string // in the API
 	Text  string // for people: "20 runs"
 	Bytes bool   // it is a size in bytes
+	Most  int    // largest value; zero: MaxTenantLimit or MaxTenantBytes
 	Of    func(*TenantLimits) *int
 }
 
@@ -269,11 +341,17 @@ var TenantNumbers = []TenantNumber{
 	{Name: "code_bytes", Text: "of code", Bytes: true, Of: func(l *TenantLimits) *int { return &l.CodeBytes }},
 	{Name: "stored_bytes", Text: "stored", Bytes: true, Of: func(l *TenantLimits) *int { return &l.StoredBytes }},
 	{Name: "egress_bytes", Text: "of egress a day", Bytes: true, Of: func(l *TenantLimits) *int { return &l.EgressBytes }},
+	{Name: "processor_share", Text: "as share of the processors", Most: MaxProcessorShare, Of: func(l *TenantLimits) *int { return &l.ProcessorShare }},
+	{Name: "memory_bytes", Text: "of memory of runs", Bytes: true, Of: func(l *TenantLimits) *int { return &l.Memory }},
+	{Name: "image_bytes", Text: "of images in memory", Bytes: true, Of: func(l *TenantLimits) *int { return &l.Images }},
 }
 
 // Max returns the largest value of the limit.
 func (n *TenantNumber) Max() int {
-	if n.Bytes {
+	switch {
+	case n.Most > 0:
+		return n.Most
+	case n.Bytes:
 		return MaxTenantBytes
 	}
 	return MaxTenantLimit
@@ -337,5 +415,7 @@ type TenantUsage struct {
 	Requests, Runs, Queued int64
 	Stored                 TenantStored
 	Egress                 int64        // bytes that functions have sent and received today, in UTC
+	Memory                 int64        // bytes that its runs have
+	Images                 int64        // bytes of its images and idle instances in memory
 	Limits                 TenantLimits // effective
 }

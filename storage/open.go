@@ -114,6 +114,9 @@ type Options struct {
 	KeepKeys func() error
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
+	// Held is called with the bytes that a large write takes on Go's heap beside its data, and with
+	// their negative once it has ended. It is called concurrently. Nil: nobody counts them.
+	Held func(n int64)
 }
 
 func (o Options) withDefaults() Options {
@@ -210,6 +213,7 @@ func open(o Options) (_ *Store, err error) {
 	s.db = &database{db, o.Keys}
 	s.memory = disk.NewMemory(s.unflushed)
 	s.commits = commit.New(db, gate{s})
+	s.commits.Held = o.Held
 	s.health.SetStuck(nil)
 	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
 	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)

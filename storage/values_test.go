@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -45,4 +47,47 @@ func TestLargeValuesArePacked(t *testing.T) {
 		}
 	}
 	checkInvariants(t, s)
+}
+
+// The bytes that large writes hold on Go's heap are reported while they are written, however many are
+// written at once, and none are left afterwards, also of writes that fail. Small writes are not.
+func TestLargeWritesAreCounted(t *testing.T) {
+	const size, writers = 100_000, 3
+	var held, most atomic.Int64
+	o := options(vfs.NewMem(), "store")
+	o.Held = func(n int64) { most.Store(max(most.Load(), held.Add(n))) }
+	s, err := Open(o)
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	var mu sync.Mutex
+	c := newClerk()
+	accept := func(args []byte) {
+		mu.Lock()
+		x := c.queued()
+		mu.Unlock()
+		_, _, err := s.Accept([]runtime.Accepted{{Execution: x, Args: args}}, nil)
+		must(t, err)
+	}
+	accept([]byte("{}"))
+	if most.Load() != 0 {
+		t.Errorf("%d bytes are counted for a small write", most.Load())
+	}
+	data := storetest.Noise(size)
+	release := s.commits.Hold() // all wait to be written together
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() { accept(data) })
+	}
+	waitingFor(s, writers)
+	if n := held.Load(); n < writers*size {
+		t.Errorf("%d bytes are counted for %d writes of %d", n, writers, size)
+	}
+	release()
+	all.Wait()
+	if n := most.Load(); n < (2*writers-1)*size {
+		t.Errorf("at most %d bytes were counted while the writes were copied into one", n)
+	}
+	if n := held.Load(); n != 0 {
+		t.Errorf("%d bytes are counted after all writes", n)
+	}
 }

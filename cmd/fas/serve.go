@@ -50,6 +50,9 @@ var serveEnv = map[string]string{
 	"tenant-stored-bytes":      "FAASPOT_TENANT_STORED_BYTES",
 	"tenant-egress-bytes":      "FAASPOT_TENANT_EGRESS_BYTES",
 	"tenant-egress-hosts":      "FAASPOT_TENANT_EGRESS_HOSTS",
+	"tenant-processor-share":   "FAASPOT_TENANT_PROCESSOR_SHARE",
+	"tenant-memory-bytes":      "FAASPOT_TENANT_MEMORY_BYTES",
+	"tenant-image-bytes":       "FAASPOT_TENANT_IMAGE_BYTES",
 	"log-level":                "FAASPOT_LOG_LEVEL",
 	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",
@@ -173,6 +176,9 @@ FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	limitVar(f, &o.TenantLimits.StoredBytes, true, "tenant-stored-bytes", "`SIZE` of everything else that is stored of each tenant, such as results, logs, jobs and dead letters (default without a limit)")
 	limitVar(f, &o.TenantLimits.EgressBytes, true, "tenant-egress-bytes", "`SIZE` of what the functions of each tenant send and receive on a day, in UTC (default without a limit)")
 	f.StringSliceVar(&hosts, "tenant-egress-hosts", nil, "`RULE` beyond which functions of tenants without rules of their own reach nothing, such as *.example.com:443; none: nothing (default what they allow)")
+	f.IntVar(&o.TenantLimits.ProcessorShare, "tenant-processor-share", 0, "part `N` of the processors, 1 to 1000, of each tenant without one of its own while others want them (default 100)")
+	limitVar(f, &o.TenantLimits.Memory, true, "tenant-memory-bytes", "`SIZE` of the memory of the runs of each tenant at once (default 7/8 of the memory of runs)")
+	limitVar(f, &o.TenantLimits.Images, true, "tenant-image-bytes", "`SIZE` of the images and idle instances of each tenant's functions that stay in memory (default without a limit)")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
 	f.BoolVar(&o.AccessLog, "access-log", false, "log each request, whatever the --log-level: without query, header and body")
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")

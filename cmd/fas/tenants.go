@@ -13,7 +13,8 @@ import (
 // tenantFields are the fields that --json of tenants promises.
 const tenantFields = `  name, state (active or deleting), created (RFC 3339; null for default),
   limits (requests_per_second, request_burst, runs, queued, functions, code_bytes,
-  stored_bytes, egress_bytes, egress_hosts; null: the server's),
+  stored_bytes, egress_bytes, egress_hosts, processor_share, memory_bytes, image_bytes;
+  null: the server's),
   own_worker (whether its functions run in a process that no other tenant shares)`
 
 func newTenants(a *app) *cobra.Command {

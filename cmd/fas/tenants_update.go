@@ -81,6 +81,9 @@ Prints the name. With --json the output is an object with the fields
 		"code_bytes":          "`SIZE` of the code of all functions, such as 512MB: kept versions with their contexts, and bundles",
 		"stored_bytes":        "`SIZE` of everything else that is stored, such as results, logs, jobs and dead letters",
 		"egress_bytes":        "`SIZE` of what functions send and receive on a day, in UTC",
+		"processor_share":     "`N` from 1 to 1000: its part of the processors while others want them, where a tenant has 100 by default",
+		"memory_bytes":        "`SIZE` of the memory of its runs at once",
+		"image_bytes":         "`SIZE` of the images and idle instances of its functions that stay in memory",
 	}
 	for i := range runtime.TenantNumbers {
 		n := &runtime.TenantNumbers[i]

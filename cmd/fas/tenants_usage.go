@@ -23,9 +23,10 @@ With --json the output is an object with the fields
 
   tenant, requests (in progress, this one included), runs (at once), queued (executions
   that wait in the background), functions, code_bytes (of kept versions and bundles),
-  stored_bytes (of everything else), egress_bytes (sent and received today, UTC), limits
+  stored_bytes (of everything else), egress_bytes (sent and received today, UTC),
+  memory_bytes (of runs), image_bytes (of images and idle instances in memory), limits
   (requests_per_second, request_burst, runs, queued, functions, code_bytes, stored_bytes,
-  egress_bytes, egress_hosts; null: none)`,
+  egress_bytes, egress_hosts, processor_share, memory_bytes, image_bytes; null: none)`,
 		Example: `  fas tenants usage acme`,
 		Args:    argumentsAndMore(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,8 +42,9 @@ With --json the output is an object with the fields
 			if asJSON {
 				return a.WriteJSON(u)
 			}
-			_, err = fmt.Fprintf(a.Out, "tenant:    %s\nrequests:  %d\nruns:      %d\nqueued:    %d\nfunctions: %d\ncode:      %s\nstored:    %s\negress:    %s today\nlimits:    %s\n",
+			_, err = fmt.Fprintf(a.Out, "tenant:    %s\nrequests:  %d\nruns:      %d\nqueued:    %d\nfunctions: %d\ncode:      %s\nstored:    %s\negress:    %s today\nmemory:    %s\nimages:    %s\nlimits:    %s\n",
 				ui.OneLine(u.Tenant), u.Requests, u.Runs, u.Queued, u.Functions, ui.SizeText(u.CodeBytes), ui.SizeText(u.StoredBytes), ui.SizeText(u.EgressBytes),
+				ui.SizeText(u.MemoryBytes), ui.SizeText(u.ImageBytes),
 				limitsText(u.Limits))
 			return err
 		},

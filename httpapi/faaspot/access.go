@@ -100,6 +100,9 @@ func renderLimits(l runtime.TenantLimits) wire.TenantLimits {
 		StoredBytes:       orNull(l.StoredBytes),
 		EgressBytes:       orNull(l.EgressBytes),
 		EgressHosts:       l.Hosts(),
+		ProcessorShare:    orNull(l.ProcessorShare),
+		MemoryBytes:       orNull(l.Memory),
+		ImageBytes:        orNull(l.Images),
 	}
 }
 
@@ -262,6 +265,7 @@ func (a *api) writeUsage(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	return web.WriteValue(ctx, wire.TenantUsage{
 		Tenant: string(tenant), Requests: u.Requests, Runs: u.Runs, Queued: u.Queued,
 		Functions: u.Stored.Functions, CodeBytes: u.Stored.Code, StoredBytes: u.Stored.Bytes, EgressBytes: u.Egress,
+		MemoryBytes: u.Memory, ImageBytes: u.Images,
 		Limits: renderLimits(u.Limits),
 	})
 }

@@ -21,7 +21,10 @@ type TenantLimits struct {
 	StoredBytes       *int `json:"stored_bytes"` // of everything else
 	EgressBytes       *int `json:"egress_bytes"` // sent and received on a day, in UTC
 	// EgressHosts are the rules beyond which functions reach nothing; "none" alone: they reach nothing.
-	EgressHosts []string `json:"egress_hosts"`
+	EgressHosts    []string `json:"egress_hosts"`
+	ProcessorShare *int     `json:"processor_share"` // of the processors while others want them; null: 100
+	MemoryBytes    *int     `json:"memory_bytes"`    // of runs at once
+	ImageBytes     *int     `json:"image_bytes"`     // of images and idle instances in memory
 }
 
 // Numbers returns the limits that are numbers, by their names in the API.
@@ -35,6 +38,9 @@ func (l *TenantLimits) Numbers() map[string]*int {
 		"code_bytes":          l.CodeBytes,
 		"stored_bytes":        l.StoredBytes,
 		"egress_bytes":        l.EgressBytes,
+		"processor_share":     l.ProcessorShare,
+		"memory_bytes":        l.MemoryBytes,
+		"image_bytes":         l.ImageBytes,
 	}
 }
 
@@ -56,6 +62,8 @@ type TenantUsage struct {
 	CodeBytes   int64        `json:"code_bytes"`
 	StoredBytes int64        `json:"stored_bytes"`
 	EgressBytes int64        `json:"egress_bytes"` // today, in UTC
+	MemoryBytes int64        `json:"memory_bytes"` // of runs
+	ImageBytes  int64        `json:"image_bytes"`  // of images and idle instances in memory
 	Limits      TenantLimits `json:"limits"`
 }
 

@@ -13,6 +13,7 @@ import (
 // Engine is what changes and deletions of tenants need of the engine.
 type Engine interface {
 	LimitsChanged(tenant runtime.Tenant)
+	MemoryOf(tenant runtime.Tenant) int64
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error)
@@ -120,7 +121,8 @@ func (k *Keeper) UpdateTenant(name runtime.Tenant, c runtime.TenantChange) (runt
 	k.memory.Give(max(-more, 0))
 	t.TenantRecord = changed
 	t.use.SetOwnWorker(changed.OwnWorker)
-	if waits := t.use.SetLimits(changed.Limits.Effective(k.defaults)); waits && k.engine != nil {
+	t.use.SetLimits(changed.Limits.Effective(k.defaults))
+	if k.engine != nil {
 		k.engine.LimitsChanged(name)
 	}
 	return changed, nil
@@ -164,9 +166,15 @@ func (k *Keeper) Usage(name runtime.Tenant) (runtime.TenantUsage, error) {
 	if use == nil {
 		return runtime.TenantUsage{}, runtime.NoTenantError(name)
 	}
-	u := use.Usage()
-	u.Stored = k.stored(name)
-	return u, nil
+	usage := use.Usage()
+	usage.Stored = k.stored(name)
+	k.mu.Lock()
+	engine := k.engine
+	k.mu.Unlock()
+	if engine != nil {
+		usage.Memory = engine.MemoryOf(name)
+	}
+	return usage, nil
 }
 
 // Use returns the use of a tenant, nil if it does not exist. It takes no lock.

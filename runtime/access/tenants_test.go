@@ -104,6 +104,8 @@ func (e *engine) ListExecutions(_ context.Context, tenant runtime.Tenant, f runt
 
 func (e *engine) LimitsChanged(runtime.Tenant) {}
 
+func (e *engine) MemoryOf(runtime.Tenant) int64 { return 0 }
+
 func (e *engine) CancelExecution(_ context.Context, _ runtime.Tenant, id string) (runtime.Execution, bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -35,12 +35,21 @@ type attempt struct {
 	outlived  bool               // the process has outlived its probation
 	cancelled bool               // a cancellation was requested before it returned
 	returned  bool               // it has ended, and its end is not on disk yet
+	aside     bool               // it waits for runs of its function or its tenant, see plan.asides
 }
 
 func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
 	a := &attempt{run: r, dispatcher: d}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
+}
+
+// onAside is called by the Admission when the attempt has to wait for others of its function or tenant.
+func (a *attempt) onAside() {
+	d := a.dispatcher
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.setAside(a)
 }
 
 // onDecision is called by the Admission when the attempt may begin or is refused.

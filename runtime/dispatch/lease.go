@@ -202,6 +202,7 @@ func (d *Dispatcher) findMemory(a *attempt) error {
 	a.memory = queue.Run{
 		Tenant: a.run.Tenant, Function: version.Program.FunctionID, Group: admissionGroup(a.run.turn()),
 		Bytes: a.limitsOf(version).Reservation(), Usual: &version.Usual,
+		Aside: a.onAside,
 	}
 	return d.o.Admission.Possible(a.memory.Bytes)
 }

@@ -243,6 +243,42 @@ func TestPlanHoldsATenantAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestPlanSetsAside lets the attempts of a tenant wait because its runs have all the memory that they may
+// have: they take no place of those that are leased ahead, nothing else of the tenant is leased, and
+// its neighbour gets its turns.
+func TestPlanSetsAside(t *testing.T) {
+	p := testPlan()
+	for i := range 10 {
+		p.put(queued("a", "f", fmt.Sprint("a", i)))
+	}
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a0 a1]" {
+		t.Fatalf("leased %s", got)
+	}
+	p.put(queued("b", "f", "b0"))
+	if got := chosen(p, 1); len(got) > 0 {
+		t.Fatalf("leased %v beyond the target", got)
+	}
+	p.setAside(p.active["a0"])
+	p.setAside(p.active["a0"])
+	if p.ahead != 0 { // a1 waits behind a0
+		t.Errorf("%d attempts are ahead", p.ahead)
+	}
+	if got := fmt.Sprint(chosen(p, 1)); got != "[b0]" {
+		t.Errorf("leased %s beside a tenant that waits", got)
+	}
+	start(t, p, "b0")
+	p.setAside(p.active["a1"])
+	p.countAhead(p.active["a0"], -1) // withdrawn
+	p.drop(p.active["a0"])
+	if got := chosen(p, 1); len(got) > 0 {
+		t.Errorf("leased %v while another attempt of the tenant waits", got)
+	}
+	start(t, p, "a1")
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a2 a3]" || len(p.asides) > 0 {
+		t.Errorf("leased %s after the attempts have begun, waiting are %v", got, p.asides)
+	}
+}
+
 // TestPlanCountsQueuedRuns checks the count of a tenant's queued runs against the size of the plan: runs
 // that are delayed, suspects, and tasks that wait in their group, run, and are cancelled.
 func TestPlanCountsQueuedRuns(t *testing.T) {

@@ -143,6 +143,7 @@ func New(o Options) (*Engine, error) {
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
+	e.admission.Limit = func(tenant runtime.Tenant) int64 { return e.useOf(tenant).Memory() }
 	e.background = dispatch.New(dispatch.Options{
 		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
 		BacklogLimit: o.BacklogLimit, Now: clock.Now, Log: o.Log,

@@ -69,7 +69,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	group := dispatch.NewTaskGroup(&x)
 	e.hideGroup(group, &x)
 	bytes := group.Limits(p.Limits).Reservation()
-	if err := e.admission.Possible(bytes); err != nil {
+	if err := e.admission.Allowed(x.Tenant, bytes); err != nil {
 		return runtime.JobAcceptance{}, err
 	}
 	use := e.useOf(x.Tenant)

@@ -61,7 +61,7 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 		retries = *r.Retries
 	}
 	o := &dispatch.Origin{Tenant: r.Tenant, Use: e.useOf(r.Tenant), FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
-	err = e.admission.Possible(p.Limits.Reservation())
+	err = e.admission.Allowed(r.Tenant, p.Limits.Reservation())
 	e.current.release(version)
 	if err != nil {
 		return runtime.Acceptance{}, err

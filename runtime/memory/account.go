@@ -208,6 +208,15 @@ func (a *Account) Add(n int64) {
 	a.hold(n, 1)
 }
 
+// Hold adds n bytes as Add does, or gives them back if n is negative.
+func (a *Account) Hold(n int64) {
+	if n < 0 {
+		a.Give(-n)
+	} else {
+		a.Add(n)
+	}
+}
+
 // Give returns n bytes that were taken at once.
 func (a *Account) Give(n int64) {
 	a.Return(n)

@@ -54,6 +54,9 @@ type Admission struct {
 	goBefore uint64
 	// The most bytes that all runs of a function, and of a tenant, may have, if they are more than unshared.
 	mostOfFunction, mostOfTenant int64
+	// Limit returns the bytes that the runs of a tenant may have at once, zero for one without a
+	// limit. It is called concurrently, and is set before the first run. Nil: no tenant has one.
+	Limit func(runtime.Tenant) int64
 
 	mu       sync.Mutex
 	running  int
@@ -98,21 +101,25 @@ func (a *Admission) Largest() int64 { return a.memory.Largest() }
 // would not even fit if all other runs ended, and if what is in the way is not freed soon or may be
 // the requests of such callers.
 //
-// Errors: CodeTooBusy if the queue is full, the caller may not wait or ctx reached its deadline,
-// CodeUnavailable if the run can never be admitted, ctx was cancelled or the server shuts down.
+// Errors: CodeTooBusy if the queue is full, the tenant has the memory that it may have, the caller may
+// not wait or ctx reached its deadline, CodeTooLarge if the tenant may never have as much, CodeUnavailable if the run can never be admitted, ctx was cancelled or the server shuts down.
 func (a *Admission) Acquire(ctx context.Context, r *Run, holds int64) error {
-	if err := a.Possible(r.Bytes); err != nil {
+	if err := a.Allowed(r.Tenant, r.Bytes); err != nil {
 		return err
 	}
 	r.begin(a)
 	a.mu.Lock()
-	switch {
+	switch _, tenant := a.shares.of(r); {
 	case a.closed:
 		a.mu.Unlock()
 		return runtime.ShuttingDownError()
-	case a.queue.Len() == 0 && a.take(r): // the frequent case
+	case a.queue.InTurn() == 0 && a.take(r): // the frequent case
 		a.mu.Unlock()
 		return nil
+	case tenant.exceedsLimit(r.Bytes):
+		limit := tenant.limit
+		a.mu.Unlock()
+		return memoryLimitError(limit)
 	case a.mayNeverFit(r.Bytes, holds):
 		a.mu.Unlock()
 		return a.memory.Refuse(r.Bytes)
@@ -151,6 +158,48 @@ func (a *Admission) Possible(bytes int64) error {
 		(bytes+runtime.MiB-1)/runtime.MiB, a.Largest()/runtime.MiB).WithHint("ask for less memory, or run the server on a larger machine or with a larger memory budget")
 }
 
+// Allowed returns an error if a run of this size can never be admitted, or only without the limit of its
+// tenant.
+func (a *Admission) Allowed(tenant runtime.Tenant, bytes int64) error {
+	if err := a.Possible(bytes); err != nil {
+		return err
+	}
+	if limit := a.limitOf(tenant); limit > 0 && bytes > limit {
+		return runtime.Errorf(runtime.CodeTooLarge, "a run may use %d MB (memory, /tmp and overhead), more than the %d MB that the runs of the tenant may use at once",
+			(bytes+runtime.MiB-1)/runtime.MiB, limit/runtime.MiB).WithHint("ask for less memory; " + runtime.RaiseHint)
+	}
+	return nil
+}
+
+func memoryLimitError(limit int64) error {
+	err := runtime.Errorf(runtime.CodeTooBusy, "the runs of the tenant use as much memory as they may use at once: %d MB", limit/runtime.MiB).
+		WithHint("try again in a moment, or run the function in the background; " + runtime.RaiseHint)
+	err.RetryAfter = runtime.BusyRetry
+	return err
+}
+
+// Held returns the bytes that the runs of a tenant have.
+func (a *Admission) Held(tenant runtime.Tenant) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.shares[shareKey{tenant: tenant}]; s != nil {
+		return s.bytes
+	}
+	return 0
+}
+
+// LimitChanged uses the present limit of a tenant. Runs that have started continue.
+func (a *Admission) LimitChanged(tenant runtime.Tenant) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.shares[shareKey{tenant: tenant}]; s != nil {
+		s.limit = a.limitOf(tenant)
+		s.changed()
+	}
+	a.freeTenant(tenant)
+	a.admitIfWanted()
+}
+
 // TryAcquire reserves the memory of a run without waiting, and reports whether it did. It does
 // so only if no run waits and the free memory would suffice for ahead further runs of this
 // size, which are to start first.
@@ -159,7 +208,7 @@ func (a *Admission) TryAcquire(r *Run, ahead int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	runs := int64(ahead) + 1
-	if a.closed || a.queue.Len() > 0 || r.Bytes*runs > a.memory.Free() || a.running-a.parked+int(runs) > a.maxRuns {
+	if a.closed || a.queue.InTurn() > 0 || r.Bytes*runs > a.memory.Free() || a.running-a.parked+int(runs) > a.maxRuns {
 		return false
 	}
 	return a.take(r)
@@ -192,6 +241,7 @@ func (a *Admission) Withdraw(r *Run) bool {
 	}
 	a.queue.Remove(&r.item)
 	a.uncount(r)
+	a.freeTenant(r.Tenant)
 	a.admit() // other runs may have waited behind it
 	return true
 }
@@ -223,6 +273,7 @@ func (a *Admission) Stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true
+	a.queue.FreeAll()
 	for t := a.queue.First(); t != nil; t = a.queue.First() {
 		r := t.Next().Value
 		a.queue.Remove(&r.item)
@@ -235,10 +286,12 @@ func (a *Admission) Stop() {
 
 func (a *Admission) push(r *Run) {
 	r.item.Value = r
-	if a.queue.Len() == 0 {
+	if a.queue.InTurn() == 0 {
 		a.started = a.ages.served
 	}
-	a.queue.Push(&r.item, r.Tenant, r.Group)
+	if a.queue.Push(&r.item, r.Tenant, r.Group); !r.item.InTurn() {
+		r.setAside()
+	}
 	if r.notify == nil {
 		a.callers[r.Tenant]++
 		a.blocked++
@@ -271,6 +324,21 @@ func (a *Admission) take(r *Run) bool {
 	return true
 }
 
+// limitOf returns the bytes that the runs of a tenant may have, zero without a limit.
+func (a *Admission) limitOf(tenant runtime.Tenant) int64 {
+	if a.Limit == nil {
+		return 0
+	}
+	return a.Limit(tenant)
+}
+
+// freeTenant lets the runs of a tenant have their turns again that wait for its share.
+func (a *Admission) freeTenant(tenant runtime.Tenant) {
+	if a.queue.Len() > a.queue.InTurn() {
+		a.queue.Free(tenant)
+	}
+}
+
 // taken reports whether as many runs have an interpreter as may run at once.
 func (a *Admission) taken() bool { return a.running-a.parked >= a.maxRuns }
 
@@ -300,7 +368,7 @@ func (a *Admission) full(tenant runtime.Tenant) bool {
 
 // admitIfWanted lets runs go on and start that fit, if any wait.
 func (a *Admission) admitIfWanted() {
-	if a.queue.Len() > 0 || a.ages.order.Len() > 0 {
+	if a.queue.InTurn() > 0 || a.ages.order.Len() > 0 {
 		a.admit()
 	}
 }
@@ -346,7 +414,7 @@ func (a *Admission) next() demand {
 
 // startIsDue reports whether a run may start before those that are to go on.
 func (a *Admission) startIsDue() bool {
-	return !a.paused && a.queue.Len() > 0 && a.ages.served-a.started >= a.goBefore
+	return !a.paused && a.queue.InTurn() > 0 && a.ages.served-a.started >= a.goBefore
 }
 
 // reclaim lets caches give up what is wanted: at once if no run computes, else when no run has started
@@ -419,7 +487,7 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 	tenants := 0
 	for t := a.queue.First(); t != nil && tenants < maxTenants && !a.taken(); {
 		following := t.After()
-		shared := true
+		shared, full := true, true // all runs wait for their function or tenant, or for their tenant
 		groups := 0
 		for it := t.Next(); it != nil && groups < maxGroups; groups++ {
 			r := it.Value
@@ -434,6 +502,8 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 			if function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) {
 				// Its turn comes when runs of its own function or tenant have ended.
 				a.queue.Pass(&r.item)
+				full = full && tenant.exceeds(r.Bytes)
+				r.setAside()
 				continue
 			}
 			shared = false
@@ -447,7 +517,13 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 			}
 			passed = append(passed, r)
 		}
-		if tenants++; shared {
+		switch tenants++; {
+		case shared && full:
+			a.queue.Hold(t) // until its runs have less
+			for it := t.Next(); it != nil; it = it.After() {
+				it.Value.setAside()
+			}
+		case shared:
 			a.queue.PassTenant(t)
 		}
 		t = following

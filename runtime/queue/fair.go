@@ -11,6 +11,7 @@ import (
 // holds nothing for tenants and groups without waiting items.
 type Fair[T any] struct {
 	waiting int
+	held    int // of these, the items of tenants that are held
 	tenants map[runtime.Tenant]*Turn[T]
 	order   list.List // of *Turn[T], next in turn first
 }
@@ -44,6 +45,9 @@ type Item[T any] struct {
 // Queued reports whether the item is in a queue.
 func (it *Item[T]) Queued() bool { return it.place != nil }
 
+// InTurn reports whether the tenant of an item in a queue has its turns.
+func (it *Item[T]) InTurn() bool { return !it.group.turn.held }
+
 // NewFair returns an empty queue.
 func NewFair[T any]() *Fair[T] {
 	return &Fair[T]{tenants: make(map[runtime.Tenant]*Turn[T])}
@@ -51,6 +55,9 @@ func NewFair[T any]() *Fair[T] {
 
 // Len returns the number of waiting items.
 func (q *Fair[T]) Len() int { return q.waiting }
+
+// InTurn returns the number of waiting items whose tenants have turns.
+func (q *Fair[T]) InTurn() int { return q.waiting - q.held }
 
 // Push appends an item to its group.
 func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
@@ -70,6 +77,9 @@ func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
 	it.place = g.items.PushBack(it)
 	t.waiting++
 	q.waiting++
+	if t.held {
+		q.held++
+	}
 }
 
 // Remove removes an item from the queue. The order of turns does not change.
@@ -79,6 +89,9 @@ func (q *Fair[T]) Remove(it *Item[T]) {
 	it.place = nil
 	t.waiting--
 	q.waiting--
+	if t.held {
+		q.held--
+	}
 	if g.items.Len() == 0 {
 		t.order.Remove(g.place)
 		delete(t.groups, g.name)
@@ -107,13 +120,22 @@ func (q *Fair[T]) PassTenant(t *Turn[T]) { q.order.MoveToBack(t.place) }
 func (q *Fair[T]) Hold(t *Turn[T]) {
 	q.order.Remove(t.place)
 	t.held = true
+	q.held += t.waiting
 }
 
 // Free gives a tenant that is held its turns again.
 func (q *Fair[T]) Free(tenant runtime.Tenant) {
 	if t := q.tenants[tenant]; t != nil && t.held {
 		t.held = false
+		q.held -= t.waiting
 		t.place = q.order.PushBack(t)
+	}
+}
+
+// FreeAll gives all tenants their turns again.
+func (q *Fair[T]) FreeAll() {
+	for tenant := range q.tenants {
+		q.Free(tenant)
 	}
 }
 

@@ -19,13 +19,17 @@ type Run struct {
 	Bytes    int64  // the most that the run may use
 	// Usual says what runs of the same version hold while they wait. Nil: not known.
 	Usual *Usual
+	// Aside is called, under the lock of the Admission and at most once, if the run must wait until
+	// others of its function or its tenant have ended. Nil: nobody needs to know.
+	Aside func()
 
 	admission *Admission
 	charged   int64 // bytes that are taken for it
 
 	// While it is in the queue:
 	item      Item[*Run]
-	overtaken int // runs that overtook it since it became its tenant's next
+	aside     bool // Aside was called
+	overtaken int  // runs that overtook it since it became its tenant's next
 	// notify is called with the decision on a background run, under the lock of the
 	// Admission. It is nil for a blocked caller, which waits for decided instead.
 	notify  func(refused bool)
@@ -46,7 +50,7 @@ var _ runtime.Room = (*Run)(nil)
 
 // begin prepares the run for an Admission.
 func (r *Run) begin(a *Admission) {
-	*r = Run{Tenant: r.Tenant, Function: r.Function, Group: r.Group, Bytes: r.Bytes, Usual: r.Usual, admission: a}
+	*r = Run{Tenant: r.Tenant, Function: r.Function, Group: r.Group, Bytes: r.Bytes, Usual: r.Usual, Aside: r.Aside, admission: a}
 }
 
 // decide delivers the decision on a run that was in the queue.
@@ -57,6 +61,14 @@ func (r *Run) decide(refused bool) {
 	}
 	r.refused = refused
 	close(r.decided)
+}
+
+// setAside notifies the owner of a run that waits for others of its function or its tenant.
+func (r *Run) setAside() {
+	if r.Aside != nil && !r.aside {
+		r.aside = true
+		r.Aside()
+	}
 }
 
 func (r *Run) wants() int64 { return r.lent }
@@ -80,6 +92,7 @@ func (r *Run) Release() {
 	}
 	a.running--
 	a.shares.leave(r)
+	a.freeTenant(r.Tenant)
 	a.memory.Return(r.charged)
 	r.charged = 0
 	a.admitIfWanted()
@@ -106,6 +119,7 @@ func (r *Run) lend(held int64, parks bool) {
 	if r.parked = parks; parks {
 		a.parked++
 	}
+	a.freeTenant(r.Tenant)
 	a.admitIfWanted()
 }
 

@@ -33,6 +33,7 @@ type shareKey struct {
 type share struct {
 	bytes     int64 // that are taken for the runs
 	most      int64 // bytes that they may have; see unshared
+	limit     int64 // the same, of a tenant with a limit of its own, which the first run alone may exceed; zero: none
 	runs      int   // that have started and not ended
 	computing int   // that do not wait for anything
 	asleep    int   // that wait for something else than what they have lent
@@ -59,13 +60,22 @@ func (p *position) at() *position { return p }
 
 // exceeds reports whether a new run of some bytes would exceed the share. A nil share is empty.
 func (s *share) exceeds(bytes int64) bool {
-	return s != nil && s.runs >= unshared && s.bytes > s.most-bytes
+	return s != nil && (s.runs >= unshared && s.bytes > s.most-bytes || s.exceedsLimit(bytes))
+}
+
+// exceedsLimit reports whether a new run of some bytes would exceed the limit of the tenant.
+func (s *share) exceedsLimit(bytes int64) bool {
+	return s != nil && s.limit > 0 && s.runs > 0 && s.bytes > s.limit-bytes
 }
 
 // hasRoom reports whether the share has room for a run that wants some bytes back. It always has if all
 // its runs want to go on: shares rule out no progress.
 func (s *share) hasRoom(bytes int64) bool {
-	return s.bytes <= s.most-bytes || s.computing+s.asleep == 0
+	most := s.most
+	if s.limit > 0 {
+		most = min(most, s.limit)
+	}
+	return s.bytes <= most-bytes || s.computing+s.asleep == 0
 }
 
 // changed updates the places of the share and of those that it belongs to, after a change of its
@@ -153,6 +163,9 @@ func (a *Admission) enter(r *Run, function, tenant *share) {
 	if tenant == nil {
 		tenant = &share{most: a.mostOfTenant, parent: &a.all}
 		a.shares[shareKey{tenant: r.Tenant}] = tenant
+	}
+	if tenant.runs == 0 {
+		tenant.limit = a.limitOf(r.Tenant)
 	}
 	if function == nil {
 		function = &share{most: a.mostOfFunction, parent: tenant}

@@ -20,6 +20,8 @@ type accounts struct {
 	tmp     *memory.Account // /tmp of runs, which their reservations cover
 	results *memory.Account // results that a slot has received, which its reservation covers
 
+	uses func(runtime.Tenant) *runtime.TenantUse // nil: no tenant has limits
+
 	connections *memory.Account // of runs to the network
 	files       runFiles
 	trust       *tlsengine.Store
@@ -50,14 +52,16 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles 
 
 		connections: b.Open(memory.Options{Name: "connections"}),
 		files:       runFiles{most: mostRunFiles()},
-		trust: tlsengine.NewStore(func(n int64) {
-			if n < 0 {
-				trust.Give(-n)
-			} else {
-				trust.Add(n)
-			}
-		}),
+		trust:       tlsengine.NewStore(trust.Hold),
 	}
+}
+
+// useOf returns the use of a tenant, nil for one without limits.
+func (a *accounts) useOf(tenant runtime.Tenant) *runtime.TenantUse {
+	if a.uses == nil {
+		return nil
+	}
+	return a.uses(tenant)
 }
 
 const (

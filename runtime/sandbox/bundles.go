@@ -188,7 +188,7 @@ func (b *bundles) fill(ctx context.Context, f *bundleFiles, want runtime.Bundle)
 	}
 	var places []bundle.Entry
 	unpacked, err := b.write(ctx, size, func(w io.Writer) error {
-		y := yielder{w: w, processors: b.processors, claim: claim{ctx: ctx}}
+		y := yielder{w: w, processors: b.processors, claim: claim{ctx: ctx, tenant: f.key.tenant}}
 		defer b.processors.release(&y.claim)
 		if !b.processors.acquire(&y.claim) {
 			return endOfRun{}

@@ -16,7 +16,7 @@ type continuation func(*slot, runtime.Outcome) (outcome runtime.Outcome, usable 
 //
 // A run that waits may leave its slot, and continues in any.
 func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Tenant, r request, next continuation) (runtime.Outcome, error) {
-	c := claim{ctx: ctx, deadline: r.deadline}
+	c := claim{ctx: ctx, deadline: r.deadline, tenant: tenant}
 	defer s.processors.release(&c)
 	if !s.processors.acquire(&c) || c.stopped(c.since) != "" {
 		outcome := stoppedOutcome(ctx, r.limits)

@@ -221,8 +221,9 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 	files := slot.system.Capture()
 	mapped, heap := imageCost(&l, false, files)
 	// Caches do not give up their memory in vain.
-	if mapped+heap <= s.imageRoom() && s.accounts.images.take(slot, mapped, heap) {
-		return s.newImage(slot, l, c, files, slot)
+	use := s.accounts.useOf(slot.tenant)
+	if mapped+heap <= s.imageRoom() && s.takeImage(slot, use, mapped, heap) {
+		return s.newImage(slot, use, l, c, files, slot)
 	}
 	c.free()
 	if class := slot.stopped(s.processors.now()); class != "" {
@@ -236,15 +237,74 @@ func (s *Sandbox) capture(slot *slot, key imageKey) (*image, error) {
 	return img, err
 }
 
+// takeImage takes the cost of an image in memory, of the budget and of what its tenant may keep. It
+// returns as slot.take does.
+func (s *Sandbox) takeImage(slot *slot, use *runtime.TenantUse, mapped, heap int64) bool {
+	n := mapped + heap
+	if !s.takeOfTenant(slot, use, n) {
+		return false
+	}
+	if !s.accounts.images.take(slot, mapped, heap) {
+		use.GiveImages(n)
+		return false
+	}
+	return true
+}
+
+// takeOfTenant takes n bytes of those that the slot's tenant may keep in memory. If they are not free,
+// it moves the least recently used images of the tenant to disk, with no permit meanwhile. It returns
+// as slot.take does.
+func (s *Sandbox) takeOfTenant(slot *slot, use *runtime.TenantUse, n int64) bool {
+	if use.TakeImages(n) {
+		return true
+	}
+	if !use.MayKeep(n) {
+		return false
+	}
+	s.processors.release(&slot.claim)
+	s.reclaimTenant(slot.tenant, use, n)
+	taken := use.TakeImages(n)
+	if !s.processors.acquire(&slot.claim) {
+		if taken {
+			use.GiveImages(n)
+		}
+		return false
+	}
+	return taken
+}
+
+// reclaimTenant makes room for n bytes among those that a tenant may keep in memory: its least recently
+// used images move to disk, or are dropped, and their slots are closed; then other slots.
+func (s *Sandbox) reclaimTenant(tenant runtime.Tenant, use *runtime.TenantUse, n int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.images.moving)
+	defer cancel()
+	for _, cached := range s.images.ofTenant(tenant, use.ImagesBeyond(n), s.pool.idleByImage) {
+		for _, slot := range s.pool.removeImage(cached.image) {
+			s.closeSlot(slot)
+		}
+		s.images.giveUp(ctx, cached)
+	}
+	if left := use.ImagesBeyond(n); left > 0 {
+		removed, _ := s.pool.reclaimOf(func(o *slot) bool { return o.keeper == use }, left)
+		for _, slot := range removed {
+			s.closeSlot(slot)
+		}
+	}
+}
+
 // newImage returns an image whose cost was taken, or gives that back.
-func (s *Sandbox) newImage(slot *slot, l layout, c content, files *wasi.State, p pauser) (img *image, err error) {
+func (s *Sandbox) newImage(slot *slot, use *runtime.TenantUse, l layout, c content, files *wasi.State, p pauser) (img *image, err error) {
 	defer func() {
 		if img == nil { // an error, or a panic
-			s.accounts.images.give(imageCost(&l, c.disk, files))
+			mapped, heap := imageCost(&l, c.disk, files)
+			s.accounts.images.give(mapped, heap)
+			if !c.disk {
+				use.GiveImages(mapped + heap)
+			}
 		}
 	}()
 	if img, err = newImage(s.guest.base, slot.memory, l, c, files, p); err == nil {
-		img.account = &s.accounts.images
+		img.account, img.tenant, img.use = &s.accounts.images, slot.tenant, use
 	}
 	return img, err
 }
@@ -286,7 +346,7 @@ func (s *Sandbox) writeToDisk(slot *slot, l layout, files *wasi.State) (*image, 
 		c.free()
 		return nil, nil
 	}
-	img, err := s.newImage(slot, l, c, files, contextPauser{ctx})
+	img, err := s.newImage(slot, nil, l, c, files, contextPauser{ctx})
 	if err != nil && ctx.Err() != nil {
 		return nil, slot.pause()
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
@@ -58,8 +59,10 @@ type image struct {
 	// hot has the numbers of pages of the stretch that runs write to; nil: not known yet.
 	hot atomic.Pointer[[]uint32]
 
-	account   *imageAccount // holds the image's cost; nil: none does
-	forgotten atomic.Bool   // it will not be used again
+	account   *imageAccount      // holds the image's cost; nil: none does
+	tenant    runtime.Tenant     // whose function it is of
+	use       *runtime.TenantUse // which counts what it keeps in memory
+	forgotten atomic.Bool        // it will not be used again
 }
 
 // findPages returns the pages of a memory, into which from was loaded, that differ from the base
@@ -152,6 +155,7 @@ func (img *image) copyInto(ctx context.Context, c content) (*image, error) {
 		_, heap := made.cost()
 		made.account.heap.Add(heap)
 	}
+	made.tenant, made.use = img.tenant, img.use
 	return made, nil
 }
 
@@ -226,6 +230,16 @@ func (w *imageWriter) surrender(part byteRange) error {
 // cost returns the number of bytes of memory that the image takes: outside of Go's heap, and on it.
 func (img *image) cost() (mapped, heap int64) { return imageCost(&img.layout, img.onDisk(), img.files) }
 
+// kept returns the bytes that count as those that the image keeps in memory for its tenant: none if it is
+// on disk.
+func (img *image) kept() int64 {
+	if img.onDisk() {
+		return 0
+	}
+	mapped, heap := img.cost()
+	return mapped + heap
+}
+
 // imageCost returns the cost of an image. What it has on disk is cached by the system as long as
 // nothing else needs that memory, so it costs none.
 func imageCost(l *layout, onDisk bool, files *wasi.State) (mapped, heap int64) {
@@ -250,9 +264,11 @@ func (img *image) retain() *image {
 func (img *image) release() {
 	if img.holders.Add(-1) == 0 {
 		mapped, heap := img.cost()
+		kept := img.kept()
 		img.free()
 		if img.account != nil {
 			img.account.give(mapped, heap)
+			img.use.GiveImages(kept)
 		}
 		img.bundle.release()
 	}

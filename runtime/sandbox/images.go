@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // imageKey identifies a function version.
@@ -18,19 +20,24 @@ type imageKey struct {
 // they are dropped; they are built again on the next use. So an image that is in use is always
 // found, unless it was forgotten.
 type images struct {
-	files  *imageFiles
-	mu     sync.Mutex
-	order  list.List // of *cachedImage, most recently used first
-	byKey  map[imageKey]*list.Element
-	unkept map[imageKey]unkeptImage
-	keep   time.Duration // see recently
-	moving time.Duration // see moveTime
+	files *imageFiles
+	mu    sync.Mutex
+	order list.List // of *cachedImage, most recently used first
+	byKey map[imageKey]*list.Element
+	// byTenant has the images in memory of each tenant, most recently used first: lists of *cachedImage.
+	byTenant map[runtime.Tenant]*list.List
+	unkept   map[imageKey]unkeptImage
+	keep     time.Duration // see recently
+	moving   time.Duration // see moveTime
 }
 
 type cachedImage struct {
 	key   imageKey
 	image *image
 	used  time.Time // last
+
+	siblings *list.List    // of byTenant; nil: it is on disk
+	sibling  *list.Element // its place there
 }
 
 const (
@@ -61,7 +68,7 @@ const (
 )
 
 func newImages(files *imageFiles) *images {
-	return &images{files: files, byKey: make(map[imageKey]*list.Element), unkept: make(map[imageKey]unkeptImage), keep: recently, moving: moveTime}
+	return &images{files: files, byKey: make(map[imageKey]*list.Element), byTenant: make(map[runtime.Tenant]*list.List), unkept: make(map[imageKey]unkeptImage), keep: recently, moving: moveTime}
 }
 
 // get returns the image, which the caller must release, or nil.
@@ -75,6 +82,9 @@ func (c *images) get(key imageKey) *image {
 	c.order.MoveToFront(e)
 	cached := e.Value.(*cachedImage)
 	cached.used = time.Now()
+	if cached.siblings != nil {
+		cached.siblings.MoveToFront(cached.sibling)
+	}
 	return cached.image.retain()
 }
 
@@ -85,8 +95,33 @@ func (c *images) put(key imageKey, img *image) (previous *image) {
 	defer c.mu.Unlock()
 	previous = c.remove(c.byKey[key])
 	delete(c.unkept, key)
-	c.byKey[key] = c.order.PushFront(&cachedImage{key, img.retain(), time.Now()})
+	cached := &cachedImage{key: key, image: img.retain(), used: time.Now()}
+	c.byKey[key] = c.order.PushFront(cached)
+	if !img.onDisk() {
+		c.join(cached)
+	}
 	return previous
+}
+
+// join adds an image in memory to those of its tenant. It is called with mu held.
+func (c *images) join(cached *cachedImage) {
+	tenant := cached.image.tenant
+	if c.byTenant[tenant] == nil {
+		c.byTenant[tenant] = list.New()
+	}
+	cached.siblings = c.byTenant[tenant]
+	cached.sibling = cached.siblings.PushFront(cached)
+}
+
+// part ends join. It is called with mu held.
+func (c *images) part(cached *cachedImage) {
+	if cached.siblings == nil {
+		return
+	}
+	if cached.siblings.Remove(cached.sibling); cached.siblings.Len() == 0 {
+		delete(c.byTenant, cached.image.tenant)
+	}
+	cached.siblings, cached.sibling = nil, nil
 }
 
 // drop removes an image and returns it, or nil. The caller must release it.
@@ -103,18 +138,48 @@ func (c *images) reclaim(n int64) (freed int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.moving)
 	defer cancel()
 	for _, cached := range c.unused(n) {
-		moved := c.move(ctx, cached.image)
-		if c.replace(cached, moved) {
-			mapped, heap := cached.image.cost()
-			if freed += mapped; moved == nil {
-				freed += heap
-			}
-		} else if moved != nil {
-			moved.release()
-		}
-		cached.image.release()
+		freed += c.giveUp(ctx, cached)
 	}
 	return freed
+}
+
+// giveUp moves an image, which the caller holds, to disk, or drops it, unless it was used or removed
+// meanwhile. It releases the image, and returns the bytes of memory that are free then.
+func (c *images) giveUp(ctx context.Context, cached cachedImage) (freed int64) {
+	defer cached.image.release()
+	moved := c.move(ctx, cached.image)
+	if !c.replace(cached, moved) {
+		if moved != nil {
+			moved.release()
+		}
+		return 0
+	}
+	mapped, heap := cached.image.cost()
+	if moved == nil {
+		mapped += heap
+	}
+	return mapped
+}
+
+// ofTenant returns the least recently used images in memory of a tenant that no run uses, until they keep
+// n bytes. The caller must release them. idle returns the numbers of the other holders of images that
+// are no runs.
+func (c *images) ofTenant(tenant runtime.Tenant, n int64, idle func() map[*image]int32) (found []cachedImage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	siblings := c.byTenant[tenant]
+	if siblings == nil {
+		return nil
+	}
+	others := idle()
+	for e := siblings.Back(); e != nil && n > 0; e = e.Prev() {
+		cached := e.Value.(*cachedImage)
+		if img := cached.image; unusedBut(img, others[img]) {
+			n -= img.kept()
+			found = append(found, cachedImage{key: cached.key, image: img.retain(), used: cached.used})
+		}
+	}
+	return found
 }
 
 // unused returns the least recently used images in memory that nobody uses, until they cost n
@@ -129,7 +194,7 @@ func (c *images) unused(n int64) (found []cachedImage) {
 		needed := mapped+heap < smallImage && now.Sub(cached.used) < c.keep
 		if img := cached.image; !img.onDisk() && unusedBut(img, 0) && !needed {
 			n -= mapped + heap
-			found = append(found, cachedImage{cached.key, img.retain(), cached.used})
+			found = append(found, cachedImage{key: cached.key, image: img.retain(), used: cached.used})
 		}
 	}
 	return found
@@ -151,7 +216,9 @@ func (c *images) replace(cached cachedImage, moved *image) bool {
 	if moved == nil {
 		c.remove(e)
 	} else {
-		e.Value.(*cachedImage).image = moved
+		kept := e.Value.(*cachedImage)
+		c.part(kept)
+		kept.image = moved
 	}
 	cached.image.release() // for the cache
 	return true
@@ -251,9 +318,10 @@ func (c *images) remove(e *list.Element) *image {
 	if e == nil {
 		return nil
 	}
-	k := c.order.Remove(e).(*cachedImage)
-	delete(c.byKey, k.key)
-	return k.image
+	cached := c.order.Remove(e).(*cachedImage)
+	delete(c.byKey, cached.key)
+	c.part(cached)
+	return cached.image
 }
 
 // noteUnkept records that there was no memory for an image that costs this many bytes.

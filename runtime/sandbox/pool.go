@@ -22,6 +22,7 @@ type pool struct {
 	// of memory.Overhead. Without them, a server whose memory is full of runs would make a new slot
 	// for each run.
 	spare int
+	uses  func(runtime.Tenant) *runtime.TenantUse // nil: no tenant has limits
 
 	mu     sync.Mutex
 	idle   idleSlots
@@ -119,10 +120,13 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	case s.idle <= spareBytes && p.spares < p.spare:
 		s.isSpare = true
 		p.spares++
-	case p.account.TakeFree(s.idle):
-		s.charged = s.idle
 	default:
-		if surplus = p.replaceSpare(s); surplus == nil {
+		var kept bool
+		if surplus, kept = p.charge(s); !kept {
+			surplus = p.replaceSpare(s)
+			kept = surplus != nil
+		}
+		if !kept {
 			return s
 		}
 	}
@@ -148,6 +152,33 @@ func (p *pool) overflows(s *slot) bool {
 	}
 }
 
+// charge takes what a slot keeps, of the budget and of what its tenant may keep. If the latter is used up,
+// the slot replaces one of the least recently used of its tenant, which the caller must close, because
+// the reservation of its run covers one of the two. It is called with mu held.
+func (p *pool) charge(s *slot) (replaced *slot, ok bool) {
+	if !p.account.TakeFree(s.idle) {
+		return nil, false
+	}
+	s.keeper = nil
+	if s.image != nil && p.uses != nil {
+		s.keeper = p.uses(s.tenant)
+	}
+	if !s.keeper.TakeImages(s.idle) {
+		own := func(o *slot) bool { return o.keeper == s.keeper && o.charged >= s.idle }
+		replaced = cmp.Or(p.idle.mapped.smallest(linkUse, false, own), p.idle.copied.smallest(linkUse, false, own))
+		if replaced == nil {
+			p.account.Give(s.idle)
+			return nil, false
+		}
+		p.remove(replaced)
+		p.account.Give(replaced.charged)
+		s.keeper.GiveImages(replaced.charged - s.idle)
+		replaced.charged = 0
+	}
+	s.charged = s.idle
+	return replaced, true
+}
+
 // replaceSpare makes a small slot a spare slot in place of the least recently used one that reserves
 // fewer bytes, and returns that, or nil if there is none. Any run can use the larger one, while runs
 // with a large memory would never find a spare slot among those of runs with a small one. It is
@@ -171,6 +202,7 @@ func (p *pool) replaceSpare(s *slot) (replaced *slot) {
 func (p *pool) discharge(s *slot) {
 	if s.charged > 0 {
 		p.account.Give(s.charged)
+		s.keeper.GiveImages(s.charged)
 		s.charged = 0
 	}
 }
@@ -223,13 +255,18 @@ func (p *pool) idleByImage() map[*image]int32 {
 // reclaim removes and returns the least recently used charged slots that keep n bytes, and their
 // bytes. The caller must close them.
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {
+	return p.reclaimOf(func(*slot) bool { return true }, n)
+}
+
+// reclaimOf is reclaim for the slots that a function selects.
+func (p *pool) reclaimOf(selects func(*slot) bool, n int64) (removed []*slot, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s := range p.idle.each() {
 		if bytes >= n {
 			break
 		}
-		if !s.isSpare {
+		if !s.isSpare && selects(s) {
 			p.remove(s)
 			removed = append(removed, s)
 			bytes += s.charged

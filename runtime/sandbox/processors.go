@@ -18,9 +18,12 @@ import (
 // of the next worn run that reaches a checkpoint; worn runs rotate, a slice each. Worn runs that
 // have waited long go before fresh ones, so that neither kind starves.
 //
+// While runs wait, tenants share the processors by their weights, see [tenantTurns]: the run that is
+// next is one of the tenant that has had least.
+//
 // Runs that have slept go before those that have not begun: they hold a slot, and the fewer slots are
-// in use, the more of their memory is in the processors' caches. After maxWoken of them one of the others
-// has its turn.
+// in use, the more of their memory is in the processors' caches. After a slice of their computing one of
+// the others has its turn.
 type processors struct {
 	slice time.Duration
 	now   func() time.Time
@@ -31,12 +34,9 @@ type processors struct {
 
 	permits int
 
-	mu    sync.Mutex
-	free  int
-	fresh list.List     // of *claim
-	worn  list.List     // of *claim
-	woken list.List     // of *claim: fresh ones that have slept
-	ahead time.Duration // how long woken runs have computed since a fresh one had its turn
+	mu   sync.Mutex
+	free int
+	tenantTurns
 }
 
 const (
@@ -62,12 +62,15 @@ type claim struct {
 	// stood is how long the run has waited for memory, which does not count as its time.
 	stood time.Duration
 
-	held    bool // it has a permit
+	tenant  runtime.Tenant // that the run computes for
+	held    bool           // it has a permit
 	worn    bool
 	woken   bool      // it has slept
 	since   time.Time // when it got its permit, or began to wait
+	looked  time.Time // when a checkpoint last looked for a run that should compute next
 	ready   chan struct{}
 	element *list.Element // its place in a queue while it waits, guarded by the processors' mutex
+	queue   *tenantQueue  // that it waits in, likewise
 }
 
 // stopped returns why the run must end at a time, or an empty class. It must if it has no permit.
@@ -82,7 +85,7 @@ func (c *claim) stopped(now time.Time) runtime.Class {
 }
 
 func newProcessors(n int, now func() time.Time) *processors {
-	return &processors{slice: defaultSlice, now: now, permits: n, free: n}
+	return &processors{slice: defaultSlice, now: now, permits: n, free: n, tenantTurns: newTenantTurns()}
 }
 
 // acquire waits for a permit, unless the claim has one. It returns false, without a permit, if the
@@ -162,39 +165,54 @@ func (p *processors) checkpoint(c *claim) time.Time {
 	used := now.Sub(c.since)
 	if used >= p.slice {
 		c.worn = true
-	} else if !c.worn || used < minSlice || p.waitingFresh.Load() == 0 {
+	} else if !c.worn || used < minSlice || now.Sub(c.looked) < minSlice || p.waitingFresh.Load() == 0 {
 		return now
 	}
 	p.mu.Lock()
-	if p.fresh.Len()+p.worn.Len()+p.woken.Len() == 0 {
-		p.mu.Unlock()
+	yields := p.waiting.Load() > 0 && p.yield(c, now, used >= p.slice)
+	p.mu.Unlock()
+	if !yields {
 		return now
 	}
-	// Choose the next run before this one joins the queue, so that it is not handed its own permit.
-	p.surrender(c, now)
-	c.since = now
-	p.enqueue(c, used < p.slice)
-	p.mu.Unlock()
 	if !p.wait(c) {
 		return p.now()
 	}
 	return c.since
 }
 
-// enqueue adds c to its queue: at the head if it has not had its full slice.
+// yield hands the permit of a run to the one that is next, and lets the run wait. It does nothing and
+// reports false if the run is next itself, or if it has not had its slice and no fresh one is.
+func (p *processors) yield(c *claim, now time.Time, sliceOver bool) bool {
+	began := c.since
+	c.since = now
+	p.enqueue(c, !sliceOver)
+	p.charge(c, began, now)
+	if heir := p.next(now); heir != c && (sliceOver || !heir.worn) {
+		c.held = false
+		p.grant(heir)
+		return true
+	}
+	p.dequeue(c)
+	if !sliceOver {
+		c.since = began
+	}
+	c.looked = now
+	return false
+}
+
+// enqueue adds c, which waits since c.since, to its queue: at the head if it has not had its full
+// slice.
 func (p *processors) enqueue(c *claim, head bool) {
 	if c.ready == nil {
 		c.ready = make(chan struct{}, 1)
 	}
+	if p.waiting.Add(1) == 1 {
+		p.contended = c.since
+	}
 	if !c.worn {
 		p.waitingFresh.Add(1)
 	}
-	if queue := p.queueOf(c); head {
-		c.element = queue.PushFront(c)
-	} else {
-		c.element = queue.PushBack(c)
-	}
-	p.waiting.Add(1)
+	p.join(c, head)
 }
 
 // dequeue removes c from its queue.
@@ -202,20 +220,8 @@ func (p *processors) dequeue(c *claim) {
 	if !c.worn {
 		p.waitingFresh.Add(-1)
 	}
-	p.queueOf(c).Remove(c.element)
-	c.element = nil
 	p.waiting.Add(-1)
-}
-
-// queueOf returns the queue for c, which does not change while c waits.
-func (p *processors) queueOf(c *claim) *list.List {
-	switch {
-	case c.worn:
-		return &p.worn
-	case c.woken:
-		return &p.woken
-	}
-	return &p.fresh
+	p.leave(c)
 }
 
 // surrender gives the claim's permit to the next run in a queue, or marks it free. Without a permit
@@ -225,28 +231,19 @@ func (p *processors) surrender(c *claim, now time.Time) {
 		return
 	}
 	c.held = false
-	if c.woken {
-		p.ahead += now.Sub(c.since)
-	}
-	next := p.next(now)
-	if next == nil {
+	if p.waiting.Load() == 0 {
 		p.free++
 		return
 	}
-	heir := next.Value.(*claim)
-	p.dequeue(heir)
-	heir.ready <- struct{}{}
+	p.charge(c, c.since, now)
+	p.grant(p.next(now))
 }
 
-// next returns the run in a queue that is next, or nil.
-func (p *processors) next(now time.Time) *list.Element {
-	worn, fresh, woken := p.worn.Front(), p.fresh.Front(), p.woken.Front()
-	switch {
-	case worn != nil && (fresh == nil && woken == nil || now.Sub(worn.Value.(*claim).since) > maxSlicesWaited*p.slice):
-		return worn
-	case woken == nil || fresh != nil && p.ahead >= p.slice:
-		p.ahead = 0
-		return fresh
+// grant hands a permit to a run in a queue.
+func (p *processors) grant(heir *claim) {
+	if !heir.worn && !heir.woken {
+		heir.queue.ahead = 0
 	}
-	return woken
+	p.dequeue(heir)
+	heir.ready <- struct{}{}
 }

@@ -240,7 +240,7 @@ func TestNoRunWaitsForEver(t *testing.T) {
 			switch {
 			case int(most.Load()) > capacity:
 				problem = "more compute at once than there are places"
-			case p.free != capacity || p.fresh.Len()+p.worn.Len()+p.woken.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
+			case p.free != capacity || len(p.short.tenants)+len(p.long.tenants) != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0:
 				problem = "places or waiting runs are left over"
 			case time.Duration(longest.Load()) > total:
 				problem = "a run waited for longer than all work takes"
@@ -314,7 +314,7 @@ func TestWaitingRunsLeave(t *testing.T) {
 		}
 		stop()
 		wg.Wait()
-		if p.free != 1 || p.fresh.Len()+p.worn.Len()+p.woken.Len() != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
+		if p.free != 1 || len(p.short.tenants)+len(p.long.tenants) != 0 || p.waiting.Load() != 0 || p.waitingFresh.Load() != 0 {
 			t.Errorf("%d permits are free, %d runs wait", p.free, p.waiting.Load())
 		}
 	})

@@ -61,6 +61,10 @@ type Options struct {
 	// are taken from. The caller takes the reservations of runs ([runtime.Limits.Reservation]) from
 	// it. Nil: a budget of its own, of half the machine's memory.
 	Memory *memory.Budget
+	// Uses returns the use of a tenant, which has its weight when tenants share the processors, and its
+	// limit of images in memory; nil for one without limits. It is called concurrently. Nil: no tenant
+	// has limits.
+	Uses func(runtime.Tenant) *runtime.TenantUse
 	// Portable makes slots copy all of their memory for every run, as on systems that do not report
 	// which pages were written.
 	Portable bool
@@ -165,8 +169,10 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s.accounts = openAccounts(o.Memory, s.reclaimSlots, s.reclaimImages, s.reclaimBundles)
 	s.bundles.account, s.bundles.images, s.bundles.dropImages = s.accounts.bundles, s.bundleImages, s.dropImages
 	s.accounts.stacks.Add(stacks)
+	s.accounts.uses = o.Uses
+	s.processors.weights = func(tenant runtime.Tenant) int { return s.accounts.useOf(tenant).ProcessorShare() }
 	spares := min(o.IdleSlots, sparesPerPlace*min(o.Processors, coveredPlaces))
-	s.pool = &pool{limit: o.IdleSlots, mapped: o.mappedSlots, account: s.accounts.idle, spare: spares}
+	s.pool = &pool{limit: o.IdleSlots, mapped: o.mappedSlots, account: s.accounts.idle, spare: spares, uses: o.Uses}
 	// Create one instance before any others can be created concurrently: the first fills in values
 	// that the compiled module computes lazily and without a lock.
 	first, err := g.newSlot(ctx, s.processors, s.accounts, sizeClass)

@@ -39,10 +39,11 @@ type slot struct {
 
 	reserved int // bytes of addresses of the memory: it can grow to them
 	hashers  hashers
-	idle     int64 // bytes that it keeps while it is in the pool
-	charged  int64 // bytes taken for it since it was put into the pool
-	isSpare  bool  // it is in the pool, and not charged
-	put      int   // number of the call that put it into the pool
+	idle     int64              // bytes that it keeps while it is in the pool
+	charged  int64              // bytes taken for it since it was put into the pool
+	keeper   *runtime.TenantUse // which counts them; nil: none does
+	isSpare  bool               // it is in the pool, and not charged
+	put      int                // number of the call that put it into the pool
 	links    [links]slotLink
 }
 

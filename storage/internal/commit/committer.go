@@ -12,12 +12,28 @@ import (
 // batch grows to it in steps, and copies what it has at each.
 const retainedBatch = 4 << 20
 
+// countedBatch is the size in bytes from which on a batch is reported to Held.
+const countedBatch = 64 << 10
+
+// hold reports n bytes of batches until release is called.
+func (c *Committer) hold(n int) (release func()) {
+	if c.Held == nil || n < countedBatch {
+		return func() {}
+	}
+	c.Held(int64(n))
+	return func() { c.Held(-int64(n)) }
+}
+
 // Committer commits batches to a database.
 type Committer struct {
 	db         *pebble.DB
 	gate       Gate
 	group      group
 	durability *durability
+
+	// Held is called with the bytes that a large batch takes on Go's heap, and with their negative
+	// once it is written. It is set before the first write. Nil: nobody counts them.
+	Held func(n int64)
 }
 
 // New returns a committer for a database. Other durable writes to the database must not be visible
@@ -55,6 +71,7 @@ func (c *Committer) apply(need Need, commit func(b *pebble.Batch) error, fill fu
 	}
 	b := c.db.NewBatch(pebble.WithMaxRetainedSizeBytes(retainedBatch))
 	err := fill(b)
+	defer c.hold(b.Len())()
 	if err == nil && !b.Empty() {
 		err = commit(b)
 	}
@@ -90,6 +107,11 @@ func (c *Committer) commitAll(members []*member) {
 
 func (c *Committer) commitAsOne(room Room, members []*member) error {
 	all := members[0].batch
+	copied := 0
+	for _, m := range members[1:] {
+		copied += m.batch.Len()
+	}
+	defer c.hold(copied)()
 	for _, m := range members[1:] {
 		if err := all.Apply(m.batch, nil); err != nil {
 			return err

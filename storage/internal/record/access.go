@@ -29,6 +29,9 @@ type tenantLimitsRecord struct {
 	StoredBytes       int    `json:"stored_bytes,omitempty"`
 	EgressBytes       int    `json:"egress_bytes,omitempty"`
 	EgressHosts       string `json:"egress_hosts,omitempty"`
+	ProcessorShare    int    `json:"processor_share,omitempty"`
+	Memory            int    `json:"memory_bytes,omitempty"`
+	Images            int    `json:"image_bytes,omitempty"`
 }
 
 type egressRecord struct {

@@ -7,25 +7,33 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// keptScratch is the largest buffer, in bytes, that stays allocated for the values to come.
+// keptScratch is the largest buffer, in bytes, of which several may be in use at once.
 const keptScratch = 2 << 20
 
-// scratch holds buffers (*[]byte) that values are packed in.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
+// scratch holds buffers (*[]byte) that values are packed in, and largeScratch those that are larger
+// than keptScratch. Of the latter one is in use at a time, however many requests bring large values:
+// it has at most 7 MiB, for a value of [runtime.MaxResult], and no account counts it.
+var (
+	scratch      = sync.Pool{New: func() any { return new([]byte) }}
+	largeScratch = sync.Pool{New: func() any { return new([]byte) }}
+	largeTurn    sync.Mutex
+)
 
 // Pack calls use with the parts of the value of data: its encoding, and the bytes after it. These are
 // packed if that saves at least an eighth of them, and data otherwise. They are valid during the call.
 // Data must be at most 4 GiB.
 func Pack(data []byte, use func(encoding byte, body []byte) error) error {
-	buffer := scratch.Get().(*[]byte)
-	if size := s2.MaxEncodedLen(len(data)); cap(*buffer) < size {
+	size, buffers := s2.MaxEncodedLen(len(data)), &scratch
+	if size > keptScratch {
+		largeTurn.Lock()
+		defer largeTurn.Unlock()
+		buffers = &largeScratch
+	}
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	if cap(*buffer) < size {
 		*buffer = make([]byte, size)
 	}
-	defer func() {
-		if cap(*buffer) <= keptScratch {
-			scratch.Put(buffer)
-		}
-	}()
 	packed := s2.Encode((*buffer)[:cap(*buffer)], data)
 	if len(packed) > len(data)-len(data)/8 {
 		return use(EncodingRaw, data)

@@ -2,7 +2,10 @@ package record
 
 import (
 	"bytes"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -92,4 +95,30 @@ func TestDamagedPackedValues(t *testing.T) {
 			r.Fatalf("%d bytes", len(got))
 		}
 	})
+}
+
+// Large values are packed one at a time, so that their buffers take the memory of one.
+func TestLargeValuesArePackedOneAtATime(t *testing.T) {
+	data := storetest.Noise(3_000_000)
+	var packing, most atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 4 {
+				err := Pack(data, func(byte, []byte) error {
+					most.Store(max(most.Load(), packing.Add(1)))
+					runtime.Gosched()
+					packing.Add(-1)
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d large values were packed at once", most.Load())
+	}
 }

@@ -147,8 +147,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	writes := s.memory.Open(memory.Options{Name: "writes to the store", Heap: true})
 	if s.store, err = storage.Open(storage.Options{
-		Keys: keys, KeepKeys: keepKeys, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		Keys: keys, KeepKeys: keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
 		MinFree: uint64(s.DiskFloor), Ballast: ballastBytes(s.Ballast), AuditAge: time.Duration(s.AuditAge), AuditBytes: int64(s.AuditBytes),
 	}); err != nil {
 		return err

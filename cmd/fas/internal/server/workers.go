@@ -128,7 +128,7 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 		return s.openWorkers()
 	}
 	o := sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
+		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory, Uses: s.access.Use,
 		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(),
 	}
 	o.ImageDir, o.ImageDisk = s.imageFolder()
