@@ -311,6 +311,19 @@ var benches = []bench{
 		measure: measureImageNeighbour,
 	},
 	{
+		name: "neighbours",
+		how: "One tenant calls the trivial function over HTTP at half of the rate that 8 clients reach alone, at fixed times, whether responses are late or not; " +
+			"a time is from when a request was due to its response. Another tenant has, in a server of its own for each: 10,000 queued runs that compute 50 ms each; 1,000 " +
+			"runs that sleep for 0.1 s in a loop; 500 functions with a module-level state of 1 MB, which four clients call in turns; 100 runs of `while True: pass`.",
+		rows: []row{
+			besideRow("10,000 queued runs of another tenant", "queued"),
+			besideRow("1,000 sleepers of another tenant", "sleepers"),
+			besideRow("500 deployed images of another tenant", "images"),
+			besideRow("100 endless loops of another tenant", "loops"),
+		},
+		measure: measureNeighbours,
+	},
+	{
 		name: "gaps",
 		how: "`BenchmarkHogs` of `runtime/sandbox`: the same programs for 1 s each with 512 MB. The figure is the longest time between two yields, at worst, as " +
 			"CPU time of the thread that runs the program.",
@@ -466,4 +479,13 @@ var benches = []bench{
 		}},
 		measure: measureCrash,
 	},
+}
+
+// besideRow is a row for a neighbour at half of the machine's rate beside a hostile load.
+func besideRow(load, part string) row {
+	return row{
+		what: "a trivial neighbour's p99, at half of the machine's rate, beside " + load, part: part,
+		of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		limit: "the processors, which the two tenants share",
+	}
 }
