@@ -41,7 +41,7 @@ var hostileLoads = []hostileLoad{
 		return h.floodRuns("busy", "import time\ndef main(args, context):\n    end = time.process_time() + 0.05\n    while time.process_time() < end: pass\n", hostileQueued)
 	}, nil},
 	{"1,000 sleepers", func(h *server, _ *lab) error {
-		return h.floodRuns("sleeper", "import time\ndef main(args, context):\n    while True: time.sleep(0.1)\n", hostileSleepers)
+		return h.floodRuns("sleeper", "import time\ndef main(args, context):\n    while True: time.sleep(1)\n", hostileSleepers)
 	}, nil},
 	{"calls of functions with images of 1 MB in turns", func(h *server, l *lab) error {
 		for i := range l.rounds(hostileImages, hostileImages/5) {
