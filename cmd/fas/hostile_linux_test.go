@@ -66,6 +66,7 @@ var hostileCalls = map[string][]string{
 	"tenants update":    {"t", "--runs", "1"},
 	"tenants usage":     {"t"},
 	"tenants delete":    {"t", "--yes", "--no-wait"},
+	"audit list":        {},
 	"tokens create":     {"t", "--scope", "read"},
 	"tokens list":       {},
 	"tokens get":        {anyID},
@@ -317,6 +318,11 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{tenant}
 	case strings.HasPrefix(path, "/v1/tenants"):
 		answer = tenant
+	case path == "/v1/audit":
+		answer = list{object{
+			"id": hostile, "time": when, "tenant": hostile, "operation": hostile, "outcome": hostile, "kind": hostile, "name": hostile, "thing": hostile,
+			"fields": list{hostile}, "count": 1, "by": object{"user": hostile, "token": hostile, "tenant": hostile}, "remote": hostile,
+		}}
 	case path == "/v1/tokens" && r.Method == http.MethodGet:
 		answer = list{token}
 	case strings.HasPrefix(path, "/v1/tokens"):
