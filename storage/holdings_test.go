@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -374,8 +375,9 @@ func TestHistoryOfOthersStays(t *testing.T) {
 // more than the limit is ever counted, and nothing is left.
 func TestReservationHammer(t *testing.T) {
 	t.Parallel()
-	const most, rounds = 3, 20_000
+	const most, rounds = 3, 5_000
 	a := &holdings{all: map[runtime.Tenant]tally{}, limits: func(runtime.Tenant) runtime.TenantLimits {
+		goruntime.Gosched() // others come to the lock
 		return runtime.TenantLimits{Functions: most, CodeBytes: 10 * most, StoredBytes: 100 * most}
 	}}
 	one := tally{functions: 1, sources: 4, bundles: 6, rest: 100}
