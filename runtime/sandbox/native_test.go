@@ -58,7 +58,7 @@ func TestCallsOfNativeModules(t *testing.T) {
 			}
 		})
 		t.Logf("ended: %v", ends)
-		if ends[""] == 0 && *onlySeed < 0 {
+		if ends[""] == 0 && *onlySeed < 0 && !testing.Short() {
 			t.Error("no program has ended by itself: the test is not meaningful")
 		}
 	})
