@@ -71,6 +71,7 @@ type Admission struct {
 	queue    *Fair[*Run]
 	callers  map[runtime.Tenant]int // blocked callers, by tenant
 	blocked  int                    // blocked callers of all tenants
+	held     int64                  // bytes of the requests of blocked callers, in an account that yields
 
 	// The runs that have started.
 	shares shares
@@ -130,7 +131,7 @@ func (a *Admission) Acquire(ctx context.Context, r *Run, holds int64) error {
 		err.RetryAfter = runtime.BusyRetry
 		return err
 	}
-	r.decided = make(chan struct{})
+	r.decided, r.holds = make(chan struct{}), holds
 	a.push(r)
 	a.admit()
 	a.mu.Unlock()
@@ -295,6 +296,7 @@ func (a *Admission) push(r *Run) {
 	if r.notify == nil {
 		a.callers[r.Tenant]++
 		a.blocked++
+		a.held += r.holds
 	}
 }
 
@@ -304,6 +306,7 @@ func (a *Admission) uncount(r *Run) {
 		return
 	}
 	a.blocked--
+	a.held -= r.holds
 	if a.callers[r.Tenant]--; a.callers[r.Tenant] == 0 {
 		delete(a.callers, r.Tenant)
 	}
@@ -455,6 +458,13 @@ func (a *Admission) mayNeverFit(bytes, holds int64) bool {
 	return bytes > most-beside && (holds > memory.FreeBytes || bytes > most-(beside-yielding))
 }
 
+// comesToFit reports whether a run would fit if all others ended that have started, and all requests whose
+// callers do not wait in the queue: theirs are only freed if it does not hold them up.
+func (a *Admission) comesToFit(bytes int64) bool {
+	beside, yielding := a.memory.Budget().Beside(a.memory)
+	return bytes <= a.memory.Largest()-beside+max(yielding-a.held, 0)
+}
+
 // retry is called, without mu, when bytes of the budget were freed.
 func (a *Admission) retry() {
 	a.mu.Lock()
@@ -512,7 +522,7 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 				wanted.least = needs
 			}
 			wanted.least = min(wanted.least, needs)
-			if r.overtaken >= maxOvertaken && !a.mayNeverFit(r.Bytes, 0) {
+			if r.overtaken >= maxOvertaken && a.comesToFit(r.Bytes) {
 				return nil, wanted
 			}
 			passed = append(passed, r)

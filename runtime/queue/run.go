@@ -35,6 +35,7 @@ type Run struct {
 	notify  func(refused bool)
 	decided chan struct{} // closed with the decision; in Reclaim, when the memory was taken back
 	refused bool
+	holds   int64 // bytes of the request of a blocked caller
 
 	// Since it has started:
 	share    *share // of its function
