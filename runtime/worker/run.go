@@ -84,7 +84,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 	*buffer = appendRun((*buffer)[:0], program.number, c)
 	limit := runtime.MaxResult + r.output + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
-	if c.Logs == nil && w.runsInProgress() < len(w.lanes.all) && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+	if c.Logs == nil && w.runsInProgress() < w.lanes.count && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
