@@ -32,8 +32,12 @@ func BenchmarkRun(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer pool.Close()
-	for _, lines := range []int{1, 4, 16} {
-		b.Run(map[int]string{1: "one", 4: "four", 16: "sixteen"}[lines]+" at once", func(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		lines int
+		live  bool
+	}{{"one at once", 1, false}, {"four at once", 4, false}, {"sixteen at once", 16, false}, {"sixteen with live output", 16, true}} {
+		b.Run(c.name, func(b *testing.B) {
 			direct, through := deployed(b, box, greets, runtime.Limits{}), deployed(b, pool, greets, runtime.Limits{})
 			var spent [2]time.Duration
 			const batch = 2000
@@ -44,7 +48,7 @@ func BenchmarkRun(b *testing.B) {
 					p   runtime.Program
 				}{{box, direct}, {pool, through}} {
 					before := s.processorTime()
-					many(b, side.box, side.p, lines, batch)
+					many(b, side.box, side.p, c.lines, batch, c.live)
 					spent[i] += s.processorTime() - before
 				}
 				n += batch
@@ -56,7 +60,7 @@ func BenchmarkRun(b *testing.B) {
 }
 
 // many makes a number of runs, some at once.
-func many(b *testing.B, box runtime.Sandbox, p runtime.Program, lines, n int) {
+func many(b *testing.B, box runtime.Sandbox, p runtime.Program, lines, n int, live bool) {
 	var wg sync.WaitGroup
 	c := runtime.RunCall{
 		Program: p, Args: []byte(`{"name":"user1"}`), Context: runtime.EmptyObject, Limits: p.Limits,
@@ -64,7 +68,11 @@ func many(b *testing.B, box runtime.Sandbox, p runtime.Program, lines, n int) {
 	}
 	for range lines {
 		wg.Go(func() {
+			c := c
 			for range n / lines {
+				if live {
+					c.Logs = runtime.NewLogBuffer(runtime.DefaultLogs)
+				}
 				if outcome, err := box.Run(context.Background(), c); err != nil || outcome.Failure != nil {
 					b.Errorf("%+v, %v", outcome.Failure, err)
 				}

@@ -14,6 +14,9 @@ import (
 // errEnded is the error of what needs a connection that has ended.
 var errEnded = errors.New("the connection between server and worker has ended")
 
+// errNotSent is the error of a call that was not sent, because the connection had ended.
+var errNotSent = fmt.Errorf("not sent: %w", errEnded)
+
 // conn carries calls between a server and a worker, in both directions. Its methods may be called
 // concurrently, those that set it up only before serve.
 type conn struct {
@@ -110,7 +113,7 @@ func (c *conn) begin(p *pendingCall) (id uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return 0, errEnded
+		return 0, errNotSent
 	}
 	c.last++
 	c.calls[c.last] = p
@@ -122,7 +125,7 @@ func (c *conn) newID() (id uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return 0, errEnded
+		return 0, errNotSent
 	}
 	c.last++
 	return c.last, nil
@@ -187,7 +190,7 @@ func (c *conn) abort(cause error) {
 		c.cause = cause
 	}
 	c.mu.Unlock()
-	c.socket.Close()
+	_ = c.socket.Close()
 }
 
 // serveFrame reads a frame and handles it.

@@ -34,7 +34,6 @@ func (c *crew) work(f func()) {
 	jobs := make(chan func(), 1)
 	for ok := true; ok; f, ok = <-jobs {
 		f()
-		f = nil
 		c.mu.Lock()
 		if c.closed || len(c.idle) >= maxIdle {
 			c.mu.Unlock()

@@ -15,14 +15,11 @@ func (p *Pool) Deploy(ctx context.Context, program runtime.Program) (runtime.Out
 		return runtime.Outcome{}, err
 	}
 	defer p.active.Done()
-	w, h, err := p.acquire(ctx, program.Tenant, program.FunctionID)
-	if err != nil {
-		return runtime.Outcome{}, err
-	}
-	defer h.release()
-	w.count(1)
-	defer w.count(-1)
-	return w.deploy(ctx, &program)
+	return p.use(ctx, &program, func(w *peer) (runtime.Outcome, error) {
+		w.count(1)
+		defer w.count(-1)
+		return w.deploy(ctx, &program)
+	})
 }
 
 func (w *peer) count(n int) {
@@ -38,6 +35,8 @@ func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome,
 	defer w.programs.release(known)
 	reply, _, err := w.conn.call(ctx, kindDeploy, appendLimits(wire.AppendUint(nil, known.number), p.Limits))
 	switch {
+	case errors.Is(err, errNotSent):
+		return runtime.Outcome{}, err
 	case errors.Is(err, errEnded):
 		return runtime.Outcome{}, w.lost(p.FunctionID)
 	case err != nil:

@@ -131,9 +131,6 @@ const (
 	outcomeFlags = 1<<iota - 1
 )
 
-// outcomeOverhead is the size of an outcome, in bytes, beside its result, its texts and its output.
-const outcomeOverhead = 256
-
 // appendOutcome appends an outcome. Its result, or its failure, ends the message.
 func appendOutcome(b []byte, o *runtime.Outcome) []byte {
 	var flags uint64

@@ -167,6 +167,24 @@ func (p *Pool) acquire(ctx context.Context, tenant runtime.Tenant, function stri
 	}
 }
 
+// use calls f with the worker for a program, and again with another one if that one had ended before.
+func (p *Pool) use(ctx context.Context, program *runtime.Program, f func(w *peer) (runtime.Outcome, error)) (runtime.Outcome, error) {
+	for {
+		w, h, err := p.acquire(ctx, program.Tenant, program.FunctionID)
+		if err != nil {
+			return runtime.Outcome{}, err
+		}
+		outcome, err := f(w)
+		if errors.Is(err, errNotSent) {
+			h.ended(w, err)
+		}
+		h.release()
+		if !errors.Is(err, errNotSent) {
+			return outcome, err
+		}
+	}
+}
+
 // hostFor returns the host for the runs of a function.
 func (p *Pool) hostFor(tenant runtime.Tenant, function string) (*host, error) {
 	key := ownKey{tenant: tenant}

@@ -48,12 +48,7 @@ func (p *Pool) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, err
 		return runtime.Outcome{}, err
 	}
 	defer p.active.Done()
-	w, h, err := p.acquire(ctx, c.Program.Tenant, c.Program.FunctionID)
-	if err != nil {
-		return runtime.Outcome{}, err
-	}
-	defer h.release()
-	return w.run(ctx, &c)
+	return p.use(ctx, &c.Program, func(w *peer) (runtime.Outcome, error) { return w.run(ctx, &c) })
 }
 
 func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, error) {
@@ -66,7 +61,10 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
-	if errors.Is(err, errEnded) {
+	switch {
+	case errors.Is(err, errNotSent):
+		return runtime.Outcome{}, err
+	case errors.Is(err, errEnded):
 		return runtime.Outcome{}, w.lost(c.Program.FunctionID)
 	}
 	return w.outcome(r, reply, err)
@@ -85,7 +83,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 	*buffer = appendRun((*buffer)[:0], program.number, c)
 	limit := runtime.MaxResult + r.output + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
-	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+	if c.Logs == nil && w.runsInProgress() < w.lanes.count && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
@@ -108,6 +106,14 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		w.programs.settle(program, c.Context)
 	}
 	return reply, err
+}
+
+// runsInProgress returns the number of runs in progress. When they are many, the main connection costs
+// less than lanes: it carries several at once.
+func (w *peer) runsInProgress() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.runs)
 }
 
 func (w *peer) add(id uint64, r *run, c *runtime.RunCall) {

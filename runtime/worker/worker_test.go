@@ -100,7 +100,6 @@ func sockets(t testing.TB) (a, b *net.UnixConn) {
 type localProcess struct {
 	server, worker *net.UnixConn
 	ended          chan error
-	err            error
 }
 
 func (p *localProcess) Conn() *net.UnixConn { return p.server }

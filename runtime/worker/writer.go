@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -123,7 +124,7 @@ func (w *writer) close(cause error) {
 	if w.err == nil {
 		w.err = cause
 	}
-	w.conn.Close() // ends a write that waits for the peer
+	_ = w.conn.Close() // ends a write that waits for the peer
 	for w.writing {
 		w.idle.Wait()
 	}
@@ -196,7 +197,7 @@ func (w *writer) done(batch []chunk, err error) bool {
 	w.going = 0
 	if err != nil && w.err == nil {
 		w.err = err
-		w.conn.Close()
+		_ = w.conn.Close()
 	}
 	w.drop(batch)
 	if len(w.waiting) > 0 && w.err == nil {
@@ -247,10 +248,10 @@ func (w *writer) writeNow(batch []chunk) (written int, all bool, err error) {
 	}
 	all = len(w.parts) == len(batch)
 	clear(w.parts)
-	switch w.cause {
-	case nil:
+	switch {
+	case w.cause == nil:
 		return w.wrote, all && w.wrote == size, nil
-	case unix.EAGAIN, unix.EINTR:
+	case errors.Is(w.cause, unix.EAGAIN) || errors.Is(w.cause, unix.EINTR):
 		return 0, false, nil
 	}
 	return 0, false, w.cause
