@@ -297,7 +297,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 	if first, second := crash(), crash(); first.host != pool.shared[0] || second.host != pool.shared[0] {
 		t.Error("the first two runs were alone")
 	}
-	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID}) {
+	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID, true}) {
 		t.Error("the third run was not alone")
 	}
 	result(t, pool, p, `{"s":0}`)
