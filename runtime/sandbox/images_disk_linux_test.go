@@ -310,6 +310,42 @@ func TestImageFolder(t *testing.T) {
 	}
 }
 
+// TestContentOnDiskAscends: a content on disk is written from its start to its end, with zeros where nothing
+// was written.
+func TestContentOnDiskAscends(t *testing.T) {
+	folder := OpenFolder("images", filepath.Join(t.TempDir(), "images"), 0, slog.Default())
+	if folder == nil {
+		t.Skip("the folder for temporary files is in memory")
+	}
+	f := openImageFiles("images", folder, slog.Default())
+	c, err := f.onDisk(pageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.write([]byte("ab"), 1), c.write([]byte("c"), 5)); err != nil {
+		t.Error(err)
+	}
+	if err := c.write([]byte("d"), 2); err == nil {
+		t.Error("bytes were written behind others")
+	}
+	if err := c.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if want := append([]byte("\x00ab\x00\x00c"), make([]byte, pageSize-6)...); !bytes.Equal(c.data, want) {
+		t.Errorf("the content is %q", c.data[:10])
+	}
+	if err := c.write(nil, pageSize); err != nil {
+		t.Errorf("nothing was written at the end: %v", err)
+	}
+	if err := c.write([]byte("e"), pageSize); err == nil {
+		t.Error("a complete content was written")
+	}
+	c.free()
+	if f.files != 0 || f.disk != 0 {
+		t.Errorf("%d files and %d bytes are left", f.files, f.disk)
+	}
+}
+
 // TestMemoryFilesAreSealed verifies that nothing can change an image in memory.
 func TestMemoryFilesAreSealed(t *testing.T) {
 	f := openImageFiles("images", nil, slog.Default())
