@@ -106,7 +106,7 @@ func (s *lanes) open() (fds []int, err error) {
 		return nil, errEnded
 	}
 	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
 		if err != nil {
 			return fds, err
 		}

@@ -33,7 +33,7 @@ const (
 
 // newStream returns the ends of a stream: that of this process, and a descriptor for another one.
 func newStream() (own *os.File, other int, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|nonBlocking|closeOnExec, 0)
 	if err != nil {
 		return nil, 0, runtime.Internal("worker.stream", os.NewSyscallError("socketpair", err))
 	}

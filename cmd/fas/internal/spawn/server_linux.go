@@ -115,7 +115,7 @@ func (s *Spawner) Worker(ctx context.Context) (*Process, error) {
 		go func() { // it may start all the same
 			<-p.ended
 			if p.conn != nil {
-				p.conn.Close()
+				_ = p.conn.Close()
 			}
 		}()
 		_ = p.Kill()
