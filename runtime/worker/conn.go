@@ -282,8 +282,12 @@ func (c *conn) serving(id uint64) (ctx context.Context, done func()) {
 	}
 }
 
-// takeCall lets a goroutine serve a call.
+// takeCall lets a goroutine serve a call. Of a peer that is not trusted, it waits until replies have left:
+// one that reads none is asked whether it still answers, and does not.
 func (c *conn) takeCall(h header) error {
+	if c.most > 0 {
+		c.out.wait()
+	}
 	payload, fds, err := c.in.payload(h, true)
 	if err != nil {
 		return err

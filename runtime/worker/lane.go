@@ -92,6 +92,7 @@ func (l *lane) close() {
 // lanes are those of a worker, as the server has them.
 type lanes struct {
 	mu     sync.Mutex
+	count  int // fixed before the first run
 	free   []*lane
 	all    []*lane
 	closed bool
@@ -99,6 +100,11 @@ type lanes struct {
 
 // open opens the lanes. It returns the worker's ends, which the caller must close.
 func (s *lanes) open() (fds []int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errEnded
+	}
 	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
 		if err != nil {
@@ -111,6 +117,7 @@ func (s *lanes) open() (fds []int, err error) {
 			return fds, err
 		}
 	}
+	s.count = len(s.all)
 	return fds, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -295,7 +297,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 	if first, second := crash(), crash(); first.host != pool.shared[0] || second.host != pool.shared[0] {
 		t.Error("the first two runs were alone")
 	}
-	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID}) {
+	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID, true}) {
 		t.Error("the third run was not alone")
 	}
 	result(t, pool, p, `{"s":0}`)
@@ -331,6 +333,47 @@ func TestLease(t *testing.T) {
 		t.Errorf("of %d bytes %d are left", held, left)
 	}
 	others.Give(n)
+}
+
+// Nothing is left of a pool whose workers ended in every way: no descriptor, no goroutine (see TestMain)
+// and no memory (see poolOf).
+func TestNothingIsLeft(t *testing.T) {
+	before := descriptors(t)
+	t.Run("pool", func(t *testing.T) {
+		pool, _ := newPool(t, Options{Workers: 2, Own: func(tenant runtime.Tenant) bool { return tenant == "own" }})
+		p := deployed(t, pool, "import time\ndef main(args, context):\n    time.sleep(args['s'])\n    return 1\n", runtime.Limits{})
+		own := p
+		own.Tenant = "own"
+		result(t, pool, own, `{"s":0}`)
+		var wg sync.WaitGroup
+		for i := range 12 {
+			wg.Go(func() {
+				_, err := pool.Run(t.Context(), runtime.RunCall{Program: p, Args: fmt.Appendf(nil, `{"s":%d}`, i%2*100), Context: runtime.EmptyObject, Room: &testRoom{}})
+				if i%2 == 1 && !errors.Is(err, runtime.ErrWorkerLost) {
+					t.Errorf("a run in a worker that was killed ended with %v", err)
+				}
+			})
+		}
+		for w := pool.share(p.Tenant).current(); w.calls() < 6; {
+			goruntime.Gosched()
+		}
+		pool.share(p.Tenant).current().process.Kill()
+		wg.Wait()
+		result(t, pool, p, `{"s":0}`)
+	})
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors are open, there were %d", after, before)
+	}
+}
+
+// descriptors returns the number of open descriptors.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(all)
 }
 
 // Close ends the workers and can be called twice.

@@ -19,6 +19,8 @@ const (
 	writeRounds = 4
 	// crowded is the number of bytes that wait from which on those that can wait do.
 	crowded = runtime.MiB
+	// maxHeld is the number of descriptors that wait to be sent and closed from which on that holds, too.
+	maxHeld = 64
 	// maxParts bounds the pieces of one write.
 	maxParts = 64
 )
@@ -36,6 +38,7 @@ type writer struct {
 	idle    sync.Cond // signalled when a batch is written
 	waiting []chunk
 	bytes   int      // that wait
+	held    int      // descriptors that are closed once they are sent
 	going   int      // bytes of the batch that is being written
 	spare   [][]byte // buffers to be used again
 	writing bool     // a sender or the flusher writes
@@ -94,6 +97,9 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 		}
 		return w.err
 	}
+	if closes {
+		w.held += len(fds)
+	}
 	if len(fds) > 0 {
 		w.waiting = append(w.waiting, chunk{data: w.buffer(), joined: true, fds: fds, closes: closes})
 	}
@@ -109,11 +115,11 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 	return nil
 }
 
-// wait waits while many bytes wait to be written. Senders of what is not bounded otherwise call it first.
+// wait waits while many bytes or descriptors wait to be written. Senders of what is not bounded otherwise call it first.
 func (w *writer) wait() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.bytes+w.going > crowded && w.err == nil {
+	for (w.bytes+w.going > crowded || w.held > maxHeld) && w.err == nil {
 		w.idle.Wait()
 	}
 }
@@ -215,6 +221,7 @@ func (w *writer) drop(batch []chunk) {
 		c := &batch[i]
 		if c.closes {
 			closeFDs(c.fds)
+			w.held -= len(c.fds)
 		}
 		if c.joined && len(w.spare) < 2 && cap(c.data) <= 4*copied {
 			w.spare = append(w.spare, c.data[:0])
