@@ -65,9 +65,9 @@ type claim struct {
 	tenant  runtime.Tenant // that the run computes for
 	held    bool           // it has a permit
 	worn    bool
-	woken   bool      // it has slept
-	since   time.Time // when it got its permit, or began to wait
-	looked  time.Time // when a checkpoint last looked for a run that should compute next
+	woken   bool          // it has slept
+	since   time.Time     // when it got its permit, or began to wait
+	looked  time.Duration // how long after since a checkpoint last looked for a run that should compute next
 	ready   chan struct{}
 	element *list.Element // its place in a queue while it waits, guarded by the processors' mutex
 	queue   *tenantQueue  // that it waits in, likewise
@@ -95,7 +95,7 @@ func (p *processors) acquire(c *claim) bool {
 		return true
 	}
 	p.mu.Lock()
-	c.since = p.now()
+	c.since, c.looked = p.now(), 0
 	if p.free > 0 {
 		p.free--
 		p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *processors) wait(c *claim) bool {
 
 // begin records that the claim has got its permit.
 func (p *processors) begin(c *claim) bool {
-	c.held, c.since = true, p.now()
+	c.held, c.since, c.looked = true, p.now(), 0
 	return true
 }
 
@@ -165,7 +165,7 @@ func (p *processors) checkpoint(c *claim) time.Time {
 	used := now.Sub(c.since)
 	if used >= p.slice {
 		c.worn = true
-	} else if !c.worn || used < minSlice || now.Sub(c.looked) < minSlice || p.waitingFresh.Load() == 0 {
+	} else if !c.worn || used-c.looked < minSlice || p.waitingFresh.Load() == 0 {
 		return now
 	}
 	p.mu.Lock()
@@ -186,17 +186,16 @@ func (p *processors) yield(c *claim, now time.Time, sliceOver bool) bool {
 	began := c.since
 	c.since = now
 	p.enqueue(c, !sliceOver)
-	p.charge(c, began, now)
+	p.charge(c, began.Add(c.looked), now)
 	if heir := p.next(now); heir != c && (sliceOver || !heir.worn) {
 		c.held = false
 		p.grant(heir)
 		return true
 	}
 	p.dequeue(c)
-	if !sliceOver {
-		c.since = began
+	if c.looked = 0; !sliceOver {
+		c.since, c.looked = began, now.Sub(began)
 	}
-	c.looked = now
 	return false
 }
 
@@ -235,7 +234,7 @@ func (p *processors) surrender(c *claim, now time.Time) {
 		p.free++
 		return
 	}
-	p.charge(c, c.since, now)
+	p.charge(c, c.since.Add(c.looked), now)
 	p.grant(p.next(now))
 }
 

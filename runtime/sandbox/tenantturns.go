@@ -85,13 +85,11 @@ func (p *processors) catchUp(t *tenantQueue) {
 	t.virtual = max(t.virtual, p.virtual-max(t.virtualOf(maxCredit*p.slice), p.grain))
 }
 
-// charge adds to the virtual time of a run's tenant what the run has computed while others waited,
-// after a time.
+// charge adds to the virtual time of a run's tenant what the run has computed since a time, while others
+// waited.
 func (p *processors) charge(c *claim, from, now time.Time) {
-	for _, at := range [...]time.Time{c.looked, p.contended} {
-		if at.After(from) {
-			from = at
-		}
+	if p.contended.After(from) {
+		from = p.contended
 	}
 	used := max(now.Sub(from), 0)
 	t := p.queueOf(c.tenant)
@@ -247,6 +245,7 @@ func (o *tenantOrder) Less(i, j int) bool {
 	a, b := o.tenants[i], o.tenants[j]
 	return a.virtual < b.virtual || a.virtual == b.virtual && a.arrival < b.arrival
 }
+
 func (o *tenantOrder) Swap(i, j int) {
 	o.tenants[i], o.tenants[j] = o.tenants[j], o.tenants[i]
 	o.tenants[i].at[o.kind], o.tenants[j].at[o.kind] = i+1, j+1
