@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	cryptorand "crypto/rand"
 	"math"
 	"math/rand/v2"
 	goruntime "runtime"
@@ -12,6 +13,7 @@ import (
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/sandbox/wasi"
 )
 
 // transferSlot returns a slot with a small memory, no instance and a call in progress: everything
@@ -21,11 +23,25 @@ func transferSlot(input []byte) *slot {
 	s := &slot{memory: m, processors: newProcessors(1, time.Now), accounts: openAccounts(memory.New(0, nil), nil, nil, nil)}
 	s.claim = claim{ctx: context.Background(), held: true, deadline: time.Now().Add(time.Hour)}
 	s.host = hostContext{noCall, s}
+	s.system = emptySystem(s)
 	s.call = call{limits: runtime.Limits{}.WithDefaults()}
 	for op := range s.call.input {
 		s.call.input[op] = input
 	}
 	return s
+}
+
+// emptySystem returns the system interface of a slot, without files.
+func emptySystem(s *slot) *wasi.System {
+	tree, err := wasi.NewTree(nil)
+	if err != nil {
+		panic(err)
+	}
+	system, err := wasi.New(wasi.Config{Tree: tree, Clock: hostClock{time.Now()}, Random: cryptorand.Reader, Control: s})
+	if err != nil {
+		panic(err)
+	}
+	return system
 }
 
 // checkTransfer makes one call of transfer and checks everything that it may do.
@@ -40,8 +56,9 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 	within := func(at, n uint32) bool { return uint64(at)+uint64(n) <= uint64(len(mem)) }
 	reads := op >= pyguest.OpName && op <= pyguest.OpContext
 	writes := op == pyguest.OpResult || op == pyguest.OpFailure
+	waits := op == pyguest.OpWait
 	switch {
-	case n < -1 || !reads && !writes && n != -1:
+	case n < -1 || !reads && !writes && !waits && n != -1, waits && n > 0:
 		t.Fatalf("operation %d returned %d", op, n)
 	case reads && n >= 0:
 		if !within(response, responseCap) || uint32(n) > responseCap || !bytes.Equal(mem[response:][:n], input[op]) || s.call.input[op] != nil {
@@ -59,6 +76,8 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 		if !bytes.Equal(got, mem[request:][:requestLen]) && len(got) < maxFailure {
 			t.Fatalf("operation %d stored %d bytes of %d", op, len(got), requestLen)
 		}
+	case waits && n == 0 && (answered || !within(request, requestLen) || !s.call.waits || s.call.wait < 0):
+		t.Fatalf("operation %d from %d+%d waits for %v", op, request, requestLen, s.call.wait)
 	case writes && s.call.answered != answered:
 		t.Fatal("a refused answer was stored")
 	}
@@ -69,13 +88,14 @@ func checkTransfer(t *testing.T, s *slot, op int32, request, requestLen, respons
 
 func FuzzTransfer(f *testing.F) {
 	const end = 64 * runtime.KiB
-	for op := int32(-1); op <= pyguest.OpFailure+1; op++ {
+	for op := int32(-1); op <= pyguest.OpWait+1; op++ {
 		f.Add(op, uint32(0), uint32(10), uint32(100), uint32(10), []byte("input"))
 		f.Add(op, uint32(end), uint32(0), uint32(end), uint32(0), []byte(""))
 		f.Add(op, uint32(end-1), uint32(2), uint32(end-1), uint32(2), []byte("x"))
 		f.Add(op, uint32(math.MaxUint32), uint32(math.MaxUint32), uint32(math.MaxUint32), uint32(math.MaxUint32), []byte("x"))
 		f.Add(op, uint32(1<<31), uint32(1<<31), uint32(1<<31), uint32(1<<31), []byte("x"))
 	}
+	f.Add(int32(pyguest.OpWait), uint32(128), uint32(48), uint32(0), uint32(0), []byte("x")) // zeros: a time that has come
 	f.Fuzz(func(t *testing.T, op int32, request, requestLen, response, responseCap uint32, input []byte) {
 		s := transferSlot(input)
 		copy(s.memory.data(), "some content of the memory")

@@ -147,13 +147,29 @@ func FuzzParse(f *testing.F) {
 		if err := strictjson.Check(object, strictjson.Options{Object: true, MaxDepth: depth}); err != nil {
 			t.Fatalf("%q became %s: %v", text, object, err)
 		}
-		var out bytes.Buffer
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(withFloats(table.Map())); err != nil || out.String() != string(object)+"\n" {
-			t.Fatalf("%q became %s and, as a map, %s: %v", text, object, out.Bytes(), err)
+		// The object has the order of the document, a map has none.
+		var read any
+		decoder := json.NewDecoder(bytes.NewReader(object))
+		decoder.UseNumber()
+		if err := decoder.Decode(&read); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := sorted(t, read), sorted(t, withFloats(table.Map())); got != want {
+			t.Fatalf("%q became %s and, as a map, %s", text, got, want)
 		}
 	})
+}
+
+// sorted returns a value as JSON, with the members of objects in the order of their names.
+func sorted(t *testing.T, v any) string {
+	t.Helper()
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 // withFloats replaces floats by what JSON has for them.
