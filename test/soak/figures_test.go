@@ -31,8 +31,8 @@ const (
 	moreResident = 88 << 20
 	// moreUsed is for code and images of the functions of customers.
 	moreUsed = 4 << 20
-	// moreDisk is what the store has in logs and in tables that it has not merged yet.
-	moreDisk = 48 << 20
+	// moreDisk is what the store has in logs, and in tables of deleted tenants that it has not merged yet.
+	moreDisk = 96 << 20
 	// moreMappings is for Go's own heap, which maps and unmaps its memory in pieces.
 	moreMappings = 64
 	// moreOpen is for files that the store is about to remove, and connections that the system has not
