@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -122,6 +123,20 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
+	if err := s.dropRecords(name); err != nil {
+		return fault(op, err)
+	}
+	// Otherwise tables of what is gone stay until as much is written again.
+	for _, gone := range [][]byte{keys.OfTenant(name), keys.Tenant(name)} {
+		if err := s.db.Compact(context.Background(), gone, keys.PrefixEnd(gone), false); err != nil {
+			s.log.Warn("the disk space of a deleted tenant is not free yet", "reason", err)
+		}
+	}
+	return nil
+}
+
+// dropRecords deletes the records of a tenant.
+func (s *Store) dropRecords(name runtime.Tenant) error {
 	s.expiring.Lock() // what retention drops is not dropped twice
 	defer s.expiring.Unlock()
 	// An attempt of a callback ends before, or finds that its delivery is gone.
@@ -146,7 +161,7 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 		s.usage.drop(name)
 		s.holdings.drop(name)
 	}
-	return fault(op, err)
+	return err
 }
 
 // dropKinds adds to a batch the deletion of all kinds of records that a tenant has. A range does not

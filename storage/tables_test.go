@@ -2,7 +2,10 @@ package storage
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -72,5 +75,31 @@ func TestTablesOfManyTenants(t *testing.T) {
 	must(t, s.health.Flush(s.db.DB))
 	if n := len(tablesOf(t, s)); n > splitTenants {
 		t.Errorf("a flush of %d tenants wrote %d tables", 50*splitTenants, n)
+	}
+}
+
+// TestDroppedTenantsLeaveNoTables checks that tenants that come and go leave neither tables nor bytes on
+// disk, whatever they have stored.
+func TestDroppedTenantsLeaveNoTables(t *testing.T) {
+	t.Parallel()
+	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
+	random := rand.NewChaCha8([32]byte{})
+	for i := range 30 {
+		name := runtime.Tenant(fmt.Sprint("tenant-", i))
+		must(t, s.PutTenant(runtime.TenantRecord{Name: name}, nil))
+		var batch []runtime.Execution
+		for range 4 {
+			x := c.done()
+			result := make([]byte, 250*runtime.KiB)
+			_, _ = random.Read(result)
+			x.Tenant, x.Result = name, []byte(strconv.Quote(hex.EncodeToString(result)))
+			batch = append(batch, x)
+		}
+		must(t, s.Record(batch))
+		must(t, s.DropTenant(name))
+	}
+	m := s.db.Metrics()
+	if tables, size := m.Total().TablesCount, m.Total().TablesSize; tables > 10 || size > runtime.MiB {
+		t.Errorf("%d tables with %d bytes are left of tenants that are gone", tables, size)
 	}
 }

@@ -76,7 +76,7 @@ func (w *localWorker) Wait() error         { return <-w.ended }
 func (w *localWorker) Kill() error         { return w.socket.Close() }
 
 func startWorker(dir string) (*localWorker, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, err
 	}

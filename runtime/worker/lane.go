@@ -6,6 +6,7 @@ import (
 	"io"
 	goruntime "runtime"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -106,7 +107,7 @@ func (s *lanes) open() (fds []int, err error) {
 		return nil, errEnded
 	}
 	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
+		pair, err := socketPair()
 		if err != nil {
 			return fds, err
 		}
@@ -119,6 +120,17 @@ func (s *lanes) open() (fds []int, err error) {
 	}
 	s.count = len(s.all)
 	return fds, nil
+}
+
+// socketPair returns the two ends of a connection, which no other program inherits.
+func socketPair() (pair [2]int, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if pair, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); err == nil {
+		unix.CloseOnExec(pair[0])
+		unix.CloseOnExec(pair[1])
+	}
+	return pair, err
 }
 
 // take returns a lane that is free, the one that was used last; nil if there is none.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -71,6 +70,9 @@ func serveProcess(dir string) int {
 	return 0
 }
 
+// serveVariable names the variable that makes a process of this test a worker.
+const serveVariable = "FAASPOT_WORKER_TEST_CACHE"
+
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // testMemory is the memory budget of a pool, in bytes.
@@ -79,7 +81,7 @@ const testMemory = 2 * runtime.GiB
 // sockets returns the two ends of a connection.
 func sockets(t testing.TB) (a, b *net.UnixConn) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fds, err := socketPair()
 	if err != nil {
 		t.Fatal(err)
 	}

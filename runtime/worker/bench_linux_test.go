@@ -97,8 +97,6 @@ type realProcess struct {
 func (p *realProcess) Conn() *net.UnixConn { return p.socket }
 func (p *realProcess) Kill() error         { return p.Process.Kill() }
 
-const serveVariable = "FAASPOT_WORKER_TEST_CACHE"
-
 func (s *processStarter) start(context.Context) (Process, error) {
 	server, worker := sockets(s.b)
 	f, err := worker.File()
