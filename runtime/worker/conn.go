@@ -78,6 +78,7 @@ func newConn(socket *net.UnixConn, trusted bool) (*conn, error) {
 	c := &conn{socket: socket, in: newFDReader(socket), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
 	if !trusted {
 		c.in, c.limit, c.most = newReader(socket), maxRequest, maxRequests
+		out.limit = maxUnread
 	}
 	return c, nil
 }

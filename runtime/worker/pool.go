@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"hash/fnv"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"sync"
@@ -48,6 +48,7 @@ type Pool struct {
 	o        Options
 	accounts accounts
 	shared   []*host
+	seed     maphash.Seed
 	suspects struct{ functions, tenants suspects }
 	pause    time.Duration // see pingPause
 	answer   time.Duration // see pingTime
@@ -87,7 +88,7 @@ func New(o Options) (*Pool, error) {
 	if o.Memory == nil {
 		o.Memory = memory.New(memory.Machine()/2, o.Log)
 	}
-	p := &Pool{o: o, pause: pingPause, answer: pingTime, own: make(map[ownKey]*host), ended: make(chan struct{})}
+	p := &Pool{o: o, pause: pingPause, answer: pingTime, seed: maphash.MakeSeed(), own: make(map[ownKey]*host), ended: make(chan struct{})}
 	p.suspects.functions = suspects{places: o.MostOwn, losses: functionLosses, now: time.Now}
 	p.suspects.tenants = suspects{places: o.MostOwn, losses: tenantLosses, now: time.Now}
 	p.accounts = p.openAccounts()
@@ -207,19 +208,24 @@ func (p *Pool) hostFor(tenant runtime.Tenant, function string) (*host, error) {
 	return p.share(tenant), nil
 }
 
-// share returns the shared host of a tenant. All tenants of a host that goes are spread over the others,
-// and nothing else changes.
+// share returns the shared host of a tenant: that with the largest of the hashes of both.
 func (p *Pool) share(tenant runtime.Tenant) *host {
-	var best uint64
-	var found *host
+	sum := maphash.String(p.seed, string(tenant))
+	best, found := uint64(0), p.shared[0]
 	for i, h := range p.shared {
-		sum := fnv.New64a()
-		_, _ = sum.Write(append([]byte(tenant), 0, byte(i), byte(i>>8)))
-		if weight := sum.Sum64(); found == nil || weight > best {
+		if weight := mix(sum + uint64(i)); weight > best {
 			best, found = weight, h
 		}
 	}
 	return found
+}
+
+// mix returns a number of which each bit depends on all bits of x: the output function of SplitMix64.
+func mix(x uint64) uint64 {
+	x *= 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // ownHost returns a host that is not shared. The error is CodeTooBusy if there are too many.

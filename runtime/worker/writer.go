@@ -21,9 +21,15 @@ const (
 	crowded = runtime.MiB
 	// maxHeld is the number of descriptors that wait to be sent and closed from which on that holds, too.
 	maxHeld = 64
+	// maxUnread bounds the bytes that a server keeps for a worker that does not read, beside what callers
+	// hold.
+	maxUnread = 64 * runtime.MiB
 	// maxParts bounds the pieces of one write.
 	maxParts = 64
 )
+
+// errUnread is the error of a peer that does not read what it has asked for.
+var errUnread = errors.New("the worker does not read")
 
 // writer writes frames to a connection, in the order in which they are sent. A sender never waits for the
 // peer: it writes what the socket takes at once, together with what others send meanwhile, and leaves the
@@ -40,6 +46,8 @@ type writer struct {
 	bytes   int      // that wait
 	held    int      // descriptors that are closed once they are sent
 	going   int      // bytes of the batch that is being written
+	own     int      // of these, bytes that no sender has
+	limit   int      // largest own; 0: none
 	spare   [][]byte // buffers to be used again
 	writing bool     // a sender or the flusher writes
 	err     error    // of the first write that failed, or why the writer was closed
@@ -105,9 +113,14 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 	}
 	c := w.joined()
 	c.data = h.append(c.data)
+	w.own += headerBytes
 	w.add(payload)
 	w.add(more)
 	w.bytes += headerBytes + h.size
+	if w.limit > 0 && w.own > w.limit {
+		w.err = errUnread
+		_ = w.conn.Close()
+	}
 	if !w.writing {
 		w.writing = true
 		w.write()
@@ -151,6 +164,7 @@ func (w *writer) add(part []byte) {
 	case len(part) > 0:
 		c := w.joined()
 		c.data = append(c.data, part...)
+		w.own += len(part)
 	}
 }
 
@@ -222,6 +236,9 @@ func (w *writer) drop(batch []chunk) {
 		if c.closes {
 			closeFDs(c.fds)
 			w.held -= len(c.fds)
+		}
+		if c.joined {
+			w.own -= len(c.data)
 		}
 		if c.joined && len(w.spare) < 2 && cap(c.data) <= 4*copied {
 			w.spare = append(w.spare, c.data[:0])
