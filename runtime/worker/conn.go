@@ -78,6 +78,7 @@ func newConn(socket *net.UnixConn, trusted bool) (*conn, error) {
 	c := &conn{socket: socket, in: newFDReader(socket), out: out, calls: make(map[uint64]*pendingCall), requests: make(map[uint64]context.CancelFunc)}
 	if !trusted {
 		c.in, c.limit, c.most = newReader(socket), maxRequest, maxRequests
+		out.limit = maxUnread
 	}
 	return c, nil
 }
@@ -282,8 +283,12 @@ func (c *conn) serving(id uint64) (ctx context.Context, done func()) {
 	}
 }
 
-// takeCall lets a goroutine serve a call.
+// takeCall lets a goroutine serve a call. Of a peer that is not trusted, it waits until replies have left:
+// one that reads none is asked whether it still answers, and does not.
 func (c *conn) takeCall(h header) error {
+	if c.most > 0 {
+		c.out.wait()
+	}
 	payload, fds, err := c.in.payload(h, true)
 	if err != nil {
 		return err

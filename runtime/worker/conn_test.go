@@ -179,3 +179,25 @@ func TestCallIsCancelled(t *testing.T) {
 		t.Errorf("got %q, %v", reply, err)
 	}
 }
+
+// A worker that does not read does not fill the memory of the server.
+func TestUnreadFramesAreBounded(t *testing.T) {
+	server, worker := sockets(t)
+	defer worker.Close()
+	c, err := newConn(server, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, sent := make([]byte, copied), 0
+	for c.out.send(header{kind: kindPing}, frame, nil, nil, false) == nil {
+		if sent += len(frame); sent > 2*maxUnread {
+			t.Fatalf("%d bytes are kept", sent)
+		}
+	}
+	if sent < maxUnread {
+		t.Errorf("the connection ended after %d bytes", sent)
+	}
+	if err := c.serve(); err == nil || c.out.own != 0 {
+		t.Errorf("got %v, %d bytes are counted", err, c.out.own)
+	}
+}

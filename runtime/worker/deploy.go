@@ -38,7 +38,7 @@ func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome,
 	case errors.Is(err, errNotSent):
 		return runtime.Outcome{}, err
 	case errors.Is(err, errEnded):
-		return runtime.Outcome{}, w.lost(p.FunctionID)
+		return runtime.Outcome{}, w.lost(p)
 	case err != nil:
 		return runtime.Outcome{}, err
 	}

@@ -24,19 +24,22 @@ const limitGrace = 5 * time.Second
 type lentNetworks struct {
 	conn  *conn
 	grace time.Duration // limitGrace, except in tests
+	most  int           // sockets that the worker may have
 
 	mu   sync.Mutex
 	runs map[uint64]*lentNetwork
+	lent int // sockets that the worker has
 }
 
 // lentNetwork is the network of a run, and the sockets of it that the worker has.
 type lentNetwork struct {
 	runtime.Network
-	grace time.Duration
+	of *lentNetworks
 
 	mu      sync.Mutex
 	last    uint64 // id of the latest socket
 	sockets map[uint64]*lentSocket
+	ended   bool
 }
 
 // lentSocket is a socket that a worker reads and writes.
@@ -53,7 +56,7 @@ type lentSocket struct {
 
 // newLentNetworks serves the calls about networks of a worker's connection.
 func newLentNetworks(c *conn) *lentNetworks {
-	l := &lentNetworks{conn: c, grace: limitGrace, runs: make(map[uint64]*lentNetwork)}
+	l := &lentNetworks{conn: c, grace: limitGrace, most: mostSockets(), runs: make(map[uint64]*lentNetwork)}
 	for k, serve := range map[kind]func(context.Context, *lentNetwork, *wire.Decoder) ([]byte, []int, error){
 		kindResolve: l.resolve, kindCheck: l.check, kindServerName: l.serverName,
 		kindConnect: l.connect, kindDial: l.dial, kindConnected: l.connected, kindCount: l.count, kindFlush: l.flush,
@@ -98,7 +101,7 @@ func crossing(err error) error {
 func (l *lentNetworks) open(run uint64, n runtime.Network) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.runs[run] = &lentNetwork{Network: n, grace: l.grace}
+	l.runs[run] = &lentNetwork{Network: n, of: l}
 }
 
 // close ends that. The caller of the run closes the network itself, and so all connections.
@@ -107,9 +110,37 @@ func (l *lentNetworks) close(run uint64) {
 	n := l.runs[run]
 	delete(l.runs, run)
 	l.mu.Unlock()
-	if n != nil {
-		n.audit(0)
+	if n == nil {
+		return
 	}
+	n.mu.Lock()
+	n.ended = true
+	held := len(n.sockets)
+	n.mu.Unlock()
+	n.audit(0)
+	l.hold(-held)
+}
+
+// mostSockets returns the number of sockets that a worker may have: of its descriptors, as many as leave
+// those of its images and of its runs, so that it can receive others. It may open as many files as the server.
+func mostSockets() int {
+	const parts, of = 3, 8
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
+		return 0
+	}
+	return int(min(l.Cur, 1<<20)) * parts / of
+}
+
+// hold counts n more sockets of the worker, and reports whether it may have them.
+func (l *lentNetworks) hold(n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n > 0 && l.lent+n > l.most {
+		return false
+	}
+	l.lent += n
+	return true
 }
 
 // audit counts the bytes that the worker has transferred and not reported.
@@ -243,18 +274,32 @@ func (l *lentNetworks) dial(ctx context.Context, n *lentNetwork, d *wire.Decoder
 
 // lend gives a socket its id, and returns its descriptor. It closes the socket after an error.
 func (n *lentNetwork) lend(s *lentSocket) (id uint64, fd int, err error) {
-	s.grace = n.grace
+	if !n.of.hold(1) {
+		_ = s.Close()
+		return 0, 0, tooManyError("connections")
+	}
+	if id, fd, err = n.give(s); err != nil {
+		_ = s.Close()
+		n.of.hold(-1)
+	}
+	return id, fd, err
+}
+
+// give is lend for a socket that is held.
+func (n *lentNetwork) give(s *lentSocket) (id uint64, fd int, err error) {
+	s.grace = n.of.grace
 	ok := false
 	if s.lender, ok = s.Socket.(runtime.Lender); !ok {
-		_ = s.Close()
 		return 0, 0, runtime.Internal("worker.lend", errors.New("the socket cannot be lent"))
-	}
-	if fd, err = s.lender.Lend(); err != nil {
-		_ = s.Close()
-		return 0, 0, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.ended {
+		return 0, 0, runEndedError()
+	}
+	if fd, err = s.lender.Lend(); err != nil {
+		return 0, 0, err
+	}
 	if n.sockets == nil {
 		n.sockets = make(map[uint64]*lentSocket)
 	}
@@ -369,11 +414,17 @@ func (l *lentNetworks) hangUp(payload []byte) error {
 	}
 	n.mu.Lock()
 	s := n.sockets[id]
-	delete(n.sockets, id)
+	if n.ended {
+		s = nil
+	}
+	if s != nil {
+		delete(n.sockets, id)
+	}
 	n.mu.Unlock()
 	if s == nil {
 		return nil
 	}
+	l.hold(-1)
 	_, _ = s.settle() // so that it counts as a connection
 	_ = s.count(sent, received)
 	s.audit(0)

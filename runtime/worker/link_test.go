@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // linked returns both ends of a connection between a server and its worker, of which set has prepared the
@@ -46,4 +47,40 @@ func countFiles(t testing.TB) int {
 		}
 	}
 	return n
+}
+
+// TestWorkerThatDoesNotRead: a worker that asks for descriptors and reads no reply gets few, and the server
+// stops reading what it sends.
+func TestWorkerThatDoesNotRead(t *testing.T) {
+	before := countFiles(t)
+	a, b := sockets(t)
+	server, err := newConn(a, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLent(server, &Options{})
+	ended := make(chan error)
+	go func() { ended <- server.serve() }()
+	if err := b.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	sent, most := 0, 0
+	for ; sent < 50_000 && err == nil; sent++ {
+		h := header{kind: kindStream, flags: flagCall, id: uint64(sent + 1)}
+		_, err = b.Write(h.append(nil))
+		if sent%500 == 0 {
+			most = max(most, countFiles(t))
+		}
+	}
+	if most = max(most, countFiles(t)); most-before > maxRequests+200 {
+		t.Errorf("%d descriptors are open after %d calls", most-before, sent)
+	}
+	if err == nil {
+		t.Error("the server reads all that a worker sends which reads nothing")
+	}
+	server.abort(errEnded)
+	<-ended
+	l.close()
+	b.Close()
+	waitForFiles(t, before)
 }

@@ -412,6 +412,25 @@ func TestHostileNetworkCalls(t *testing.T) {
 			t.Errorf("%d sockets are left", len(left.sockets))
 		}
 		left.mu.Unlock()
+		l.mu.Lock()
+		if l.lent != 0 {
+			t.Errorf("%d sockets are counted", l.lent)
+		}
+		l.most = 2
+		l.mu.Unlock()
+		again := newNetwork(n.conn, testRun)
+		for i, want := range []runtime.Code{"", "", runtime.CodeTooBusy, runtime.CodeTooBusy} {
+			if _, err := again.Connect("tcp", to); runtime.CodeOf(err) != want {
+				t.Errorf("socket %d of a worker that may have 2: %v", i, err)
+			}
+		}
+		l.close(testRun)
+		again.Close()
+		l.mu.Lock()
+		if l.lent != 0 {
+			t.Errorf("%d sockets are counted after the run", l.lent)
+		}
+		l.mu.Unlock()
 		own.Close()
 		waitForFiles(t, before+3) // the connection, and the listener
 	})

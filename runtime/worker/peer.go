@@ -23,6 +23,7 @@ const (
 // peer is a worker as the server sees it.
 type peer struct {
 	pool     *Pool
+	number   uint64 // of all workers of the pool
 	host     *host
 	conn     *conn
 	process  Process
@@ -56,7 +57,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	if err != nil {
 		return nil, errors.Join(err, process.Kill(), process.Wait())
 	}
-	w := &peer{pool: p, host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
+	w := &peer{pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
 	w.programs.conn, w.programs.account = c, p.accounts.programs
 	w.lease.peer = w
 	w.handle()
@@ -74,6 +75,13 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 		return nil, fmt.Errorf("the worker does not start: %w", err)
 	}
 	return w, nil
+}
+
+func (p *Pool) nextNumber() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	return p.last
 }
 
 // hello returns the first message to a worker.
@@ -169,14 +177,15 @@ func (w *peer) calls() int {
 	return len(w.runs) + w.others
 }
 
-// lost returns the error of a call that was in progress when its worker ended, and notes it for the
-// function.
-func (w *peer) lost(function string) error {
+// lost returns the error of a call that was in progress when its worker ended, and notes that for the
+// function and its tenant.
+func (w *peer) lost(p *runtime.Program) error {
 	w.mu.Lock()
 	stopping := w.stopping
 	w.mu.Unlock()
 	if !stopping {
-		w.pool.suspects.note(function, w)
+		w.pool.suspects.functions.note(p.FunctionID, w.number)
+		w.pool.suspects.tenants.note(string(p.Tenant), w.number)
 	}
 	return runtime.WorkerLostError()
 }

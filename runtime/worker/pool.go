@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"hash/fnv"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"sync"
@@ -18,7 +18,8 @@ import (
 type Options struct {
 	// Workers is the number of workers that tenants share, at least 1.
 	Workers int
-	// MostOwn is the largest number of workers of single tenants and of single functions, each. Zero: 8.
+	// MostOwn is the largest number of workers of tenants that have their own, and of tenants and of functions
+	// that are suspected of ending workers, each. Zero: 8.
 	MostOwn int
 	// Start starts a worker process, which serves the connection with [Serve].
 	Start func(ctx context.Context) (Process, error)
@@ -47,7 +48,8 @@ type Pool struct {
 	o        Options
 	accounts accounts
 	shared   []*host
-	suspects suspects
+	seed     maphash.Seed
+	suspects struct{ functions, tenants suspects }
 	pause    time.Duration // see pingPause
 	answer   time.Duration // see pingTime
 
@@ -56,6 +58,7 @@ type Pool struct {
 	closed bool
 	active sync.WaitGroup // calls in progress
 	ended  chan struct{}  // closed by Close
+	last   uint64         // number of the latest worker
 
 	processes sync.WaitGroup // workers that have not ended
 }
@@ -64,8 +67,14 @@ var _ runtime.Sandbox = (*Pool)(nil)
 
 // ownKey names a worker that is not shared: that of a tenant, or that of a function of it.
 type ownKey struct {
-	tenant   runtime.Tenant
-	function string // ID; empty: all functions of the tenant
+	tenant    runtime.Tenant
+	function  string // ID; empty: all functions of the tenant
+	suspected bool   // of ending workers; else the tenant has a worker of its own
+}
+
+// like reports whether two workers are of one sort, which is bounded.
+func (k ownKey) like(other ownKey) bool {
+	return k.suspected == other.suspected && (k.function == "") == (other.function == "")
 }
 
 // errClosed is returned by calls after Close.
@@ -79,8 +88,9 @@ func New(o Options) (*Pool, error) {
 	if o.Memory == nil {
 		o.Memory = memory.New(memory.Machine()/2, o.Log)
 	}
-	p := &Pool{o: o, pause: pingPause, answer: pingTime, own: make(map[ownKey]*host), ended: make(chan struct{})}
-	p.suspects = suspects{places: o.MostOwn, now: time.Now}
+	p := &Pool{o: o, pause: pingPause, answer: pingTime, seed: maphash.MakeSeed(), own: make(map[ownKey]*host), ended: make(chan struct{})}
+	p.suspects.functions = suspects{places: o.MostOwn, losses: functionLosses, now: time.Now}
+	p.suspects.tenants = suspects{places: o.MostOwn, losses: tenantLosses, now: time.Now}
 	p.accounts = p.openAccounts()
 	o.Memory.RunsElsewhere()
 	for range o.Workers {
@@ -187,29 +197,35 @@ func (p *Pool) use(ctx context.Context, program *runtime.Program, f func(w *peer
 
 // hostFor returns the host for the runs of a function.
 func (p *Pool) hostFor(tenant runtime.Tenant, function string) (*host, error) {
-	key := ownKey{tenant: tenant}
 	switch {
-	case p.suspects.isolated(function):
-		key.function = function
-	case p.o.Own == nil || !p.o.Own(tenant):
-		return p.share(tenant), nil
+	case p.suspects.functions.isolated(function):
+		return p.ownHost(ownKey{tenant: tenant, function: function, suspected: true})
+	case p.o.Own != nil && p.o.Own(tenant):
+		return p.ownHost(ownKey{tenant: tenant})
+	case p.suspects.tenants.isolated(string(tenant)):
+		return p.ownHost(ownKey{tenant: tenant, suspected: true})
 	}
-	return p.ownHost(key)
+	return p.share(tenant), nil
 }
 
-// share returns the shared host of a tenant. All tenants of a host that goes are spread over the others,
-// and nothing else changes.
+// share returns the shared host of a tenant: that with the largest of the hashes of both.
 func (p *Pool) share(tenant runtime.Tenant) *host {
-	var best uint64
-	var found *host
+	sum := maphash.String(p.seed, string(tenant))
+	best, found := uint64(0), p.shared[0]
 	for i, h := range p.shared {
-		sum := fnv.New64a()
-		_, _ = sum.Write(append([]byte(tenant), 0, byte(i), byte(i>>8)))
-		if weight := sum.Sum64(); found == nil || weight > best {
+		if weight := mix(sum + uint64(i)); weight > best {
 			best, found = weight, h
 		}
 	}
 	return found
+}
+
+// mix returns a number of which each bit depends on all bits of x: the output function of SplitMix64.
+func mix(x uint64) uint64 {
+	x *= 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // ownHost returns a host that is not shared. The error is CodeTooBusy if there are too many.
@@ -221,7 +237,7 @@ func (p *Pool) ownHost(key ownKey) (*host, error) {
 	}
 	alike := 0
 	for k := range p.own {
-		if (k.function == "") == (key.function == "") {
+		if k.like(key) {
 			alike++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
 	goruntime "runtime"
 	"strings"
@@ -297,7 +298,7 @@ func TestSuspectsRunAlone(t *testing.T) {
 	if first, second := crash(), crash(); first.host != pool.shared[0] || second.host != pool.shared[0] {
 		t.Error("the first two runs were alone")
 	}
-	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID}) {
+	if third := crash(); third.host == pool.shared[0] || third.host.key != (ownKey{p.Tenant, p.FunctionID, true}) {
 		t.Error("the third run was not alone")
 	}
 	result(t, pool, p, `{"s":0}`)
@@ -323,13 +324,13 @@ func TestLease(t *testing.T) {
 	if held < 160*runtime.MiB {
 		t.Errorf("%d bytes are leased for four images of 40 MiB", held)
 	}
-	n := others.Free() + 50*runtime.MiB
+	n := others.Free() + 30*runtime.MiB
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := others.Take(ctx, n); err != nil {
 		t.Fatalf("the workers do not give way: %v, %+v", err, budget.Holders())
 	}
-	if left := leases.Held(); left > held-50*runtime.MiB {
+	if left := leases.Held(); left > held-30*runtime.MiB {
 		t.Errorf("of %d bytes %d are left", held, left)
 	}
 	others.Give(n)
@@ -374,6 +375,28 @@ func descriptors(t *testing.T) int {
 		t.Skip(err)
 	}
 	return len(all)
+}
+
+// Tenants are spread evenly over the workers, and each stays with its own.
+func TestTenantsAreSpread(t *testing.T) {
+	p := &Pool{seed: maphash.MakeSeed()}
+	for range 4 {
+		p.shared = append(p.shared, &host{})
+	}
+	tenants := make(map[*host]int)
+	for i := range 4000 {
+		tenant := runtime.Tenant(fmt.Sprint("tenant", i))
+		h := p.share(tenant)
+		if p.share(tenant) != h {
+			t.Fatalf("%s has two workers", tenant)
+		}
+		tenants[h]++
+	}
+	for _, n := range tenants {
+		if n < 800 || n > 1200 {
+			t.Errorf("a worker has %d of 4000 tenants", n)
+		}
+	}
 }
 
 // Close ends the workers and can be called twice.

@@ -65,7 +65,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 	case errors.Is(err, errNotSent):
 		return runtime.Outcome{}, err
 	case errors.Is(err, errEnded):
-		return runtime.Outcome{}, w.lost(c.Program.FunctionID)
+		return runtime.Outcome{}, w.lost(&c.Program)
 	}
 	return w.outcome(r, reply, err)
 }

@@ -2,117 +2,135 @@ package worker
 
 import (
 	"cmp"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// suspectLosses is the number of workers that must have ended during runs of a function before it gets
-	// a worker of its own.
-	suspectLosses = 2
+	// functionLosses is the number of workers that must have ended during runs of a function before it gets
+	// a worker of its own, and tenantLosses the same for a tenant, who may have many functions.
+	functionLosses = 2
+	tenantLosses   = 4
 	// suspectTime is the time after which the loss of a worker does not count any more.
 	suspectTime = 10 * time.Minute
-	// maxSuspects bounds the functions that are remembered.
+	// maxSuspects bounds the functions, and the tenants, that are remembered.
 	maxSuspects = 4096
 )
 
-// suspects are the functions that ran when workers ended. One that did so twice gets a worker of its
-// own, so that others do not suffer from it any more; if it was not the cause, nothing happens there.
-// There are few such workers: the functions with the most losses get them.
+// suspects are the functions, or the tenants, with runs in workers that ended. One with a number of them
+// gets a worker of its own, so that others do not suffer from it any more; if it was not the cause, nothing
+// happens there. There are few such workers: those with the most losses get them.
 type suspects struct {
 	places int
+	losses int // from which on one is isolated
 	now    func() time.Time
 
-	any atomic.Bool // some function is isolated
+	any atomic.Bool // some are isolated
 
-	mu        sync.Mutex
-	functions map[string]*suspect
-	isolates  map[string]bool
+	mu       sync.Mutex
+	byName   map[string]*suspect
+	isolates map[string]bool
+	swept    time.Time // when all were last looked at
 }
 
-// suspect is a function that ran when a worker ended.
+// suspect is a function or a tenant that had runs in a worker that ended.
 type suspect struct {
 	losses int
 	latest time.Time
-	worker *peer // that ended last
+	worker uint64 // number of the worker that ended last
 }
 
-// note notes that a worker ended during a run of a function. Further runs in that worker do not count.
-func (s *suspects) note(function string, worker *peer) {
+// note notes that a worker ended during a run. Further runs in that worker do not count.
+func (s *suspects) note(name string, worker uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.functions[function]
+	now, f := s.now(), s.byName[name]
 	if f != nil && f.worker == worker {
 		return
 	}
-	now := s.now()
-	if f == nil || now.Sub(f.latest) > suspectTime {
-		if len(s.functions) >= maxSuspects {
-			s.expire(now, 1)
-		}
+	if f == nil {
+		s.makeRoom(now)
 		f = &suspect{}
-		if s.functions == nil {
-			s.functions = make(map[string]*suspect)
+		if s.byName == nil {
+			s.byName, s.isolates = make(map[string]*suspect), make(map[string]bool)
 		}
-		s.functions[function] = f
+		s.byName[name] = f
+	}
+	if f.expired(now) {
+		f.losses = 0
 	}
 	f.losses++
 	f.latest, f.worker = now, worker
-	s.choose(now)
+	if f.losses >= s.losses {
+		s.isolate(name, f.losses)
+	}
+	s.any.Store(len(s.isolates) > 0)
 }
 
-// isolated reports whether the runs of a function get a worker of their own.
-func (s *suspects) isolated(function string) bool {
+func (f *suspect) expired(now time.Time) bool { return now.Sub(f.latest) > suspectTime }
+
+// isolated reports whether the runs of a function or a tenant get a worker of their own.
+func (s *suspects) isolated(name string) bool {
 	if !s.any.Load() {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.isolates[function] {
-		return false
+	if s.isolates[name] && s.byName[name].expired(s.now()) {
+		s.forget(name)
 	}
-	if now := s.now(); now.Sub(s.functions[function].latest) > suspectTime {
-		s.choose(now)
-		return false
-	}
-	return true
+	return s.isolates[name]
 }
 
-// choose decides which functions are isolated. It is called with mu held.
-func (s *suspects) choose(now time.Time) {
-	s.expire(now, 0)
-	var found []string
-	for name, f := range s.functions {
-		if f.losses >= suspectLosses {
-			found = append(found, name)
+// The methods below are called with mu held.
+
+// isolate isolates one, in place of the one with the fewest losses if there is no place.
+func (s *suspects) isolate(name string, losses int) {
+	if s.isolates[name] {
+		return
+	}
+	if len(s.isolates) >= s.places {
+		fewest := ""
+		for other := range s.isolates {
+			if fewest == "" || cmp.Or(cmp.Compare(s.byName[other].losses, s.byName[fewest].losses), cmp.Compare(fewest, other)) < 0 {
+				fewest = other
+			}
+		}
+		if fewest == "" || s.byName[fewest].losses >= losses {
+			return
+		}
+		delete(s.isolates, fewest)
+	}
+	s.isolates[name] = true
+}
+
+// makeRoom lets one more be remembered: it forgets those whose losses do not count any more, at times,
+// or any one.
+func (s *suspects) makeRoom(now time.Time) {
+	if len(s.byName) < maxSuspects {
+		return
+	}
+	if now.Sub(s.swept) > suspectTime/10 {
+		s.swept = now
+		for name, f := range s.byName {
+			if f.expired(now) {
+				s.forget(name)
+			}
 		}
 	}
-	slices.SortFunc(found, func(a, b string) int {
-		return cmp.Or(cmp.Compare(s.functions[b].losses, s.functions[a].losses), cmp.Compare(a, b))
-	})
-	s.isolates = make(map[string]bool)
-	for _, name := range found[:min(len(found), s.places)] {
-		s.isolates[name] = true
+	for name := range s.byName {
+		if len(s.byName) < maxSuspects {
+			return
+		}
+		if !s.isolates[name] {
+			s.forget(name)
+		}
 	}
+}
+
+func (s *suspects) forget(name string) {
+	delete(s.byName, name)
+	delete(s.isolates, name)
 	s.any.Store(len(s.isolates) > 0)
-}
-
-// expire forgets the functions whose losses do not count any more, and at least some, the oldest first.
-// It is called with mu held.
-func (s *suspects) expire(now time.Time, least int) {
-	var oldest string
-	for name, f := range s.functions {
-		switch {
-		case now.Sub(f.latest) > suspectTime:
-			delete(s.functions, name)
-			least--
-		case oldest == "" || f.latest.Before(s.functions[oldest].latest):
-			oldest = name
-		}
-	}
-	if least > 0 {
-		delete(s.functions, oldest)
-	}
 }

@@ -19,9 +19,17 @@ const (
 	writeRounds = 4
 	// crowded is the number of bytes that wait from which on those that can wait do.
 	crowded = runtime.MiB
+	// maxHeld is the number of descriptors that wait to be sent and closed from which on that holds, too.
+	maxHeld = 64
+	// maxUnread bounds the bytes that a server keeps for a worker that does not read, beside what callers
+	// hold.
+	maxUnread = 64 * runtime.MiB
 	// maxParts bounds the pieces of one write.
 	maxParts = 64
 )
+
+// errUnread is the error of a peer that does not read what it has asked for.
+var errUnread = errors.New("the worker does not read")
 
 // writer writes frames to a connection, in the order in which they are sent. A sender never waits for the
 // peer: it writes what the socket takes at once, together with what others send meanwhile, and leaves the
@@ -36,7 +44,10 @@ type writer struct {
 	idle    sync.Cond // signalled when a batch is written
 	waiting []chunk
 	bytes   int      // that wait
+	held    int      // descriptors that are closed once they are sent
 	going   int      // bytes of the batch that is being written
+	own     int      // of these, bytes that no sender has
+	limit   int      // largest own; 0: none
 	spare   [][]byte // buffers to be used again
 	writing bool     // a sender or the flusher writes
 	err     error    // of the first write that failed, or why the writer was closed
@@ -94,14 +105,22 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 		}
 		return w.err
 	}
+	if closes {
+		w.held += len(fds)
+	}
 	if len(fds) > 0 {
 		w.waiting = append(w.waiting, chunk{data: w.buffer(), joined: true, fds: fds, closes: closes})
 	}
 	c := w.joined()
 	c.data = h.append(c.data)
+	w.own += headerBytes
 	w.add(payload)
 	w.add(more)
 	w.bytes += headerBytes + h.size
+	if w.limit > 0 && w.own > w.limit {
+		w.err = errUnread
+		_ = w.conn.Close()
+	}
 	if !w.writing {
 		w.writing = true
 		w.write()
@@ -109,11 +128,11 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 	return nil
 }
 
-// wait waits while many bytes wait to be written. Senders of what is not bounded otherwise call it first.
+// wait waits while many bytes or descriptors wait to be written. Senders of what is not bounded otherwise call it first.
 func (w *writer) wait() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.bytes+w.going > crowded && w.err == nil {
+	for (w.bytes+w.going > crowded || w.held > maxHeld) && w.err == nil {
 		w.idle.Wait()
 	}
 }
@@ -145,6 +164,7 @@ func (w *writer) add(part []byte) {
 	case len(part) > 0:
 		c := w.joined()
 		c.data = append(c.data, part...)
+		w.own += len(part)
 	}
 }
 
@@ -215,6 +235,10 @@ func (w *writer) drop(batch []chunk) {
 		c := &batch[i]
 		if c.closes {
 			closeFDs(c.fds)
+			w.held -= len(c.fds)
+		}
+		if c.joined {
+			w.own -= len(c.data)
 		}
 		if c.joined && len(w.spare) < 2 && cap(c.data) <= 4*copied {
 			w.spare = append(w.spare, c.data[:0])
