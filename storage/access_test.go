@@ -25,7 +25,7 @@ func TestAccessIsDurable(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	s := openOn(t, mem, "store")
 	at := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
-	acme := runtime.TenantRecord{Name: "acme", Created: at}
+	acme := runtime.TenantRecord{Name: "acme", Created: at, OwnWorker: true}
 	all := []runtime.Token{
 		{
 			ID: "1", Tenant: "acme", Name: "ci", Scope: runtime.ScopeInvoke, Functions: []string{"f", "g"}, Created: at, CreatedBy: "ada",

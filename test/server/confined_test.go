@@ -187,13 +187,19 @@ func confinedServes(t *testing.T, flags ...string) {
 	check(l)
 }
 
-// A server with --unconfined keeps its rights.
+// A server with --unconfined keeps its rights, and so do its workers.
 func TestUnconfinedServer(t *testing.T) {
 	t.Parallel()
-	l := process.NewSite(t).Serve(t, "--unconfined")
-	for _, line := range confinement(t, l, "NoNewPrivs") {
-		if line != "NoNewPrivs:\t0" {
-			t.Errorf("a thread has %q", line)
+	l := process.NewSite(t).Serve(t, "--unconfined", "--workers", "1")
+	pids := descendants(l.Cmd.Process.Pid)
+	if len(pids) != 3 {
+		t.Errorf("the processes are %v", pids)
+	}
+	for _, pid := range pids {
+		for _, line := range confinementOf(t, pid, "NoNewPrivs") {
+			if line != "NoNewPrivs:\t0" {
+				t.Errorf("a thread of process %d has %q", pid, line)
+			}
 		}
 	}
 	if log := l.Log(t); !strings.Contains(log, "keeps all rights") {

@@ -172,9 +172,14 @@ func TestKilledWorkers(t *testing.T) {
 	for _, c := range clients {
 		c.Deploy(t, "echo", process.EchoCode)
 	}
-	slow := clients[0].SubmitBulk(t, "stay", process.SleepArgs(4, 1))
+	clients[0].Deploy(t, "again", `import faas, time
+def main(args, context):
+    print("here", flush=True)
+    if faas.execution.attempt == 1: time.sleep(600)
+    return faas.execution.attempt`, "timeout", 900)
+	slow := clients[0].SubmitBulk(t, "again", process.NumberedArgs(4))
 	for _, id := range slow {
-		clients[0].WaitStatus(t, id, process.Started)
+		process.Until(t, "a run has begun", func() bool { return hasPrinted(t, clients[0], id, 1) })
 	}
 	var stop atomic.Bool
 	var load sync.WaitGroup
@@ -208,7 +213,7 @@ func TestKilledWorkers(t *testing.T) {
 	stop.Store(true)
 	load.Wait()
 	for _, x := range clients[0].WaitAll(t, slow) {
-		if x.Status != process.Success || x.Attempts != 2 {
+		if x.Status != process.Success || x.Attempts != 2 || string(x.Output) != "2" {
 			t.Errorf("a run that lost its worker: %s", x.Text)
 		}
 	}
@@ -287,6 +292,31 @@ func TestProcessesEndWithTheServer(t *testing.T) {
 	}
 }
 
+// hasPrinted reports whether an attempt of an execution has printed something, and so runs in a worker.
+func hasPrinted(t *testing.T, c *process.Client, id string, attempt int) bool {
+	t.Helper()
+	logs := process.Decode[struct {
+		Attempt int
+		Entries []struct{ Text string }
+	}](t, c.Must(t, "GET", "/v1/executions/"+id+"/logs", ""))
+	return logs.Attempt == attempt && len(logs.Entries) > 0
+}
+
+// workerOf returns the worker in which a function runs: its own, if it has one, else the one that is
+// shared.
+func workerOf(t *testing.T, l *process.Server, rid string) (pid int) {
+	t.Helper()
+	for _, w := range workersOf(t, l) {
+		switch w.Function {
+		case rid:
+			return w.PID
+		case "":
+			pid = w.PID
+		}
+	}
+	return pid
+}
+
 // maxWorkerDeaths bounds the kills until a run that ends its worker in each attempt fails.
 const maxWorkerDeaths = 12
 
@@ -295,31 +325,19 @@ const maxWorkerDeaths = 12
 func TestRunThatEndsItsWorker(t *testing.T) {
 	t.Parallel()
 	l := process.NewSite(t, "--workers", "1").Serve(t)
-	l.Deploy(t, "poison", process.SleepCode, "timeout", 900)
+	l.Deploy(t, "poison", "import time\ndef main(args, context):\n    print('here', flush=True)\n    time.sleep(900)", "timeout", 900)
 	l.Deploy(t, "echo", process.EchoCode)
 	l.Deploy(t, "stay", process.SleepCode)
 	rid := process.Decode[struct{ RID string }](t, l.Must(t, "GET", "/v1/functions/poison", "")).RID
 	beside := l.Submit(t, "stay", `{"n":1,"seconds":2}`)
-	poison := l.Submit(t, "poison", `{"n":2,"seconds":900}`)
+	poison := l.Submit(t, "poison", `{}`)
 	others := l.SubmitBulk(t, "echo", process.NumberedArgs(500))
 	deaths := 0
 	for ; ; deaths++ {
 		var x process.Execution
-		var at int
 		process.Until(t, fmt.Sprintf("attempt %d runs", deaths+1), func() bool {
 			x = l.Execution(t, poison)
-			if at = 0; x.Done() {
-				return true
-			}
-			if x.Status != process.Started || x.Attempts != deaths+1 {
-				return false
-			}
-			for _, w := range workersOf(t, l) {
-				if w.Runs > 0 && (w.Function == rid || at == 0 && w.Function == "") {
-					at = w.PID
-				}
-			}
-			return at != 0
+			return x.Done() || hasPrinted(t, l.Client, poison, deaths+1)
 		})
 		if x.Done() {
 			break
@@ -327,6 +345,7 @@ func TestRunThatEndsItsWorker(t *testing.T) {
 		if deaths == maxWorkerDeaths {
 			t.Fatalf("after %d deaths it is %s", deaths, x.Text)
 		}
+		at := workerOf(t, l, rid)
 		kill9(t, at)
 		awaitEnds(t, at)
 	}
