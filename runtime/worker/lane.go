@@ -6,7 +6,6 @@ import (
 	"io"
 	goruntime "runtime"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -107,7 +106,7 @@ func (s *lanes) open() (fds []int, err error) {
 		return nil, errEnded
 	}
 	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
-		pair, err := socketPair()
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
 		if err != nil {
 			return fds, err
 		}
@@ -120,17 +119,6 @@ func (s *lanes) open() (fds []int, err error) {
 	}
 	s.count = len(s.all)
 	return fds, nil
-}
-
-// socketPair returns the two ends of a connection, which no other program inherits.
-func socketPair() (pair [2]int, err error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if pair, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); err == nil {
-		unix.CloseOnExec(pair[0])
-		unix.CloseOnExec(pair[1])
-	}
-	return pair, err
 }
 
 // take returns a lane that is free, the one that was used last; nil if there is none.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -81,7 +82,7 @@ const testMemory = 2 * runtime.GiB
 // sockets returns the two ends of a connection.
 func sockets(t testing.TB) (a, b *net.UnixConn) {
 	t.Helper()
-	fds, err := socketPair()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
