@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,6 +178,7 @@ func TestRunsOfALimitedTenantEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := limited(110, limits)
 			ended := 0
+			var mu sync.Mutex // of ended and problem
 			for i, j := range jobs {
 				r := &Run{Tenant: j.tenant, Function: fmt.Sprint("f", i%3), Group: fmt.Sprint("f", i%3), Bytes: j.bytes}
 				a.Enqueue(r, func(bool) {
@@ -186,9 +188,13 @@ func TestRunsOfALimitedTenantEnd(t *testing.T) {
 							r.Lend(keeps)
 							time.Sleep(time.Duration(i%5) * time.Millisecond)
 							if err := r.Reclaim(t.Context(), time.Hour); err != nil {
+								mu.Lock()
 								problem = err.Error()
+								mu.Unlock()
 							}
 						}
+						mu.Lock()
+						defer mu.Unlock()
 						if limit := limits[j.tenant]; limit > 0 && a.Held(j.tenant) > limit+10 {
 							problem = fmt.Sprintf("tenant %s has %d bytes of %d", j.tenant, a.Held(j.tenant), limit)
 						}
@@ -198,6 +204,9 @@ func TestRunsOfALimitedTenantEnd(t *testing.T) {
 				})
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			switch {
 			case problem != "":
 			case ended != len(jobs):
