@@ -67,6 +67,7 @@ var hostileCalls = map[string][]string{
 	"tenants usage":     {"t"},
 	"tenants delete":    {"t", "--yes", "--no-wait"},
 	"audit list":        {},
+	"workers list":      {},
 	"tokens create":     {"t", "--scope", "read"},
 	"tokens list":       {},
 	"tokens get":        {anyID},
@@ -81,7 +82,7 @@ const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
 
 // silentCommands print nothing that comes from a server.
 var silentCommands = []string{
-	"serve", "init", "functions samples", "packages", "auth token", "secrets rotate", "profiles", "completion", "help", "exit-codes", "environment",
+	"serve", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "profiles", "completion", "help", "exit-codes", "environment",
 }
 
 // TestHostileOutput runs each command on a terminal, against servers whose every text is hostile.
@@ -318,6 +319,8 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{tenant}
 	case strings.HasPrefix(path, "/v1/tenants"):
 		answer = tenant
+	case path == "/v1/server/workers":
+		answer = list{object{"pid": 1, "tenant": hostile, "function": hostile, "since": when, "restarts": 1, "runs": 1, "memory": 1}}
 	case path == "/v1/audit":
 		answer = list{object{
 			"id": hostile, "time": when, "tenant": hostile, "operation": hostile, "outcome": hostile, "kind": hostile, "name": hostile, "thing": hostile,
