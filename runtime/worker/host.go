@@ -153,7 +153,9 @@ func (h *host) start(delay time.Duration) {
 	h.mu.Lock()
 	started := h.starting
 	h.starting, h.worker, h.err = nil, w, err
-	if err != nil {
+	if errors.Is(err, errClosed) {
+		h.closed = true
+	} else if err != nil {
 		h.failures++
 		h.pool.o.Log.Error("cannot start a worker", "tenant", h.key.tenant, "failures", h.failures, "error", err)
 		if h.keep && !h.closed {
@@ -210,12 +212,12 @@ func (h *host) close() {
 	if h.idle != nil {
 		h.idle.Stop()
 	}
-	w, starting := h.worker, h.starting
+	starting := h.starting
 	h.mu.Unlock()
 	if starting != nil {
 		<-starting
 	}
-	if w != nil {
+	if w := h.current(); w != nil {
 		w.stop()
 	}
 }

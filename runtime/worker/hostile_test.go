@@ -293,3 +293,30 @@ func FuzzOutcome(f *testing.F) {
 		_ = decodeError(data)
 	})
 }
+
+// Others do not wait for the memory of a worker that has stopped.
+func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
+	stopped := make(chan struct{})
+	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+		c.handlers[kindShrink].call = func(context.Context, *request) ([]byte, []int, error) {
+			<-stopped
+			return nil, nil, errEnded
+		}
+		_, _, err := c.call(context.Background(), kindGrow, wire.AppendUint(nil, uint64(runtime.MiB)))
+		return succeeded, err
+	})}
+	pool := poolOf(t, s, Options{})
+	defer close(stopped)
+	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	w := pool.shared[0].current()
+	for range 2 {
+		if freed := pool.reclaim(runtime.MiB); freed != 0 {
+			t.Errorf("a stopped worker has freed %d bytes", freed)
+		}
+	}
+	if _, err := w.ask(kindPing, nil); err != nil {
+		t.Errorf("the worker had to end first: %v", err)
+	}
+}

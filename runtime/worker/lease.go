@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -18,6 +19,8 @@ const (
 	processBytes = memory.WorkerOverhead
 	// leaseTime is the longest time that a worker waits for memory that others give up.
 	leaseTime = 200 * time.Millisecond
+	// shrinkTime is the longest time that others wait for the memory of one worker: it may have stopped.
+	shrinkTime = time.Second
 )
 
 // accounts are what workers take from the server's memory budget, beside the reservations of runs.
@@ -38,7 +41,8 @@ func (p *Pool) openAccounts() accounts {
 
 // lease is the memory that a worker may use beside the reservations of its runs.
 type lease struct {
-	peer *peer
+	peer  *peer
+	asked atomic.Bool // to give back memory, and has not answered
 
 	mu    sync.Mutex
 	bytes int64
@@ -96,8 +100,29 @@ func (l *lease) give(n int64) error {
 	return nil
 }
 
-// shrink asks the worker for n bytes, and returns how many it has given back.
+// shrink asks the worker for n bytes, and returns how many it has given back within shrinkTime. What it
+// gives back later is free then. One that still owes an answer is not asked.
 func (l *lease) shrink(n int64) int64 {
+	if !l.asked.CompareAndSwap(false, true) {
+		return 0
+	}
+	freed := make(chan int64, 1)
+	go func() {
+		defer l.asked.Store(false)
+		freed <- l.ask(n)
+	}()
+	timer := time.NewTimer(shrinkTime)
+	defer timer.Stop()
+	select {
+	case n := <-freed:
+		return n
+	case <-timer.C:
+		return 0
+	}
+}
+
+// ask asks the worker for n bytes, and returns how many it has given back.
+func (l *lease) ask(n int64) int64 {
 	reply, err := l.peer.ask(kindShrink, wire.AppendUint(nil, uint64(n)))
 	if err != nil {
 		return 0

@@ -40,7 +40,7 @@ type peer struct {
 	stopping bool            // the pool ends it
 }
 
-// startWorker starts a worker and waits until it is ready.
+// startWorker starts a worker and waits until it is ready. The error is errClosed after the end of the pool.
 func (p *Pool) startWorker(h *host) (*peer, error) {
 	select {
 	case <-p.ended:
@@ -67,7 +67,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	go w.watch()
 	ends, err := w.lanes.open()
 	if err == nil {
-		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+		err = w.greet(ctx, ends)
 	}
 	closeFDs(ends)
 	if err != nil {
@@ -75,6 +75,26 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 		return nil, fmt.Errorf("the worker does not start: %w", err)
 	}
 	return w, nil
+}
+
+// greet sends the first message to a worker, and waits until it is ready, or until the pool ends.
+func (w *peer) greet(ctx context.Context, lanes []int) error {
+	ready := make(chan struct{})
+	defer close(ready)
+	go func() {
+		select {
+		case <-w.pool.ended:
+			w.conn.abort(errClosed)
+		case <-ready:
+		}
+	}()
+	_, _, err := w.conn.call(ctx, kindHello, hello(w.pool), lanes...)
+	select {
+	case <-w.pool.ended:
+		return errClosed
+	default:
+		return err
+	}
 }
 
 func (p *Pool) nextNumber() uint64 {

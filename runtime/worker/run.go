@@ -87,6 +87,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
+				w.lanes.give(l)
 				return nil, err
 			}
 			w.add(id, r, c)
