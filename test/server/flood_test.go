@@ -29,7 +29,7 @@ func newTenant(t *testing.T, server *process.Server, name string) *process.Clien
 // end meanwhile; what the first tenant has beyond its limits is refused with the time after which to retry.
 func TestFloodOfOneTenant(t *testing.T) {
 	t.Parallel()
-	const callers, rounds, seconds = 60, 6, 2
+	const callers, rounds, seconds = 60, 6, 10
 	server := process.NewSite(t, "--memory-budget", "1200MB", "--tenant-queued", fmt.Sprint(runtime.MaxBulk)).Serve(t)
 	loud, quiet := newTenant(t, server, "loud"), newTenant(t, server, "quiet")
 	loud.Deploy(t, "work", process.WorkCode, "timeout", 300)
