@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -318,5 +319,16 @@ func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
 	}
 	if _, err := w.ask(kindPing, nil); err != nil {
 		t.Errorf("the worker had to end first: %v", err)
+	}
+}
+
+// A run has not taken longer than the server has waited for it, whatever its worker says.
+func TestDurationOfAHostileWorker(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
+		return appendOutcome(nil, &runtime.Outcome{Usage: runtime.Usage{Duration: math.MaxInt64}, Result: []byte("1")}), nil
+	})}
+	o, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
+	if err != nil || o.Usage.Duration > 24*time.Hour {
+		t.Errorf("the run took %v, %v", o.Usage.Duration, err)
 	}
 }
