@@ -332,3 +332,28 @@ func TestDurationOfAHostileWorker(t *testing.T) {
 		t.Errorf("the run took %v, %v", o.Usage.Duration, err)
 	}
 }
+
+// A worker that leases all that it gets and gives nothing back leaves half of the memory to others.
+func TestHoardOfMemory(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+		c.handle(kindShrink, func(context.Context, []byte, []int) ([]byte, []int, error) { return wire.AppendUint(nil, 0), nil, nil })
+		for n := int64(leaseStep); n > 0; {
+			reply, _, err := c.call(context.Background(), kindGrow, wire.AppendUint(nil, leaseStep))
+			if err != nil {
+				return nil, err
+			}
+			d := wire.Decode(reply)
+			n = d.Size()
+		}
+		return succeeded, nil
+	})}
+	budget := memory.New(testMemory, quiet)
+	pool := poolOf(t, s, Options{Workers: 2, Memory: budget})
+	others := budget.Open(memory.Options{Name: "others"})
+	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := others.Free(); n < testMemory/4 {
+		t.Errorf("%d bytes are left of %d: %+v", n, budget.Total(), budget.Holders())
+	}
+}
