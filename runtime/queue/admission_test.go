@@ -834,3 +834,20 @@ func TestRunThatCannotFitHoldsUpNobody(t *testing.T) {
 		a.Release(10)
 	})
 }
+
+// What a run says that it holds counts up to what it may use.
+func TestUsualIsBounded(t *testing.T) {
+	a := NewAdmission(memory.New(10, nil), 10, 10)
+	r := &Run{Tenant: "a", Function: "f", Group: "f", Bytes: 2, Usual: new(Usual)}
+	if err := a.Acquire(t.Context(), r, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.Lend(1 << 62)
+	if err := r.Reclaim(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	r.Release()
+	if n := r.Usual.Bytes(); n != 2 {
+		t.Errorf("a run of 2 bytes usually holds %d", n)
+	}
+}

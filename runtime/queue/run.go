@@ -111,6 +111,7 @@ func (r *Run) lend(held int64, parks bool) {
 	a := r.admission
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	held = min(held, r.Bytes) // whatever a worker says
 	r.most = max(r.most, held)
 	keeps := held
 	if r.Usual != nil {

@@ -104,21 +104,30 @@ func (h *host) release() {
 
 // endIdle ends a worker that has no runs, and forgets the host.
 func (h *host) endIdle() {
-	p := h.pool
-	p.mu.Lock()
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	if h.retire() {
+		return
+	}
 	h.mu.Lock()
-	idle := h.users == 0 && h.starting == nil && !h.closed
-	if idle {
-		h.closed = true
-		delete(p.own, h.key)
-	} else if h.starting != nil {
+	defer h.mu.Unlock()
+	if h.starting != nil {
 		h.idle.Reset(idleTime)
 	}
-	h.mu.Unlock()
-	p.mu.Unlock()
-	if idle {
-		h.close()
+}
+
+// retire forgets a host that has no runs, and lets its worker end. It reports whether it has none. It is
+// called with the mutex of the pool held.
+func (h *host) retire() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.users > 0 || h.starting != nil || h.closed {
+		return false
 	}
+	h.closed = true
+	delete(h.pool.own, h.key)
+	go h.close()
+	return true
 }
 
 // begin starts a worker if there is none.

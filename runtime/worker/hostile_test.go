@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -318,5 +319,41 @@ func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
 	}
 	if _, err := w.ask(kindPing, nil); err != nil {
 		t.Errorf("the worker had to end first: %v", err)
+	}
+}
+
+// A run has not taken longer than the server has waited for it, whatever its worker says.
+func TestDurationOfAHostileWorker(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
+		return appendOutcome(nil, &runtime.Outcome{Usage: runtime.Usage{Duration: math.MaxInt64}, Result: []byte("1")}), nil
+	})}
+	o, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
+	if err != nil || o.Usage.Duration > 24*time.Hour {
+		t.Errorf("the run took %v, %v", o.Usage.Duration, err)
+	}
+}
+
+// A worker that leases all that it gets and gives nothing back leaves half of the memory to others.
+func TestHoardOfMemory(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+		c.handle(kindShrink, func(context.Context, []byte, []int) ([]byte, []int, error) { return wire.AppendUint(nil, 0), nil, nil })
+		for n := int64(leaseStep); n > 0; {
+			reply, _, err := c.call(context.Background(), kindGrow, wire.AppendUint(nil, leaseStep))
+			if err != nil {
+				return nil, err
+			}
+			d := wire.Decode(reply)
+			n = d.Size()
+		}
+		return succeeded, nil
+	})}
+	budget := memory.New(testMemory, quiet)
+	pool := poolOf(t, s, Options{Workers: 2, Memory: budget})
+	others := budget.Open(memory.Options{Name: "others"})
+	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := others.Free(); n < testMemory/4 {
+		t.Errorf("%d bytes are left of %d: %+v", n, budget.Total(), budget.Holders())
 	}
 }

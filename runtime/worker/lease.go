@@ -60,19 +60,34 @@ func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err e
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	if n > account.Largest() {
+	most := l.most()
+	if n > most-l.held() {
 		n = 0
 	} else if err := account.Take(ctx, n); err != nil {
 		n = 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended {
+	switch {
+	case l.ended:
 		account.Give(n)
 		return nil, errEnded
+	case n > most-l.bytes: // other requests came first
+		account.Give(n)
+		n = 0
 	}
 	l.bytes += n
 	return wire.AppendUint(nil, uint64(n)), nil
+}
+
+// most returns the largest lease, in bytes: beside other workers it is half of what there is, because a
+// worker that is hostile gives nothing back.
+func (l *lease) most() int64 {
+	most := l.peer.pool.accounts.leases.Largest()
+	if len(l.peer.pool.hosts()) > 1 {
+		most /= 2
+	}
+	return most
 }
 
 // onReturn takes memory back that the worker does not need.

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -228,20 +229,15 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// ownHost returns a host that is not shared. The error is CodeTooBusy if there are too many.
+// ownHost returns a host that is not shared. The error is CodeTooBusy if there are too many: one without
+// runs that nobody needs any more gives way.
 func (p *Pool) ownHost(key ownKey) (*host, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h := p.own[key]; h != nil {
 		return h, nil
 	}
-	alike := 0
-	for k := range p.own {
-		if k.like(key) {
-			alike++
-		}
-	}
-	if alike >= p.o.MostOwn {
+	if !p.makeRoom(key) {
 		err := runtime.Errorf(runtime.CodeTooBusy, "too many tenants or functions have a worker process of their own").
 			WithHint("try again in a moment")
 		err.RetryAfter = runtime.BusyRetry
@@ -250,6 +246,31 @@ func (p *Pool) ownHost(key ownKey) (*host, error) {
 	h := &host{pool: p, key: key}
 	p.own[key] = h
 	return h, nil
+}
+
+// makeRoom reports whether there may be one more worker like key. It is called with mu held.
+func (p *Pool) makeRoom(key ownKey) bool {
+	alike, old := 0, []*host(nil)
+	for k, h := range p.own {
+		if k.like(key) {
+			alike++
+			if !p.entitled(k) {
+				old = append(old, h)
+			}
+		}
+	}
+	return alike < p.o.MostOwn || slices.ContainsFunc(old, (*host).retire)
+}
+
+// entitled reports whether runs still go to a worker that is not shared.
+func (p *Pool) entitled(k ownKey) bool {
+	switch {
+	case k.function != "":
+		return p.suspects.functions.isolated(k.function)
+	case k.suspected:
+		return p.suspects.tenants.isolated(string(k.tenant))
+	}
+	return p.o.Own(k.tenant)
 }
 
 // Status describes one worker.

@@ -10,6 +10,7 @@ import (
 	goruntime "runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -415,5 +416,23 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := pool.Run(t.Context(), runtime.RunCall{Program: p}); err == nil {
 		t.Error("a run after Close succeeds")
+	}
+}
+
+// A tenant who gets a worker of its own does not wait for the idle one of a tenant who has none any more.
+func TestOwnWorkerOfAnother(t *testing.T) {
+	var owner atomic.Value
+	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) { return succeeded, nil })}
+	pool := poolOf(t, s, Options{MostOwn: 1, Own: func(tenant runtime.Tenant) bool { return tenant == owner.Load() }})
+	for n, tenant := range []runtime.Tenant{"a", "b", "b", "a"} {
+		owner.Store(tenant)
+		p := newProgram("", runtime.Limits{})
+		p.Tenant = tenant
+		if _, err := pool.Run(t.Context(), runtime.RunCall{Program: p, Args: runtime.EmptyObject, Context: runtime.EmptyObject}); err != nil {
+			t.Fatalf("run %d, of tenant %s: %v", n, tenant, err)
+		}
+	}
+	if n := s.count.Load(); n != 4 {
+		t.Errorf("%d workers were started", n)
 	}
 }
