@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -61,6 +62,8 @@ func TestCancelledRunsGiveBackTheirPlaces(t *testing.T) {
 		const queued = 3000
 		use := runtime.NewTenantUse(runtime.TenantLimits{Runs: 1, Queued: queued})
 		release := make(chan struct{})
+		end := sync.OnceFunc(func() { close(release) })
+		defer end()
 		e := newEngine(t, engine.Options{Sandbox: held(release), Memory: memory.New(8*runtime.GiB, quiet), BacklogLimit: queued, Uses: func(runtime.Tenant) *runtime.TenantUse { return use }})
 		hostile(t, e, 1)
 		synctest.Wait()
@@ -79,7 +82,7 @@ func TestCancelledRunsGiveBackTheirPlaces(t *testing.T) {
 				}
 			}
 		}
-		close(release)
+		end()
 		synctest.Wait()
 		if u := use.Usage(); u.Queued != 0 || u.Runs != 0 {
 			t.Errorf("the tenant has %+v after all runs", u)
