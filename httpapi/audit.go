@@ -15,9 +15,11 @@ import (
 
 const (
 	// refusalPause is the time in which one refusal of an operation to a token is recorded, and
-	// maxRefusals the number of refusals in all that are recorded in that time.
-	refusalPause = time.Minute
-	maxRefusals  = 1000
+	// maxRefusals and maxTenantRefusals the numbers of refusals, in all and of the tokens of one tenant, that
+	// are recorded in that time.
+	refusalPause      = time.Minute
+	maxRefusals       = 10_000
+	maxTenantRefusals = 100
 )
 
 // auditor writes the audit log: an entry for each change that a request makes.
@@ -27,7 +29,8 @@ type auditor struct {
 	clock *runtime.Clock
 
 	mu       sync.Mutex
-	refusals map[deniedChange]bool // those recorded since began
+	refusals map[deniedChange]bool  // those recorded since began
+	byTenant map[runtime.Tenant]int // their number, by the tenant of the token
 	began    time.Time
 }
 
@@ -128,13 +131,14 @@ func (a *auditor) counts(caller *runtime.Identity, r *web.Route) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := time.Now(); a.refusals == nil || now.Sub(a.began) >= refusalPause {
-		a.refusals, a.began = make(map[deniedChange]bool), now
+		a.refusals, a.byTenant, a.began = make(map[deniedChange]bool), make(map[runtime.Tenant]int), now
 	}
 	of := deniedChange{caller.TokenID, caller.UserID, r.Change}
-	if a.refusals[of] || len(a.refusals) >= maxRefusals {
+	if a.refusals[of] || len(a.refusals) >= maxRefusals || a.byTenant[caller.Tenant] >= maxTenantRefusals {
 		return false
 	}
 	a.refusals[of] = true
+	a.byTenant[caller.Tenant]++
 	return true
 }
 

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/access"
 	"github.com/faaspot/faaspot/storage"
 )
 
@@ -25,6 +27,7 @@ const auditCanary = "canary-of-a-secret"
 type audited struct {
 	*apitest.Served
 	store  *storage.Store
+	keeper *access.Keeper
 	tokens map[string]string
 }
 
@@ -48,7 +51,7 @@ func startAudited(t *testing.T, fake *apitest.Fake) audited {
 		"own":      apitest.Token,
 	}
 	s := apitest.Start(t, fake, func(o *httpapi.Options) { o.Auth, o.Audit, o.Access = k, store, fake.Access() })
-	return audited{s, store, tokens}
+	return audited{s, store, k, tokens}
 }
 
 func (s audited) send(t *testing.T, token, method, path, body string) apitest.Answer {
@@ -203,6 +206,32 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	}
 	if len(operations) > 0 || len(all) > 30 {
 		t.Errorf("%d entries, without %v", len(all), operations)
+	}
+}
+
+// TestRefusalsOfNeighboursAreRecorded refuses more requests of the tokens of one tenant than are recorded:
+// one of another tenant is recorded all the same.
+func TestRefusalsOfNeighboursAreRecorded(t *testing.T) {
+	t.Parallel()
+	s := startAudited(t, apitest.FullFake())
+	for i := range 60 {
+		token := fmt.Sprint("flood-", i)
+		s.tokens[token] = apitest.NewToken(t, s.keeper, runtime.TokenSpec{Tenant: "other", Name: token, Scope: runtime.ScopeRead})
+		apitest.EveryPath(httpapi.Routes(), func(r web.Route, path string) {
+			if r.Change != "" {
+				s.send(t, token, r.Method, path, secretBody(r))
+			}
+		})
+	}
+	s.send(t, "read", "DELETE", "/v1/functions/f", "")
+	of := map[runtime.Tenant]int{}
+	for _, e := range s.entries(t) {
+		if e.Outcome == runtime.AuditRefused {
+			of[e.Tenant]++
+		}
+	}
+	if of["other"] != httpapi.MaxTenantRefusals || of[runtime.DefaultTenant] != 1 {
+		t.Errorf("recorded are %v", of)
 	}
 }
 

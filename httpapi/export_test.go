@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	MaxURI          = maxURI
-	RequestsPerConn = requestsPerConn
-	MaxPerAddress   = maxPerAddress
-	ConnBytes       = connBytes
-	MaxFields       = maxFields
-	SearchBound     = searchBound
-	HealthConns     = healthConns
-	BurstPerAddress = burstPerAddress
+	MaxURI            = maxURI
+	RequestsPerConn   = requestsPerConn
+	MaxPerAddress     = maxPerAddress
+	ConnBytes         = connBytes
+	MaxFields         = maxFields
+	SearchBound       = searchBound
+	HealthConns       = healthConns
+	BurstPerAddress   = burstPerAddress
+	MaxTenantRefusals = maxTenantRefusals
 )
 
 var (

@@ -149,7 +149,7 @@ func TestRequestsOfTenants(t *testing.T) {
 		limit(t, s, "default", `{"queued":7}`)
 	}
 	for body, message := range map[string]string{
-		`{"limits":{"runs":0}}`: "out of bounds", `{"limits":{"runs":1000001}}`: "out of bounds", `{"limits":{"runs":1.5}}`: "whole number",
+		`{"limits":{"runs":0}}`: "out of bounds", `{"limits":{"runs":1000001}}`: "between 1 and 1000000", `{"limits":{"code_bytes":1125899906842625}}`: "of 1125899906842625 is out", `{"limits":{"runs":1.5}}`: "whole number",
 		`{"limits":{"runs":"2"}}`: "not a number", `{"limits":{"walks":2}}`: "walks", `{"runs":2}`: "runs", `{"limits":[]}`: "not an object", `[]`: "",
 	} {
 		if r := s.Do(t, "PATCH", "/v1/tenants/tenant-a", body, nil); r.Status != 400 || !strings.Contains(r.Body, message) {

@@ -229,6 +229,15 @@ func (d *Dispatcher) Cancel(id string) (active, returned bool) {
 	return true, false
 }
 
+// Forget gives back the place of a queued run, which is no task, that was cancelled before it had a
+// lease. The store must have cancelled it.
+func (d *Dispatcher) Forget(tenant runtime.Tenant, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.forget(tenant, id)
+	d.account()
+}
+
 // Returned reports whether an execution has an attempt that has ended, and whose end is not on disk
 // yet. The Attempts hub is notified when it is.
 func (d *Dispatcher) Returned(tenant runtime.Tenant, id string) bool {

@@ -18,6 +18,10 @@ const (
 	minAhead = 2
 	// MaxAhead is the largest number of leases that are granted ahead.
 	MaxAhead = 1024
+	// fewWaiting is the number of waiting runs of a tenant that may be looked at for each cancellation,
+	// and goneParts the divisor of a larger number: as many cancellations share one look.
+	fewWaiting = 1024
+	goneParts  = 8
 )
 
 // plan holds the runs that wait and those that hold a lease. Its methods take no lock, block
@@ -26,12 +30,13 @@ type plan struct {
 	queue          *queue.Fair[*QueuedRun] // may start
 	lanes          [2]lane                 // suspects that may start: with the first probation, and with longer ones
 	quiet          quiet
-	leasedSuspects int                   // suspects that have a lease, also after they have outlived their probation
-	delayed        delays                // may not start yet
-	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
-	groupBytes     int64                 // memory of groups
-	held           int                   // tasks that wait in their groups
-	reserved       int                   // executions that are being accepted
+	leasedSuspects int                                    // suspects that have a lease, also after they have outlived their probation
+	delayed        delays                                 // may not start yet
+	gone           map[runtime.Tenant]map[string]struct{} // ids of runs that were cancelled and may be in queue
+	groups         map[string]*TaskGroup                  // executions of jobs that are not done, by id
+	groupBytes     int64                                  // memory of groups
+	held           int                                    // tasks that wait in their groups
+	reserved       int                                    // executions that are being accepted
 
 	active   map[string]*attempt    // have a lease or are about to get one, by execution id
 	ahead    int                    // attempts that have not begun, suspects and those of tenants in asides excluded
@@ -59,6 +64,7 @@ func newPlan(leaser notify.Signal) plan {
 		active:  make(map[string]*attempt),
 		aheadOf: make(map[runtime.Tenant]int),
 		asides:  make(map[runtime.Tenant]int),
+		gone:    make(map[runtime.Tenant]map[string]struct{}),
 		target:  minAhead,
 		drained: make(chan struct{}),
 		leaser:  leaser,
@@ -290,6 +296,9 @@ func (p *plan) leaveLane(a *attempt) {
 // activate counts an attempt in, which is one of the runs of its tenant.
 func (p *plan) activate(a *attempt) *attempt {
 	a.run.Use.Queue(-1)
+	if len(p.gone) > 0 && p.queue.Waiting(a.run.Tenant) == 0 {
+		delete(p.gone, a.run.Tenant)
+	}
 	p.active[a.run.id] = a
 	p.countAhead(a, 1)
 	if g := a.run.Job; g != nil {
@@ -426,6 +435,28 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 	p.held -= g.state.holding()
 	g.state.clearHeld()
 	return waiting
+}
+
+// forget removes a run from the queue that was cancelled, with others of its tenant: at once if few
+// wait, else when one goneParts of those that wait were cancelled, so that the cost of each is bounded.
+// Until then, and elsewhere than in the queue, it keeps its place until its turn.
+func (p *plan) forget(tenant runtime.Tenant, id string) {
+	if p.gone[tenant] == nil {
+		p.gone[tenant] = make(map[string]struct{})
+	}
+	gone := p.gone[tenant]
+	gone[id] = struct{}{}
+	if waiting := p.queue.Waiting(tenant); waiting > fewWaiting && len(gone)*goneParts < waiting {
+		return
+	}
+	p.queue.RemoveIf(tenant, func(r *QueuedRun) bool {
+		if _, is := gone[r.id]; !is || r.Job != nil {
+			return false
+		}
+		r.Use.Queue(-1)
+		return true
+	})
+	delete(p.gone, tenant)
 }
 
 // close ends leasing.

@@ -36,6 +36,9 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 			e.completions.Notify(x.ID)
 			e.attempts.Notify(x.ID)
 			e.onTaskCancelled(x)
+			if x.Task == nil {
+				e.background.Forget(tenant, x.ID)
+			}
 		}
 		return x, changed, nil
 	}

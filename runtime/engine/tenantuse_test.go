@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -50,6 +51,42 @@ func TestQueueOfANeighbourWithItsShare(t *testing.T) {
 			}
 		}
 		close(release)
+		_ = e.Close(context.Background())
+	})
+}
+
+// TestCancelledRunsGiveBackTheirPlaces cancels queued runs of a tenant whose only run does not end: they
+// take no places any more, neither of the tenant nor of the server.
+func TestCancelledRunsGiveBackTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const queued = 3000
+		use := runtime.NewTenantUse(runtime.TenantLimits{Runs: 1, Queued: queued})
+		release := make(chan struct{})
+		end := sync.OnceFunc(func() { close(release) })
+		defer end()
+		e := newEngine(t, engine.Options{Sandbox: held(release), Memory: memory.New(8*runtime.GiB, quiet), BacklogLimit: queued, Uses: func(runtime.Tenant) *runtime.TenantUse { return use }})
+		hostile(t, e, 1)
+		synctest.Wait()
+		for round := range 3 {
+			accepted, err := e.SubmitBulk(t.Context(), runtime.BulkRequest{Tenant: "hostile", Function: "f", Args: many(queued)})
+			if err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+			for i, id := range accepted.IDs {
+				if _, changed, err := e.CancelExecution(t.Context(), "hostile", id); err != nil || !changed {
+					t.Fatalf("%s: %t, %v", id, changed, err)
+				}
+				// Few cancellations may share one look at many runs.
+				if left := int64(len(accepted.IDs) - 1 - i); use.Usage().Queued < left || use.Usage().Queued > left+left/4 {
+					t.Fatalf("%d runs count as queued, %d are", use.Usage().Queued, left)
+				}
+			}
+		}
+		end()
+		synctest.Wait()
+		if u := use.Usage(); u.Queued != 0 || u.Runs != 0 {
+			t.Errorf("the tenant has %+v after all runs", u)
+		}
 		_ = e.Close(context.Background())
 	})
 }

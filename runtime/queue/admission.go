@@ -470,14 +470,17 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 			}
 			passed = append(passed, r)
 		}
-		switch tenants++; {
+		switch {
 		case shared && full:
-			a.queue.Hold(t) // until its runs have less
+			a.queue.Hold(t) // until its runs have less; this is not repeated, so it does not count
 			for it := t.Next(); it != nil; it = it.After() {
 				it.Value.setAside()
 			}
 		case shared:
 			a.queue.PassTenant(t)
+			tenants++
+		default:
+			tenants++
 		}
 		t = following
 	}

@@ -151,6 +151,30 @@ func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 	return n
 }
 
+// Waiting returns the number of waiting items of a tenant.
+func (q *Fair[T]) Waiting(tenant runtime.Tenant) int {
+	if t := q.tenants[tenant]; t != nil {
+		return t.waiting
+	}
+	return 0
+}
+
+// RemoveIf removes the items of a tenant for which drop returns true. It looks at all of them.
+func (q *Fair[T]) RemoveIf(tenant runtime.Tenant, drop func(T) bool) {
+	t := q.tenants[tenant]
+	if t == nil {
+		return
+	}
+	for _, g := range t.groups {
+		for e := g.items.Front(); e != nil; {
+			it := e.Value.(*Item[T])
+			if e = e.Next(); drop(it.Value) { // before it.place leaves the list
+				q.Remove(it)
+			}
+		}
+	}
+}
+
 // First returns the tenant whose turn it is, or nil if none has one.
 func (q *Fair[T]) First() *Turn[T] { return turnAt[T](q.order.Front()) }
 

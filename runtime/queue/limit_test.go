@@ -134,6 +134,30 @@ func TestTenantsAtTheirLimitsHoldUpNobody(t *testing.T) {
 	}
 }
 
+// TestTenantsThatReachTheirLimitsAtOnce lets more tenants than one search passes over be found at their
+// limits by the same search: a run of another tenant behind them starts with it.
+func TestTenantsThatReachTheirLimitsAtOnce(t *testing.T) {
+	limits := map[runtime.Tenant]int64{}
+	a := limited(1_000_000, limits)
+	enqueue := func(tenant string, started *int) {
+		a.Enqueue(&Run{Tenant: runtime.Tenant(tenant), Function: "f", Group: "f", Bytes: 10}, func(bool) { *started++ })
+	}
+	running, beyond, neighbour := 0, 0, 0
+	for i := range 3 * maxTenants {
+		limits[runtime.Tenant(fmt.Sprint(i))] = 10
+		enqueue(fmt.Sprint(i), &running)
+	}
+	a.Pause()
+	for i := range 3 * maxTenants {
+		enqueue(fmt.Sprint(i), &beyond)
+	}
+	enqueue("neighbour", &neighbour)
+	a.Resume()
+	if running != 3*maxTenants || beyond != 0 || neighbour != 1 {
+		t.Errorf("%d runs have started, %d beyond a limit, and %d of the neighbour", running, beyond, neighbour)
+	}
+}
+
 // TestRunsBeyondTheirShareAreSetAside verifies that the owner of a run learns, once, that it waits for
 // others of its function or its tenant, and that it does not for one that waits for memory.
 func TestRunsBeyondTheirShareAreSetAside(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -150,10 +151,18 @@ func (f *Fields) Flag(key string, fallback bool) bool {
 // Number returns a number from low to high, 0 if it is absent.
 func (f *Fields) Number(key string, low, high float64) (n float64) {
 	if f.Read(key, "a number", &n) && !(n >= low && n <= high) {
-		f.FailHint(fmt.Sprintf("give a number between %g and %g", low, high), key, "of %g is out of bounds", n)
+		f.FailHint(fmt.Sprintf("give a number between %s and %s", plain(low), plain(high)), key, "of %s is out of bounds", plain(n))
 		return 0
 	}
 	return n
+}
+
+// plain returns a number as people write it, unless it has very many digits.
+func plain(n float64) string {
+	if math.Abs(n) < 1e18 {
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	}
+	return fmt.Sprint(n)
 }
 
 // Duration returns a time of 0 to high, which is a number of seconds or a text such as "30m", 0 if it
