@@ -282,7 +282,7 @@ func TestAuditIsRead(t *testing.T) {
 	if a := s.send(t, "read", "GET", "/v1/audit/", ""); a.Status != 403 {
 		t.Errorf("with the scope read: %d", a.Status)
 	}
-	for _, query := range []string{"since=yesterday", "limit=0", "limit=1001", "after=x"} {
+	for _, query := range []string{"since=yesterday", "limit=0", "limit=1001", "after=x", "outcome=failed"} {
 		if a := s.send(t, "operator", "GET", "/v1/audit/?"+query, ""); a.Status != 400 {
 			t.Errorf("%s: %d %s", query, a.Status, a.Body)
 		}

@@ -1,5 +1,7 @@
 package runtime
 
+import "context"
+
 // AccessStore stores tenants and tokens, with the guarantees of [FunctionStore]. The caller serialises
 // all writes, and checks names and bounds.
 type AccessStore interface {
@@ -20,4 +22,7 @@ type AccessStore interface {
 	// CodeConflict, and nothing has changed, while it has functions, jobs, bundles, or executions that
 	// are not done.
 	DropTenant(name Tenant) error
+	// ReclaimTenant frees the disk space of a tenant that was dropped, unless it is so little that the
+	// next writes free it. It may take long, and ends with ctx. It may run while the store is written.
+	ReclaimTenant(ctx context.Context, name Tenant) error
 }

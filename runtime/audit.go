@@ -26,6 +26,16 @@ const (
 	AuditUnknown AuditOutcome = "unknown"
 )
 
+// ParseAuditOutcome returns the outcome that a filter names; an empty text is any. The error is
+// CodeInvalidArgument.
+func ParseAuditOutcome(text string) (AuditOutcome, error) {
+	switch o := AuditOutcome(text); o {
+	case "", AuditDone, AuditRefused, AuditUnknown:
+		return o, nil
+	}
+	return "", Errorf(CodeInvalidArgument, "there is no outcome %q of changes", text).WithHint("use done, refused or unknown")
+}
+
 // AuditEntry records a change that a request has made, or was not permitted to make. It has no
 // secrets: no values of contexts, environments or tokens.
 type AuditEntry struct {

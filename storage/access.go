@@ -123,20 +123,6 @@ func (s *Store) DropTenant(name runtime.Tenant) error {
 		return fault(op, err)
 	}
 	defer s.life.RUnlock()
-	if err := s.dropRecords(name); err != nil {
-		return fault(op, err)
-	}
-	// Otherwise tables of what is gone stay until as much is written again.
-	for _, gone := range [][]byte{keys.OfTenant(name), keys.Tenant(name)} {
-		if err := s.db.Compact(context.Background(), gone, keys.PrefixEnd(gone), false); err != nil {
-			s.log.Warn("the disk space of a deleted tenant is not free yet", "reason", err)
-		}
-	}
-	return nil
-}
-
-// dropRecords deletes the records of a tenant.
-func (s *Store) dropRecords(name runtime.Tenant) error {
 	s.expiring.Lock() // what retention drops is not dropped twice
 	defer s.expiring.Unlock()
 	// An attempt of a callback ends before, or finds that its delivery is gone.
@@ -161,7 +147,27 @@ func (s *Store) dropRecords(name runtime.Tenant) error {
 		s.usage.drop(name)
 		s.holdings.drop(name)
 	}
-	return err
+	return fault(op, err)
+}
+
+// reclaimed is the least space in tables, in bytes, that ReclaimTenant frees at once. A compaction of
+// less would write more than it frees: the next flushes drop it.
+const reclaimed = 1 << 20
+
+// ReclaimTenant frees the disk space of a tenant that was dropped; see runtime.AccessStore.
+func (s *Store) ReclaimTenant(ctx context.Context, name runtime.Tenant) error {
+	const op = "storage.reclaim_tenant"
+	if err := s.enter(); err != nil {
+		return fault(op, err)
+	}
+	defer s.life.RUnlock()
+	begin := keys.OfTenant(name)
+	end := keys.PrefixEnd(begin)
+	size, err := s.db.EstimateDiskUsage(begin, end)
+	if err != nil || size < reclaimed {
+		return fault(op, err)
+	}
+	return fault(op, s.db.Compact(ctx, begin, end, false))
 }
 
 // dropKinds adds to a batch the deletion of all kinds of records that a tenant has. A range does not

@@ -222,6 +222,9 @@ func (s *Store) cutAudit() error {
 	var errs []error
 	dropped := 0
 	for _, tenant := range cut {
+		if dropped >= auditPass {
+			break
+		}
 		s.audit.mu.Lock()
 		left := s.audit.bytes[tenant]
 		s.audit.mu.Unlock()

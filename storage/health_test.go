@@ -401,6 +401,26 @@ func TestBallast(t *testing.T) {
 	}
 }
 
+// A ballast that a killed process has not written completely gets its size at the next start.
+func TestBallastIsCompleted(t *testing.T) {
+	mem, free, total := vfs.NewMem(), uint64(1<<40), uint64(64<<20)
+	for _, left := range []int{0, 1 << 20, 4 << 20} {
+		must(t, mem.MkdirAll("store", 0o755))
+		f, err := mem.Create(mem.PathJoin("store", disk.BallastName), vfs.WriteCategoryUnspecified)
+		must(t, err)
+		_, err = f.Write(make([]byte, left))
+		must(t, errors.Join(err, f.Close()))
+		s, err := Open(options(totalFS{mem, &free, &total}, "store"))
+		must(t, err)
+		info, err := mem.Stat(mem.PathJoin("store", disk.BallastName))
+		must(t, err)
+		if held := s.Disk().Ballast; held != 4<<20 || info.Size() != held {
+			t.Errorf("of %d bytes, the ballast has become %d, and the file %d", left, held, info.Size())
+		}
+		must(t, s.Close())
+	}
+}
+
 // The floor of a small disk is an eighth of it; the log says once when it is crossed.
 func TestDefaultFloor(t *testing.T) {
 	for total, want := range map[uint64]uint64{0: DefaultMinFree, 1 << 20: 8 << 20, 100 << 20: 100 << 20 / 8, 1 << 40: DefaultMinFree} {

@@ -79,16 +79,15 @@ func TestTablesOfManyTenants(t *testing.T) {
 }
 
 // TestDroppedTenantsLeaveNoTables checks that tenants that come and go leave neither tables nor bytes on
-// disk, whatever they have stored.
+// disk, and that freeing the space of one that has stored little writes nothing.
 func TestDroppedTenantsLeaveNoTables(t *testing.T) {
 	t.Parallel()
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	random := rand.NewChaCha8([32]byte{})
-	for i := range 30 {
-		name := runtime.Tenant(fmt.Sprint("tenant-", i))
+	come := func(name runtime.Tenant, results int) {
 		must(t, s.PutTenant(runtime.TenantRecord{Name: name}, nil))
 		var batch []runtime.Execution
-		for range 4 {
+		for range results {
 			x := c.done()
 			result := make([]byte, 250*runtime.KiB)
 			_, _ = random.Read(result)
@@ -96,7 +95,21 @@ func TestDroppedTenantsLeaveNoTables(t *testing.T) {
 			batch = append(batch, x)
 		}
 		must(t, s.Record(batch))
+	}
+	come("small", 1)
+	must(t, s.health.Flush(s.db.DB))
+	must(t, s.DropTenant("small"))
+	before := s.db.Metrics()
+	must(t, s.ReclaimTenant(t.Context(), "small"))
+	if after := s.db.Metrics(); after.Flush.Count != before.Flush.Count || after.Compact.Count != before.Compact.Count {
+		t.Errorf("%d flushes and %d compactions for one small tenant", after.Flush.Count-before.Flush.Count, after.Compact.Count-before.Compact.Count)
+	}
+	for i := range 8 {
+		name := runtime.Tenant(fmt.Sprint("tenant-", i))
+		come(name, 8)
+		must(t, s.health.Flush(s.db.DB))
 		must(t, s.DropTenant(name))
+		must(t, s.ReclaimTenant(t.Context(), name))
 	}
 	m := s.db.Metrics()
 	if tables, size := m.Total().TablesCount, m.Total().TablesSize; tables > 10 || size > runtime.MiB {

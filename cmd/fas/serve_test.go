@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,16 @@ func TestFlagsAreStrongerThanVariables(t *testing.T) {
 	for name, value := range want {
 		if got[name] != value {
 			t.Errorf("--%s is %q, want %q", name, got[name], value)
+		}
+	}
+}
+
+// TestHelpNamesAllVariables checks the help against the variables that there are.
+func TestHelpNamesAllVariables(t *testing.T) {
+	words := strings.FieldsFunc(newServe(&app{}).Long, func(r rune) bool { return strings.ContainsRune(" ,.\n", r) })
+	for flag, name := range serveEnv {
+		if !slices.Contains(words, name) {
+			t.Errorf("the help does not name %s, of --%s", name, flag)
 		}
 	}
 }

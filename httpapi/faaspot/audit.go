@@ -32,7 +32,10 @@ func (a *api) listAudit(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		return err
 	}
 	f := runtime.AuditFilter{
-		Token: string(query.Peek("token")), Operation: string(query.Peek("operation")), Outcome: runtime.AuditOutcome(query.Peek("outcome")),
+		Token: string(query.Peek("token")), Operation: string(query.Peek("operation")),
+	}
+	if f.Outcome, err = runtime.ParseAuditOutcome(string(query.Peek("outcome"))); err != nil {
+		return err
 	}
 	if f.Since, err = parseTime(query, "since"); err != nil {
 		return err

@@ -3,6 +3,7 @@ package access_test
 import (
 	"crypto/sha256"
 	"fmt"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +323,31 @@ func TestOwnWorkersAreBounded(t *testing.T) {
 			t.Errorf("%s: %d tenants have a worker of their own", when, n)
 		}
 	}
+}
+
+// TestTenantsAreCounted compares what tenants take of the heap with what is counted for them.
+func TestTenantsAreCounted(t *testing.T) {
+	const tenants = 20_000
+	s := newStore()
+	for i := range tenants {
+		name := runtime.Tenant(fmt.Sprintf("tenant-%05d", i))
+		s.tenants[name] = runtime.TenantRecord{Name: name}
+	}
+	heap := func() int64 {
+		var m goruntime.MemStats
+		goruntime.GC()
+		goruntime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	b := memory.New(1*runtime.GiB, nil)
+	before := heap()
+	k := open(t, access.Options{Store: s, Memory: b})
+	taken, counted := (heap()-before)/tenants, b.Used()/tenants
+	if counted < taken*9/10 || counted > taken*3/2 {
+		t.Errorf("a tenant takes %d bytes of the heap, and counts %d", taken, counted)
+	}
+	goruntime.KeepAlive(s)
+	goruntime.KeepAlive(k)
 }
 
 // TestTokensAreCounted checks that the memory of tokens is part of the budget, and given back.

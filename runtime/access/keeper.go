@@ -75,7 +75,7 @@ const (
 	// tokenBytes is about the memory of a token, in bytes, without its functions.
 	tokenBytes = 1 * runtime.KiB
 	// tenantBytes is about the memory of a tenant, in bytes, without its tokens.
-	tenantBytes = 512
+	tenantBytes = 704
 	// ruleBytes is about the memory of a parsed rule of a ceiling with its name, in bytes.
 	ruleBytes = 256
 )

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -15,8 +16,9 @@ type store struct {
 	mu      sync.Mutex
 	tenants map[runtime.Tenant]runtime.TenantRecord
 	tokens  map[string]runtime.Token
-	written map[string]int // how often each token was stored
-	err     error          // of all writes
+	written map[string]int                                       // how often each token was stored
+	err     error                                                // of all writes
+	reclaim func(ctx context.Context, name runtime.Tenant) error // nil: nothing
 }
 
 func newStore() *store {
@@ -96,6 +98,13 @@ func (s *store) DeleteToken(id string) error { return s.write(func() { delete(s.
 
 func (s *store) DropTenant(name runtime.Tenant) error {
 	return s.write(func() { delete(s.tenants, name) })
+}
+
+func (s *store) ReclaimTenant(ctx context.Context, name runtime.Tenant) error {
+	if s.reclaim == nil {
+		return nil
+	}
+	return s.reclaim(ctx, name)
 }
 
 var operator = &runtime.Identity{Operator: true, UserID: "op"}

@@ -341,9 +341,18 @@ func (k *Keeper) deleteTenants(ctx context.Context) (pause time.Duration) {
 			pause = max(pause, failedPause)
 		case !done:
 			pause = max(pause, deletePause)
+		default:
+			k.reclaim(ctx, t.Name)
 		}
 	}
 	return pause
+}
+
+// reclaim frees the disk space of a tenant that is gone. That may take long: k.mu must not be held.
+func (k *Keeper) reclaim(ctx context.Context, name runtime.Tenant) {
+	if err := k.store.ReclaimTenant(ctx, name); err != nil && ctx.Err() == nil {
+		k.log.Warn("access: the disk space of a deleted tenant is not free yet", "tenant", string(name), "error", err)
+	}
 }
 
 // deletePart deletes a part of what a tenant owns and, once nothing is left that changes by itself,

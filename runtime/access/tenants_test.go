@@ -213,3 +213,42 @@ func TestDeleteTenant(t *testing.T) {
 		k.Close()
 	})
 }
+
+// TestSpaceIsReclaimedBeside: freeing the disk space of a deleted tenant takes long, and holds up neither
+// changes of others nor the end of the Keeper.
+func TestSpaceIsReclaimedBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		begun, ended := make(chan runtime.Tenant, 1), make(chan error, 1)
+		s.reclaim = func(ctx context.Context, name runtime.Tenant) error {
+			begun <- name
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return ctx.Err()
+		}
+		k := open(t, access.Options{Store: s})
+		k.SetEngine(newEngine())
+		create(t, k, runtime.TokenSpec{Tenant: "gone", Name: "t", Scope: runtime.ScopeRead})
+		if _, err := k.DeleteTenant(t.Context(), "gone", true); err != nil {
+			t.Fatal(err)
+		}
+		if name := <-begun; name != "gone" {
+			t.Fatalf("the space of %q is freed", name)
+		}
+		_, err := k.GetTenant("gone")
+		wantCode(t, err, runtime.CodeNotFound)
+		create(t, k, runtime.TokenSpec{Tenant: "other", Name: "t", Scope: runtime.ScopeRead})
+		if _, err := k.Usage("other"); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-ended:
+			t.Error("the test did not do anything meanwhile")
+		default:
+		}
+		k.Close()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}

@@ -70,11 +70,12 @@ func (b *Ballast) Release() bool {
 	return true
 }
 
-// Restore writes the file if it does not exist and the disk has room for it besides minFree bytes.
+// Restore writes the file if the disk has room for it besides minFree bytes, and if it does not exist or
+// is smaller than a part of the disk: a process that was killed has not written all of it.
 func (b *Ballast) Restore(minFree uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held != 0 || b.size < 0 {
+	if b.size < 0 || b.size > 0 && b.held > 0 {
 		return nil
 	}
 	u, err := b.fs.GetDiskUsage(b.dir)
@@ -85,9 +86,10 @@ func (b *Ballast) Restore(minFree uint64) error {
 	if size == 0 {
 		size = min(maxBallast, u.TotalBytes/ballastPart)
 	}
-	if size == 0 || u.AvailBytes < minFree+2*size {
+	if uint64(b.held) >= size || u.AvailBytes+uint64(b.held) < minFree+2*size {
 		return nil
 	}
+	b.held = 0
 	if err := b.write(int(size)); err != nil {
 		return errors.Join(err, b.fs.Remove(b.path()))
 	}
