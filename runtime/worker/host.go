@@ -210,12 +210,12 @@ func (h *host) close() {
 	if h.idle != nil {
 		h.idle.Stop()
 	}
-	w, starting := h.worker, h.starting
+	starting := h.starting
 	h.mu.Unlock()
 	if starting != nil {
 		<-starting
 	}
-	if w != nil {
+	if w := h.current(); w != nil {
 		w.stop()
 	}
 }

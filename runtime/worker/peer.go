@@ -35,20 +35,26 @@ type peer struct {
 	ended    chan struct{} // closed when the process has ended and all that it had is given back
 
 	mu       sync.Mutex
-	runs     map[uint64]*run // by the ids of their calls
-	others   int             // other calls in progress
+	runs     map[uint64]*run // and deployments, by the ids of their calls
 	stopping bool            // the pool ends it
 }
 
-// startWorker starts a worker and waits until it is ready.
+// startWorker starts a worker and waits until it is ready, at most for startTime and until Close.
 func (p *Pool) startWorker(h *host) (*peer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	select {
 	case <-p.ended:
 		return nil, errClosed
 	default:
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
 	process, err := p.o.Start(ctx)
 	if err != nil {
 		return nil, err
@@ -67,7 +73,9 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	go w.watch()
 	ends, err := w.lanes.open()
 	if err == nil {
+		stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
 		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+		stop()
 	}
 	closeFDs(ends)
 	if err != nil {
@@ -132,7 +140,7 @@ func (w *peer) stop() {
 	<-w.ended
 }
 
-// watch ends the worker if it does not answer, or if a run in it does not end.
+// watch ends the worker if it does not answer, or if a run or a deployment in it does not end.
 func (w *peer) watch() {
 	ticker := time.NewTicker(w.pool.pause)
 	defer ticker.Stop()
@@ -145,7 +153,7 @@ func (w *peer) watch() {
 		w.lent.networks.audit()
 		_, err := w.ask(kindPing, nil)
 		if id := w.overdue(time.Now()); err == nil && id != 0 {
-			w.conn.abort(fmt.Errorf("run %d has not ended in time", id))
+			w.conn.abort(fmt.Errorf("call %d has not ended in time", id))
 		}
 	}
 }
@@ -158,7 +166,7 @@ func (w *peer) ask(k kind, payload []byte) (reply []byte, err error) {
 	return reply, err
 }
 
-// overdue returns the id of a run that should have ended long ago; 0: there is none.
+// overdue returns the id of a run or a deployment that should have ended long ago; 0: there is none.
 func (w *peer) overdue(now time.Time) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,7 +182,7 @@ func (w *peer) overdue(now time.Time) uint64 {
 func (w *peer) calls() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.runs) + w.others
+	return len(w.runs)
 }
 
 // lost returns the error of a call that was in progress when its worker ended, and notes that for the
