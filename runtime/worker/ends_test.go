@@ -33,7 +33,7 @@ func TestCloseDuringAStart(t *testing.T) {
 					<-c.out.ended
 					return nil, nil, ctx.Err()
 				})
-				c.handle(kindPing, func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil })
+				c.handle(kindPing, pong)
 				_ = c.serve()
 				return nil
 			}
@@ -51,13 +51,14 @@ func TestCloseDuringAStart(t *testing.T) {
 			}
 			_ = s.last.Load().Kill()
 			<-began
+			if !ready {
+				<-proceed // it has its hello
+			}
 			closed := make(chan error, 1)
 			go func() { closed <- pool.Close() }()
 			<-pool.ended
 			if ready {
 				close(proceed)
-			} else {
-				<-proceed
 			}
 			if err := <-closed; err != nil {
 				t.Error(err)
@@ -110,9 +111,8 @@ func silent(got, release chan struct{}) func(*net.UnixConn) error {
 		if err != nil {
 			return err
 		}
-		ready := func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil }
-		c.handle(kindHello, ready)
-		c.handle(kindPing, ready)
+		c.handle(kindHello, pong)
+		c.handle(kindPing, pong)
 		nothing := func([]byte) error { return nil }
 		c.handlers[kindProgram].note, c.handlers[kindContext].note, c.handlers[kindForget].note = nothing, nothing, nothing
 		waits := func(context.Context, []byte, []int) ([]byte, []int, error) {

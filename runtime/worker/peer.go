@@ -64,7 +64,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 		return nil, errors.Join(err, process.Kill(), process.Wait())
 	}
 	w := &peer{pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
-	w.programs.conn, w.programs.account = c, p.accounts.programs
+	w.programs.conn, w.programs.account, w.programs.tenants.uses = c, p.accounts.programs, p.o.Uses
 	w.lease.peer = w
 	w.handle()
 	w.lent = newLent(c, &p.o)
@@ -151,11 +151,23 @@ func (w *peer) watch() {
 		case <-ticker.C:
 		}
 		w.lent.networks.audit()
-		_, err := w.ask(kindPing, nil)
+		err := w.ping()
 		if id := w.overdue(time.Now()); err == nil && id != 0 {
 			w.conn.abort(fmt.Errorf("call %d has not ended in time", id))
 		}
 	}
+}
+
+// ping asks whether the worker answers, and what it keeps in memory for tenants.
+func (w *peer) ping() error {
+	report, err := w.ask(kindPing, nil)
+	if err != nil {
+		return err
+	}
+	if err = w.programs.onKept(report); err != nil {
+		w.conn.abort(err)
+	}
+	return err
 }
 
 // ask calls the worker for something that it can do at once. One that does not is killed.
