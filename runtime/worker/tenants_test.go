@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -68,6 +69,7 @@ func TestImagesOfTenantsInAWorker(t *testing.T) {
 
 // A worker gets the limits of a tenant once, again when they have changed, and none of a tenant without any.
 func TestLimitsReachTheWorker(t *testing.T) {
+	var mu sync.Mutex
 	var got [][]byte
 	s := &starter{t: t}
 	s.serve = func(socket *net.UnixConn) error {
@@ -78,7 +80,12 @@ func TestLimitsReachTheWorker(t *testing.T) {
 		for _, k := range []kind{kindProgram, kindContext, kindForget} {
 			c.handlers[k].note = func([]byte) error { return nil }
 		}
-		c.handlers[kindTenant].note = func(b []byte) error { got = append(got, bytes.Clone(b)); return nil }
+		c.handlers[kindTenant].note = func(b []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, bytes.Clone(b))
+			return nil
+		}
 		c.handle(kindHello, pong)
 		c.handle(kindPing, pong)
 		c.handle(kindRun, func(context.Context, []byte, []int) ([]byte, []int, error) { return succeeded, nil, nil })
@@ -114,6 +121,8 @@ func TestLimitsReachTheWorker(t *testing.T) {
 		return wire.AppendUint(wire.AppendUint(wire.AppendBytes(nil, "t"), share), images)
 	}
 	want := [][]byte{of(300, 7), of(runtime.DefaultProcessorShare, 0)}
+	mu.Lock()
+	defer mu.Unlock()
 	if !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the worker got %q, not %q", got, want)
 	}
