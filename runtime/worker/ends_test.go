@@ -158,3 +158,15 @@ func TestLaneAfterTheEnd(t *testing.T) {
 		t.Errorf("%d of %d lanes are free", len(w.lanes.free), w.lanes.count)
 	}
 }
+
+// A run has not computed longer than it has lasted, whatever its worker says.
+func TestDurationIsBounded(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
+		return appendOutcome(nil, &runtime.Outcome{Result: []byte("1"), Usage: runtime.Usage{Duration: 1 << 62}}), nil
+	})}
+	began := time.Now()
+	outcome, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
+	if most := time.Since(began); err != nil || outcome.Usage.Duration <= 0 || outcome.Usage.Duration > most {
+		t.Errorf("%v within %v, %v", outcome.Usage.Duration, most, err)
+	}
+}

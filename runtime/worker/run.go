@@ -144,6 +144,7 @@ func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error)
 		w.conn.abort(fmt.Errorf("the outcome of a run: %w", err))
 		return runtime.Outcome{}, runtime.Internal("worker.run", err)
 	}
+	o.Usage.Duration = min(o.Usage.Duration, time.Since(r.began))
 	if r.logs != nil {
 		o.Logs = r.logs.EndWith(o.Logs)
 	}
