@@ -132,10 +132,14 @@ func (c *conn) newID() (id uint64, err error) {
 	return c.last, nil
 }
 
-// await sends a call that has begun, and waits for its reply. Its payload has two parts.
+// await sends a call that has begun, and waits for its reply. Its payload has two parts. The second is the
+// caller's again afterwards: a peer that replies before it has read all of it gets nothing else.
 func (c *conn) await(ctx context.Context, p *pendingCall, id uint64, payload, more []byte, fds ...int) (reply []byte, replyFDs []int, err error) {
 	// If that fails, the connection ends, and the call with it.
 	_ = c.out.send(header{kind: p.kind, flags: flagCall, id: id}, payload, more, fds, false)
+	if len(more) > copied {
+		defer c.out.pass(c.out.position())
+	}
 	select {
 	case <-p.done:
 	case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -200,4 +201,48 @@ func TestUnreadFramesAreBounded(t *testing.T) {
 	if err := c.serve(); err == nil || c.out.own != 0 {
 		t.Errorf("got %v, %d bytes are counted", err, c.out.own)
 	}
+}
+
+// What a caller does with the args of a run after the reply never reaches the worker, even if the worker
+// has replied before it has read them: the memory may be that of another client's request by then.
+func TestReplyBeforeTheCallIsRead(t *testing.T) {
+	server, worker := sockets(t)
+	defer worker.Close()
+	c, err := newConn(server, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = c.serve() })
+	args, reused := bytes.Repeat([]byte("a"), 4*runtime.MiB), make(chan struct{})
+	call := &pendingCall{kind: kindRun, limit: maxPayload, done: make(chan struct{}, 1)}
+	id, err := c.begin(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving.Go(func() {
+		_, _, _ = c.await(t.Context(), call, id, nil, args)
+		for i := range args {
+			args[i] = 'b'
+		}
+		close(reused)
+	})
+	head := make([]byte, headerBytes)
+	if _, err := io.ReadFull(worker, head); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.Write((&header{kind: kindRun, flags: flagReply, id: id}).append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	select { // long enough for what should not happen
+	case <-reused:
+	case <-time.After(time.Second / 4):
+	}
+	got := make([]byte, len(args))
+	if _, err := io.ReadFull(worker, got); err != nil || bytes.Contains(got, []byte("b")) {
+		t.Errorf("the worker got what the caller wrote later: %v", err)
+	}
+	<-reused
+	worker.Close()
+	serving.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
@@ -15,28 +16,22 @@ func (p *Pool) Deploy(ctx context.Context, program runtime.Program) (runtime.Out
 		return runtime.Outcome{}, err
 	}
 	defer p.active.Done()
-	return p.use(ctx, &program, func(w *peer) (runtime.Outcome, error) {
-		w.count(1)
-		defer w.count(-1)
-		return w.deploy(ctx, &program)
-	})
-}
-
-func (w *peer) count(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.others += n
+	return p.use(ctx, &program, func(w *peer) (runtime.Outcome, error) { return w.deploy(ctx, &program) })
 }
 
 func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome, error) {
-	w.lent.begin(p, 0, nil)
-	defer w.lent.end(p, 0, nil)
 	known := w.programs.use(p, nil)
 	defer w.programs.release(known)
-	reply, _, err := w.conn.call(ctx, kindDeploy, appendLimits(wire.AppendUint(nil, known.number), p.Limits))
-	switch {
-	case errors.Is(err, errNotSent):
+	call := &pendingCall{kind: kindDeploy, limit: maxPayload, done: make(chan struct{}, 1)}
+	id, err := w.conn.begin(call)
+	if err != nil {
 		return runtime.Outcome{}, err
+	}
+	c := &runtime.RunCall{Program: *p}
+	w.add(id, &run{began: time.Now(), timeout: p.Limits.WithDefaults().Timeout}, c)
+	defer w.remove(id, c)
+	reply, _, err := w.conn.await(ctx, call, id, appendLimits(wire.AppendUint(nil, known.number), p.Limits), nil)
+	switch {
 	case errors.Is(err, errEnded):
 		return runtime.Outcome{}, w.lost(p)
 	case err != nil:

@@ -20,7 +20,8 @@ const (
 	kindRun
 	kindImports
 	kindShrink // the server needs memory
-	kindPing
+	kindPing   // the reply has what the worker keeps in memory for tenants
+	kindTenant // limits of a tenant that has programs
 )
 
 // The kinds that a worker sends to a server.

@@ -27,10 +27,12 @@ func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*ne
 			return err
 		}
 		nothing := func([]byte) error { return nil }
-		c.handlers[kindProgram].note, c.handlers[kindContext].note, c.handlers[kindForget].note = nothing, nothing, nothing
+		for _, k := range []kind{kindProgram, kindContext, kindForget, kindTenant} {
+			c.handlers[k].note = nothing
+		}
 		ready := func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil }
 		c.handle(kindHello, ready)
-		c.handle(kindPing, ready)
+		c.handle(kindPing, pong)
 		c.handlers[kindRun].call = func(_ context.Context, r *request) ([]byte, []int, error) {
 			reply, err := onRun(c, r)
 			return reply, nil, err
@@ -39,6 +41,9 @@ func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*ne
 		return nil
 	}
 }
+
+// pong answers a ping as a worker that keeps nothing.
+func pong(context.Context, []byte, []int) ([]byte, []int, error) { return []byte{0}, nil, nil }
 
 // runIn runs something in a pool of hostile workers.
 func runIn(t *testing.T, pool *Pool, c runtime.RunCall) (runtime.Outcome, error) {

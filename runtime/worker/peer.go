@@ -35,20 +35,27 @@ type peer struct {
 	ended    chan struct{} // closed when the process has ended and all that it had is given back
 
 	mu       sync.Mutex
-	runs     map[uint64]*run // by the ids of their calls
-	others   int             // other calls in progress
+	runs     map[uint64]*run // and deployments, by the ids of their calls
 	stopping bool            // the pool ends it
 }
 
-// startWorker starts a worker and waits until it is ready. The error is errClosed after the end of the pool.
+// startWorker starts a worker and waits until it is ready, at most for startTime and until Close. The error is
+// errClosed after the end of the pool.
 func (p *Pool) startWorker(h *host) (*peer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	select {
 	case <-p.ended:
 		return nil, errClosed
 	default:
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
 	process, err := p.o.Start(ctx)
 	if err != nil {
 		return nil, err
@@ -58,7 +65,7 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 		return nil, errors.Join(err, process.Kill(), process.Wait())
 	}
 	w := &peer{pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
-	w.programs.conn, w.programs.account = c, p.accounts.programs
+	w.programs.conn, w.programs.account, w.programs.tenants.uses = c, p.accounts.programs, p.o.Uses
 	w.lease.peer = w
 	w.handle()
 	w.lent = newLent(c, &p.o)
@@ -67,34 +74,24 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	go w.watch()
 	ends, err := w.lanes.open()
 	if err == nil {
-		err = w.greet(ctx, ends)
+		stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
+		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+		stop()
 	}
 	closeFDs(ends)
-	if err != nil {
-		w.stop()
-		return nil, fmt.Errorf("the worker does not start: %w", err)
-	}
-	return w, nil
-}
-
-// greet sends the first message to a worker, and waits until it is ready, or until the pool ends.
-func (w *peer) greet(ctx context.Context, lanes []int) error {
-	ready := make(chan struct{})
-	defer close(ready)
-	go func() {
-		select {
-		case <-w.pool.ended:
-			w.conn.abort(errClosed)
-		case <-ready:
-		}
-	}()
-	_, _, err := w.conn.call(ctx, kindHello, hello(w.pool), lanes...)
 	select {
-	case <-w.pool.ended:
-		return errClosed
+	case <-p.ended:
+		err = errClosed
 	default:
-		return err
 	}
+	switch {
+	case err == nil:
+		return w, nil
+	case !errors.Is(err, errClosed):
+		err = fmt.Errorf("the worker does not start: %w", err)
+	}
+	w.stop()
+	return nil, err
 }
 
 func (p *Pool) nextNumber() uint64 {
@@ -152,7 +149,7 @@ func (w *peer) stop() {
 	<-w.ended
 }
 
-// watch ends the worker if it does not answer, or if a run in it does not end.
+// watch ends the worker if it does not answer, or if a run or a deployment in it does not end.
 func (w *peer) watch() {
 	ticker := time.NewTicker(w.pool.pause)
 	defer ticker.Stop()
@@ -163,11 +160,23 @@ func (w *peer) watch() {
 		case <-ticker.C:
 		}
 		w.lent.networks.audit()
-		_, err := w.ask(kindPing, nil)
+		err := w.ping()
 		if id := w.overdue(time.Now()); err == nil && id != 0 {
-			w.conn.abort(fmt.Errorf("run %d has not ended in time", id))
+			w.conn.abort(fmt.Errorf("call %d has not ended in time", id))
 		}
 	}
+}
+
+// ping asks whether the worker answers, and what it keeps in memory for tenants.
+func (w *peer) ping() error {
+	report, err := w.ask(kindPing, nil)
+	if err != nil {
+		return err
+	}
+	if err = w.programs.onKept(report); err != nil {
+		w.conn.abort(err)
+	}
+	return err
 }
 
 // ask calls the worker for something that it can do at once. One that does not is killed.
@@ -178,7 +187,7 @@ func (w *peer) ask(k kind, payload []byte) (reply []byte, err error) {
 	return reply, err
 }
 
-// overdue returns the id of a run that should have ended long ago; 0: there is none.
+// overdue returns the id of a run or a deployment that should have ended long ago; 0: there is none.
 func (w *peer) overdue(now time.Time) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -194,7 +203,7 @@ func (w *peer) overdue(now time.Time) uint64 {
 func (w *peer) calls() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.runs) + w.others
+	return len(w.runs)
 }
 
 // lost returns the error of a call that was in progress when its worker ended, and notes that for the

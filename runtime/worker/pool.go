@@ -26,6 +26,9 @@ type Options struct {
 	Start func(ctx context.Context) (Process, error)
 	// Own reports whether a tenant has a worker of its own. Nil: no tenant has.
 	Own func(runtime.Tenant) bool
+	// Uses returns the use of a tenant, which has its part of the processors of a worker and the limit of its
+	// images there, and gets what workers keep for it. Nil: no tenant has limits. A nil use: this one has none.
+	Uses func(runtime.Tenant) *runtime.TenantUse
 	// Memory is the budget that the workers lease from. The caller takes the reservations of runs from it.
 	Memory   *memory.Budget
 	Bundles  runtime.BundleSource  // nil: no program may have a bundle

@@ -22,12 +22,13 @@ type programs struct {
 	conn    *conn
 	account *memory.Account // what the server keeps of them
 
-	mu     sync.Mutex
-	last   uint64 // number of the latest one
-	byKey  map[programKey]*program
-	order  list.List // of *program, the most recently used first
-	bytes  int64
-	closed bool
+	mu      sync.Mutex
+	last    uint64 // number of the latest one
+	byKey   map[programKey]*program
+	order   list.List // of *program, the most recently used first
+	bytes   int64
+	tenants tenants
+	closed  bool
 }
 
 type programKey struct {
@@ -38,6 +39,7 @@ type programKey struct {
 // program is what a worker knows of a program.
 type program struct {
 	key     programKey
+	tenant  runtime.Tenant
 	number  uint64
 	context []byte // nil: it does not know it
 	bytes   int64
@@ -47,8 +49,8 @@ type program struct {
 	element *list.Element
 }
 
-// use returns the number of a program, and tells the worker of it and of its context unless it knows
-// them. A nil context is not told. The caller must call release.
+// use returns a program after the worker was sent what it does not know of it: the program, the limits of
+// its tenant, and the context unless that is nil. The caller must call release.
 func (s *programs) use(p *runtime.Program, context []byte) *program {
 	key := programKey{p.FunctionID, p.Version}
 	s.mu.Lock()
@@ -57,6 +59,7 @@ func (s *programs) use(p *runtime.Program, context []byte) *program {
 	if known == nil {
 		known = s.add(key, p)
 	}
+	s.tenants.limit(s.conn, p.Tenant)
 	if context != nil && !same(known.context, context) {
 		b := wire.AppendUint(nil, known.number)
 		s.conn.send(kindContext, append(b, context...))
@@ -127,6 +130,7 @@ func (s *programs) close() {
 	s.closed = true
 	for _, p := range s.byKey {
 		s.account.Give(int64(len(p.context)) + programOverhead)
+		s.tenants.count(p.tenant, -1)
 	}
 	clear(s.byKey)
 	s.order.Init()
@@ -136,13 +140,14 @@ func (s *programs) close() {
 
 func (s *programs) add(key programKey, p *runtime.Program) *program {
 	s.last++
-	known := &program{key: key, number: s.last}
+	known := &program{key: key, tenant: p.Tenant, number: s.last}
 	s.conn.send(kindProgram, appendProgram(wire.AppendUint(nil, known.number), p))
 	if s.byKey == nil {
 		s.byKey = make(map[programKey]*program)
 	}
 	if !s.closed {
 		s.byKey[key] = known
+		s.tenants.count(p.Tenant, 1)
 	}
 	known.element = s.order.PushFront(known)
 	known.bytes = int64(len(p.Source)) + programOverhead
@@ -173,6 +178,7 @@ func (s *programs) forget(p *program) {
 		return
 	}
 	delete(s.byKey, p.key)
+	s.tenants.count(p.tenant, -1)
 	s.order.Remove(p.element)
 	s.bytes -= p.bytes
 	s.count(-int64(len(p.context)) - programOverhead)

@@ -14,7 +14,7 @@ import (
 // cutLine is the size of the line that reports a cut of output, in bytes, at most.
 const cutLine = 128
 
-// run is a run in a worker as the server sees it.
+// run is a run or a deployment in a worker as the server sees it.
 type run struct {
 	room    runtime.Room
 	logs    *runtime.LogBuffer

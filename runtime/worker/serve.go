@@ -43,6 +43,7 @@ type worker struct {
 	code    *memory.Account    // programs
 	govern  context.CancelFunc // ends what runs beside the calls
 	working sync.WaitGroup
+	tenants workerTenants
 
 	mu       sync.Mutex
 	programs map[uint64]*runtime.RunCall // a program with its context, by number
@@ -92,7 +93,7 @@ func (w *worker) handle() {
 	c.handle(kindHello, func(ctx context.Context, payload []byte, fds []int) ([]byte, []int, error) {
 		return nil, nil, w.start(ctx, payload, fds)
 	})
-	c.handle(kindPing, func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil })
+	c.handle(kindPing, func(context.Context, []byte, []int) ([]byte, []int, error) { return w.tenants.report(), nil, nil })
 	c.handle(kindShrink, func(_ context.Context, payload []byte, _ []int) ([]byte, []int, error) {
 		reply, err := w.leaser.onShrink(payload)
 		return reply, nil, err
@@ -109,6 +110,7 @@ func (w *worker) handle() {
 	c.handlers[kindProgram].note = w.onProgram
 	c.handlers[kindContext].note = w.onContext
 	c.handlers[kindForget].note = w.onForget
+	c.handlers[kindTenant].note = w.tenants.onTenant
 	c.handle(kindDeploy, w.onDeploy)
 	c.handlers[kindRun].call = w.onRun
 }
@@ -129,7 +131,7 @@ func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
 	}
 	budget := memory.NewLeased(total, w.leaser.lacks, w.o.Log)
 	w.leaser.budget = budget
-	o := sandbox.Options{CacheDir: w.o.CacheDir, Processors: w.o.Processors, Memory: budget, Log: w.o.Log}
+	o := sandbox.Options{CacheDir: w.o.CacheDir, Processors: w.o.Processors, Memory: budget, Uses: w.tenants.use, Log: w.o.Log}
 	if err := borrow(ctx, w.conn, &o); err != nil {
 		return err
 	}
@@ -164,6 +166,7 @@ func (w *worker) onProgram(payload []byte) error {
 		return err
 	}
 	w.code.Add(int64(len(p.Source)) + programOverhead)
+	w.tenants.count(p.Tenant, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.programs[number] = &runtime.RunCall{Program: p}
@@ -202,6 +205,7 @@ func (w *worker) onForget(payload []byte) error {
 	if known == nil {
 		return errProgram
 	}
+	w.tenants.count(known.Program.Tenant, -1)
 	w.code.Give(int64(len(known.Program.Source)+len(known.Context)) + programOverhead)
 	w.conn.crew.do(func() { w.box.Forget(known.Program.FunctionID, known.Program.Version) })
 	return d.Err()

@@ -44,6 +44,8 @@ type writer struct {
 	idle    sync.Cond // signalled when a batch is written
 	waiting []chunk
 	bytes   int      // that wait
+	queued  int64    // bytes of all frames so far
+	written int64    // of these, bytes of batches that are written
 	held    int      // descriptors that are closed once they are sent
 	going   int      // bytes of the batch that is being written
 	own     int      // of these, bytes that no sender has
@@ -93,7 +95,7 @@ func newWriter(conn *net.UnixConn) (*writer, error) {
 }
 
 // send sends a frame whose payload has two parts. Those of more than copied bytes must not change until
-// the peer has replied or the connection has ended; until then the descriptors stay open, too. With
+// they are written, see pass, or the connection has ended; until then the descriptors stay open, too. With
 // closes, the writer closes the descriptors.
 func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) error {
 	h.size, h.fds = len(payload)+len(more), len(fds)
@@ -117,6 +119,7 @@ func (w *writer) send(h header, payload, more []byte, fds []int, closes bool) er
 	w.add(payload)
 	w.add(more)
 	w.bytes += headerBytes + h.size
+	w.queued += int64(headerBytes + h.size)
 	if w.limit > 0 && w.own > w.limit {
 		w.err = errUnread
 		_ = w.conn.Close()
@@ -133,6 +136,22 @@ func (w *writer) wait() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for (w.bytes+w.going > crowded || w.held > maxHeld) && w.err == nil {
+		w.idle.Wait()
+	}
+}
+
+// position returns the number of bytes of all frames so far.
+func (w *writer) position() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.queued
+}
+
+// pass waits until all before a position is written, or nothing is written any more.
+func (w *writer) pass(position int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.written < position && (w.err == nil || w.writing) {
 		w.idle.Wait()
 	}
 }
@@ -214,6 +233,9 @@ func (w *writer) take() []chunk {
 
 // done notes that a batch is written, and reports whether nothing is left to write.
 func (w *writer) done(batch []chunk, err error) bool {
+	if err == nil {
+		w.written += int64(w.going)
+	}
 	w.going = 0
 	if err != nil && w.err == nil {
 		w.err = err

@@ -165,7 +165,7 @@ func (s *server) openWorkers() (runtime.Sandbox, error) {
 	files := worker.OpenFiles(disk)
 	pool, err := worker.New(worker.Options{
 		Workers: s.Workers, MostOwn: s.OwnWorkers, Memory: s.memory, Bundles: s.store, Bytecode: s.store, Files: files, Log: s.log,
-		Own: s.access.OwnWorker,
+		Own: s.access.OwnWorker, Uses: s.access.Use,
 		Start: func(ctx context.Context) (worker.Process, error) {
 			p, err := s.spawner.Worker(ctx)
 			if err != nil {

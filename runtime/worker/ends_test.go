@@ -1,0 +1,172 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+)
+
+// Close ends a worker whose start is in progress: one that becomes ready meanwhile, and one that never does.
+func TestCloseDuringAStart(t *testing.T) {
+	for name, ready := range map[string]bool{"ready": true, "never ready": false} {
+		t.Run(name, func(t *testing.T) {
+			began, proceed := make(chan struct{}), make(chan struct{})
+			var starts atomic.Int32
+			s := &starter{t: t}
+			s.serve = func(socket *net.UnixConn) error {
+				if starts.Add(1) == 1 || ready {
+					return hostile(nil)(socket)
+				}
+				c, err := newConn(socket, true)
+				if err != nil {
+					return err
+				}
+				c.handle(kindHello, func(ctx context.Context, _ []byte, _ []int) ([]byte, []int, error) {
+					close(proceed)
+					<-c.out.ended
+					return nil, nil, ctx.Err()
+				})
+				c.handle(kindPing, pong)
+				_ = c.serve()
+				return nil
+			}
+			pool, err := New(Options{Memory: memory.New(testMemory, quiet), Log: quiet, Start: func(ctx context.Context) (Process, error) {
+				if s.count.Load() == 1 {
+					close(began)
+					if ready {
+						<-proceed
+					}
+				}
+				return s.start(ctx)
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = s.last.Load().Kill()
+			<-began
+			if !ready {
+				<-proceed // it has its hello
+			}
+			closed := make(chan error, 1)
+			go func() { closed <- pool.Close() }()
+			<-pool.ended
+			if ready {
+				close(proceed)
+			}
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+			if used := pool.o.Memory.Used(); used != 0 {
+				t.Errorf("%d bytes are in use: %+v", used, pool.o.Memory.Holders())
+			}
+		})
+	}
+}
+
+// A worker that answers but never ends a deployment is killed, as one that never ends a run.
+func TestOverdueCalls(t *testing.T) {
+	for name, call := range map[string]func(*Pool) error{
+		"run": func(p *Pool) error { _, err := runIn(t, p, runtime.RunCall{}); return err },
+		"deployment": func(p *Pool) error {
+			_, err := p.Deploy(t.Context(), newProgram("", runtime.Limits{}))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, release := make(chan struct{}), make(chan struct{})
+			s := &starter{t: t, serve: silent(got, release)}
+			pool := poolOf(t, s, Options{})
+			w := pool.shared[0].current()
+			failed := make(chan error, 1)
+			go func() { failed <- call(pool) }()
+			<-got
+			if w.overdue(time.Now()) != 0 {
+				t.Error("it is overdue at once")
+			}
+			id := w.overdue(time.Now().Add(24 * time.Hour))
+			if id == 0 {
+				t.Error("it is never overdue")
+			}
+			w.conn.abort(errors.New("overdue"))
+			close(release)
+			if err := <-failed; !errors.Is(err, runtime.ErrWorkerLost) {
+				t.Errorf("it ended with %v", err)
+			}
+		})
+	}
+}
+
+// silent is a worker that answers no run and no deployment until release is closed.
+func silent(got, release chan struct{}) func(*net.UnixConn) error {
+	var once atomic.Bool
+	return func(socket *net.UnixConn) error {
+		c, err := newConn(socket, true)
+		if err != nil {
+			return err
+		}
+		c.handle(kindHello, pong)
+		c.handle(kindPing, pong)
+		nothing := func([]byte) error { return nil }
+		c.handlers[kindProgram].note, c.handlers[kindContext].note, c.handlers[kindForget].note = nothing, nothing, nothing
+		waits := func(context.Context, []byte, []int) ([]byte, []int, error) {
+			if once.CompareAndSwap(false, true) {
+				close(got)
+			}
+			<-release
+			return nil, nil, wire.ErrMalformed
+		}
+		c.handle(kindRun, waits)
+		c.handle(kindDeploy, waits)
+		_ = c.serve()
+		return nil
+	}
+}
+
+// A run that finds the connection at its end gives its lane back, so that the lane is closed.
+func TestLaneAfterTheEnd(t *testing.T) {
+	server, other := sockets(t)
+	defer other.Close()
+	c, err := newConn(server, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &peer{conn: c, runs: make(map[uint64]*run)}
+	w.programs.conn, w.programs.account = c, memory.New(testMemory, quiet).Open(memory.Options{})
+	defer w.programs.close()
+	ends, err := w.lanes.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFDs(ends)
+	defer w.lanes.close()
+	call := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}
+	known := w.programs.use(&call.Program, call.Context)
+	defer w.programs.release(known)
+	w.programs.settle(known, call.Context)
+	_ = c.end(errEnded)
+	if _, err := w.send(t.Context(), &run{}, &call); !errors.Is(err, errNotSent) {
+		t.Errorf("got %v", err)
+	}
+	if len(w.lanes.free) != w.lanes.count {
+		t.Errorf("%d of %d lanes are free", len(w.lanes.free), w.lanes.count)
+	}
+}
+
+// A run has not computed longer than it has lasted, whatever its worker says.
+func TestDurationIsBounded(t *testing.T) {
+	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
+		return appendOutcome(nil, &runtime.Outcome{Result: []byte("1"), Usage: runtime.Usage{Duration: 1 << 62}}), nil
+	})}
+	began := time.Now()
+	outcome, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
+	if most := time.Since(began); err != nil || outcome.Usage.Duration <= 0 || outcome.Usage.Duration > most {
+		t.Errorf("%v within %v, %v", outcome.Usage.Duration, most, err)
+	}
+}
