@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
@@ -168,5 +170,20 @@ func TestDurationIsBounded(t *testing.T) {
 	outcome, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
 	if most := time.Since(began); err != nil || outcome.Usage.Duration <= 0 || outcome.Usage.Duration > most {
 		t.Errorf("%v within %v, %v", outcome.Usage.Duration, most, err)
+	}
+}
+
+// Nothing follows the output of a run that has panicked in the sandbox.
+func TestOutputEndsAfterAPanic(t *testing.T) {
+	_, w := pair(t, func(*conn) {})
+	before := goleak.IgnoreCurrent()
+	crashing := &worker{conn: w, runs: memory.New(testMemory, quiet).Open(memory.Options{}), programs: map[uint64]*runtime.RunCall{1: {}}} // without a sandbox
+	message := appendRun(nil, 1, &runtime.RunCall{Args: runtime.EmptyObject, Logs: runtime.NewLogBuffer(0)})
+	if _, _, err := crashing.onRun(t.Context(), &request{id: 1, payload: message}); runtime.CodeOf(err) != runtime.CodeInternal {
+		t.Errorf("got %v", err)
+	}
+	time.Sleep(2 * followPause) // until it would be followed
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
 	}
 }

@@ -262,6 +262,7 @@ func (w *worker) onRun(ctx context.Context, r *request) (reply []byte, _ []int, 
 	var output *output
 	if flags&runIsLive != 0 {
 		output = w.follow(&c, r.id)
+		defer output.end() // also after a panic
 	}
 	defer recoverPanic(&err)
 	outcome, err := w.box.Run(ctx, c)
