@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -155,6 +156,25 @@ func TestTenantsThatReachTheirLimitsAtOnce(t *testing.T) {
 	a.Resume()
 	if running != 3*maxTenants || beyond != 0 || neighbour != 1 {
 		t.Errorf("%d runs have started, %d beyond a limit, and %d of the neighbour", running, beyond, neighbour)
+	}
+}
+
+// TestRunThatCannotGoOnForItsTenant lets a run wait for others of its tenant that are asleep, and checks
+// that the error does not report a lack of memory of the server.
+func TestRunThatCannotGoOnForItsTenant(t *testing.T) {
+	a := limited(1000, map[runtime.Tenant]int64{"a": 100})
+	first, second := &Run{Tenant: "a", Function: "f", Bytes: 64}, &Run{Tenant: "a", Function: "f", Bytes: 64}
+	if err := a.Acquire(t.Context(), first, 0); err != nil {
+		t.Fatal(err)
+	}
+	first.Lend(30)
+	if err := a.Acquire(t.Context(), second, 0); err != nil {
+		t.Fatal(err)
+	}
+	second.Lend(50)
+	err := first.Reclaim(t.Context(), time.Millisecond)
+	if wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(err.Error(), "of its function or tenant") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -151,13 +151,24 @@ func (r *Run) Reclaim(ctx context.Context, patience time.Duration) error {
 	if r.age.element == nil {
 		return nil
 	}
+	shares := r.mayGoOn()
 	a.endWait(r)
 	a.admit() // others may have waited behind it
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	return stuckError(shares, patience)
+}
+
+// stuckError returns the error of a run that could not go on: for want of memory of the server or, unless
+// its shares have room, of that of its function or tenant.
+func stuckError(shares bool, patience time.Duration) error {
 	err := runtime.Errorf(runtime.CodeUnavailable, "the run could not go on: after it had waited for something, the server had no memory left for it for %g seconds", patience.Seconds()).
 		WithHint("try again in a moment, or run the server with a larger memory budget")
+	if !shares {
+		err = runtime.Errorf(runtime.CodeUnavailable, "the run could not go on: after it had waited for something, others of its function or tenant had all the memory that they may have at once for %g seconds", patience.Seconds()).
+			WithHint("try again in a moment, or let fewer of them wait at once; " + runtime.RaiseHint)
+	}
 	err.RetryAfter = runtime.BusyRetry
 	return err
 }
