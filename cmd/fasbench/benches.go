@@ -394,7 +394,7 @@ var benches = []bench{
 	},
 	{
 		name: "workers",
-		how: "Processor time per blocking run of all processes of a server with `--workers 1`, and of one without workers, by turns as in `fasbench compare`.",
+		how:  "Processor time per blocking run of all processes of a server with `--workers 1`, and of one without workers, by turns as in `fasbench compare`.",
 		rows: []row{{
 			what: "processor time of a blocking run in a worker process / in the server",
 			of:   "worker", peer: "server", goal: "at most 15 µs more", holds: atMostMore(15 * time.Microsecond),
