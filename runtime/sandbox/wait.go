@@ -47,14 +47,24 @@ func (s *slot) Wait(d time.Duration, wait func(ctx context.Context, until time.T
 // HoldFiles implements wasi.Control.
 func (s *slot) HoldFiles(n int) bool { return s.accounts.files.hold(s.tenant, n) }
 
-// Hold implements wasi.Control.
+// Hold implements wasi.Control. It waits for caches to give way, at most for patience.
 func (s *slot) Hold(n int) bool {
-	bytes := int64(n) * wasi.ConnectionBytes
-	if n > 0 && !s.accounts.connections.TakeFree(bytes) {
-		return false
+	account, bytes := s.accounts.connections, int64(n)*wasi.ConnectionBytes
+	if n <= 0 {
+		account.Give(-bytes)
+		return true
 	}
-	if n < 0 {
-		s.accounts.connections.Give(-bytes)
+	if account.TryTake(bytes) {
+		return true
 	}
-	return true
+	s.memory.pause()
+	taken := s.take(account, bytes)
+	if class := s.stopped(s.processors.now()); class != "" {
+		if taken {
+			account.Give(bytes)
+		}
+		s.end(class)
+	}
+	s.memory.resume()
+	return taken
 }

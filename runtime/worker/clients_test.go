@@ -271,10 +271,17 @@ def main(args, context):
 	n := networks.Open(&p)
 	died := make(chan error)
 	go func() {
-		_, err := pool.Run(context.Background(), runtime.RunCall{Program: p, Args: fmt.Appendf(nil, `{"port":%d}`, to.Port()), Context: runtime.EmptyObject, Network: n})
+		o, err := pool.Run(context.Background(), runtime.RunCall{Program: p, Args: fmt.Appendf(nil, `{"port":%d}`, to.Port()), Context: runtime.EmptyObject, Network: n})
+		if o.Failure != nil {
+			t.Errorf("the run has failed: %+v", *o.Failure)
+		}
 		died <- err
 	}()
-	<-begun
+	select {
+	case <-begun:
+	case err := <-died:
+		t.Fatalf("the run has ended before it has connected: %v", err)
+	}
 	_ = s.last.Load().Kill()
 	if err := <-died; err == nil {
 		t.Error("the run has ended without its worker")
