@@ -175,13 +175,17 @@ func (l *Server) Goroutines(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	n, creators := 0, map[string]int{}
 	for stack := range strings.SplitSeq(string(text), "\n\n") {
 		idle := strings.Contains(stack, "workerFunc(") && !strings.Contains(stack, "serveConn(")
 		if strings.HasPrefix(stack, "goroutine ") && !idle {
 			n++
+			_, creator, _ := strings.Cut(stack, "\ncreated by ")
+			creator, _, _ = strings.Cut(creator, " in goroutine")
+			creators[creator]++
 		}
 	}
+	t.Logf("%d goroutines, by who created them: %v", n, creators)
 	if n == 0 {
 		t.Fatalf("the log shows no goroutines:\n%s", text)
 	}
