@@ -68,6 +68,7 @@ func TestHostileSoak(t *testing.T) {
 		t.Logf("%7d %s", w.count[what], what)
 	}
 	w.server.Close()
+	time.Sleep(restTime) // connections that nobody has closed time out
 	if n := w.server.Goroutines(t); n > usual+usual/4 {
 		t.Errorf("%d goroutines are left, an idle server has %d", n, usual)
 	}
