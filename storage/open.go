@@ -200,9 +200,6 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkManifest(o.FS, o.Dir); err != nil {
-		return nil, err
-	}
 	if err := prepareRoom(o.FS, o.Dir, s.ballast); err != nil {
 		return nil, err
 	}

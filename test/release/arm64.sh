@@ -135,7 +135,7 @@ start # finds the guest compiled, and the function stored
 expect "$want" functions run f -p text=abc --wait
 stop
 # qemu has neither Landlock nor filters of system calls.
-! grep -E '"level":"(WARN|ERROR)"' "$work/log" | grep -v 'the server is confined less than on a newer system' || fail "the server has logged warnings"
+! grep -E '"level":"(WARN|ERROR)"' "$work/log" | grep -v 'the process is confined less than on a newer system' || fail "the server has logged warnings"
 say "served"
 
 wait "$sandbox" || {
