@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/test/listener"
 )
 
 // loopback is what the operator of these tests allows, so that servers of the tests can be reached.
@@ -49,27 +50,7 @@ func (n *Networks) open(t testing.TB, allow ...string) runtime.Network {
 // listen starts a server whose connections end with the test.
 func listen(t testing.TB, serve func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer context.AfterFunc(ctx, func() { c.Close() })()
-				defer c.Close()
-				serve(c)
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); cancel(); serving.Wait() })
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return listener.TCP(t, func(_ context.Context, c net.Conn) { serve(c) })
 }
 
 // echo starts a server that sends back what it receives.

@@ -228,24 +228,29 @@ func (l *lentBundles) malformed(d *wire.Decoder) error {
 	return err
 }
 
+// transfer calls f with the stream of a call about a bundle, which was decoded, and closes it afterwards.
+func (l *lentBundles) transfer(ctx context.Context, d *wire.Decoder, id uint64, key bundleKey, f func(stream prompt) error) error {
+	if err := l.malformed(d); err != nil {
+		return err
+	}
+	stream, done, err := l.stream.use(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := l.allowed(key); err != nil {
+		return err
+	}
+	return f(stream)
+}
+
 // read returns what serves a call that writes to a stream.
 func (l *lentBundles) read(write func(context.Context, bundleKey, io.Writer) error) func(context.Context, []byte, []int) ([]byte, []int, error) {
 	return func(ctx context.Context, payload []byte, fds []int) ([]byte, []int, error) {
 		closeFDs(fds)
 		d := wire.Decode(payload)
 		id, key := d.Uint(), decodeBundleKey(&d)
-		if err := l.malformed(&d); err != nil {
-			return nil, nil, err
-		}
-		stream, done, err := l.stream.use(ctx, id)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer done()
-		if err := l.allowed(key); err != nil {
-			return nil, nil, err
-		}
-		return nil, nil, write(ctx, key, stream)
+		return nil, nil, l.transfer(ctx, &d, id, key, func(stream prompt) error { return write(ctx, key, stream) })
 	}
 }
 
@@ -270,19 +275,10 @@ func (l *lentBundles) store(ctx context.Context, payload []byte, fds []int) ([]b
 	closeFDs(fds)
 	d := wire.Decode(payload)
 	id, key, size := d.Uint(), decodeBundleKey(&d), d.Size()
-	if err := l.malformed(&d); err != nil {
-		return nil, nil, err
-	}
-	stream, done, err := l.stream.use(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer done()
-	if err := l.allowed(key); err != nil {
-		return nil, nil, err
-	}
-	if l.stored == nil || size > maxBytecode {
-		return nil, nil, runtime.Errorf(runtime.CodeTooLarge, "the bytecode cannot be stored")
-	}
-	return nil, nil, l.stored.StoreBytecode(ctx, key.tenant, key.id, pyguest.Build(), size, stream)
+	return nil, nil, l.transfer(ctx, &d, id, key, func(stream prompt) error {
+		if l.stored == nil || size > maxBytecode {
+			return runtime.Errorf(runtime.CodeTooLarge, "the bytecode cannot be stored")
+		}
+		return l.stored.StoreBytecode(ctx, key.tenant, key.id, pyguest.Build(), size, stream)
+	})
 }

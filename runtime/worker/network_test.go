@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
+	"github.com/faaspot/faaspot/test/listener"
 )
 
 // testRun is the id of the run in these tests.
@@ -42,27 +43,7 @@ func lentTo(t testing.TB, o egress.NetworkOptions, allow ...string) (own runtime
 // listen starts a server whose connections end with the test.
 func listen(t testing.TB, serve func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer context.AfterFunc(ctx, func() { c.Close() })()
-				defer c.Close()
-				serve(c)
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); cancel(); serving.Wait() })
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return listener.TCP(t, func(_ context.Context, c net.Conn) { serve(c) })
 }
 
 func echo(c net.Conn) { _, _ = io.Copy(c, c) }

@@ -352,20 +352,21 @@ func TestNothingIsLeft(t *testing.T) {
 		own := p
 		own.Tenant = "own"
 		result(t, pool, own, `{"s":0}`)
-		var wg sync.WaitGroup
+		var short, long sync.WaitGroup
 		for i := range 12 {
-			wg.Go(func() {
+			[]*sync.WaitGroup{&short, &long}[i%2].Go(func() {
 				_, err := pool.Run(t.Context(), runtime.RunCall{Program: p, Args: fmt.Appendf(nil, `{"s":%d}`, i%2*100), Context: runtime.EmptyObject, Room: &testRoom{}})
 				if i%2 == 1 && !errors.Is(err, runtime.ErrWorkerLost) {
 					t.Errorf("a run in a worker that was killed ended with %v", err)
 				}
 			})
 		}
-		for w := pool.share(p.Tenant).current(); w.calls() < 6; {
+		short.Wait()
+		for w := pool.share(p.Tenant).current(); w.calls() < 6; { // the long ones
 			goruntime.Gosched()
 		}
 		pool.share(p.Tenant).current().process.Kill()
-		wg.Wait()
+		long.Wait()
 		result(t, pool, p, `{"s":0}`)
 	})
 	if after := descriptors(t); after > before {

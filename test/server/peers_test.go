@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/test/listener"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -163,29 +164,8 @@ func TestHostilePeers(t *testing.T) {
 func listenAll(t *testing.T) map[string]int {
 	t.Helper()
 	ports := map[string]int{}
-	ctx, stop := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	t.Cleanup(func() { stop(); serving.Wait() })
 	for name, peer := range hostilePeers {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		context.AfterFunc(ctx, func() { _ = l.Close() })
-		ports[name] = l.Addr().(*net.TCPAddr).Port
-		serving.Go(func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				serving.Go(func() {
-					defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-					defer c.Close()
-					peer.serve(ctx, c)
-				})
-			}
-		})
+		ports[name] = int(listener.TCP(t, peer.serve).Port())
 	}
 	return ports
 }

@@ -7,9 +7,10 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/faaspot/faaspot/test/listener"
 )
 
 // peers are servers that no client likes.
@@ -37,29 +38,8 @@ var peers = map[string]func(context.Context, net.Conn){
 // startPeers starts the peers, and returns their ports.
 func startPeers(t *testing.T) map[string]int {
 	ports := map[string]int{}
-	ctx, stop := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
 	for kind, serve := range peers {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		context.AfterFunc(ctx, func() { _ = l.Close() })
-		ports[kind] = l.Addr().(*net.TCPAddr).Port
-		serving.Go(func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				serving.Go(func() {
-					defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-					defer c.Close()
-					serve(ctx, c)
-				})
-			}
-		})
+		ports[kind] = int(listener.TCP(t, serve).Port())
 	}
-	t.Cleanup(func() { stop(); serving.Wait() })
 	return ports
 }

@@ -77,7 +77,7 @@ func workTest() error {
 			fmt.Fprintln(conn, line)
 		}
 	}
-	select {} // it does not end by itself: whoever it belongs to ends it
+	select {} // until the process that it belongs to ends it
 }
 
 // serverTest is a server that prints the ids of its processes, and is killed then.
