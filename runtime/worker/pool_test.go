@@ -345,6 +345,7 @@ func TestLease(t *testing.T) {
 // Nothing is left of a pool whose workers ended in every way: no descriptor, no goroutine (see TestMain)
 // and no memory (see poolOf).
 func TestNothingIsLeft(t *testing.T) {
+	memory.Resident() // keeps a file open
 	before := descriptors(t)
 	t.Run("pool", func(t *testing.T) {
 		pool, _ := newPool(t, Options{Workers: 2, Own: func(tenant runtime.Tenant) bool { return tenant == "own" }})
