@@ -7,8 +7,8 @@
     f.functions.run("hello", {"name": "you"}, wait=True)
 
 The package sends requests to one server and reads the profile file that names it. It does not know
-how a server works. It covers functions, executions and profiles; for jobs, dead letters and searches
-use the HTTP API or the command line `fas`.
+how a server works. It covers functions, executions and searches of them, jobs, dead letters and
+profiles; faaspot.aio has the same for asyncio.
 
 It needs Python 3.9 or later and no other packages. A client is installed into the environments of
 other programs, and without dependencies it can neither conflict with theirs nor break when a package
@@ -23,6 +23,7 @@ The logger "faaspot" records requests at level DEBUG, without tokens, code and p
 
 from ._version import __version__
 from .client import Faaspot
+from .deadletters import DeadLetters
 from .errors import (
     AlreadyExists,
     Conflict,
@@ -43,15 +44,22 @@ from .errors import (
 )
 from .executions import Executions
 from .functions import Functions
+from .jobs import Jobs
 from .models import (
     Bundle,
     CancelledExecution,
+    DeadLetter,
     Egress,
     Execution,
     ExecutionError,
     FollowedLogEntry,
+    FoundExecution,
     Function,
     FunctionSummary,
+    Job,
+    JobExecution,
+    JobRevision,
+    JobTask,
     LogEntry,
     Logs,
 )
@@ -63,6 +71,8 @@ __all__ = [
     "Bundle",
     "CancelledExecution",
     "Conflict",
+    "DeadLetter",
+    "DeadLetters",
     "DeployFailed",
     "Egress",
     "Execution",
@@ -72,10 +82,16 @@ __all__ = [
     "FaaspotException",
     "FollowedLogEntry",
     "ForeignAnswer",
+    "FoundExecution",
     "Function",
     "FunctionSummary",
     "Functions",
     "InvalidRequest",
+    "Job",
+    "JobExecution",
+    "JobRevision",
+    "JobTask",
+    "Jobs",
     "LogEntry",
     "Logs",
     "NoAnswer",

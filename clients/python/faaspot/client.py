@@ -11,9 +11,11 @@ from typing import Any, Dict, Optional
 from . import arguments, settings
 from ._version import __version__
 from .connection import Dialer, tls_context
+from .deadletters import DeadLetters
 from .endpoint import parse_url
 from .executions import Executions
 from .functions import Functions
+from .jobs import Jobs
 from .pool import Pool
 from .profiles import Profiles
 from .proxy import proxy_for
@@ -44,6 +46,8 @@ class Faaspot:
 
     functions: Functions
     executions: Executions
+    jobs: Jobs
+    dead_letters: DeadLetters
     profiles: Profiles
 
     def __init__(
@@ -79,6 +83,8 @@ class Faaspot:
         self._pool: Optional[Pool] = None
         self.executions = Executions(self._connect)
         self.functions = Functions(self._connect, self.executions)
+        self.jobs = Jobs(self._connect)
+        self.dead_letters = DeadLetters(self._connect)
         self.profiles = Profiles(profile)
 
     @property

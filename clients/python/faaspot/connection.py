@@ -5,6 +5,7 @@ A Connection belongs to one thread at a time; any thread may use a Dialer.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -132,6 +133,15 @@ class Connection:
         """The descriptor of the socket; -1 if it is closed."""
         sock = self._wire.sock
         return -1 if sock is None else int(sock.fileno())
+
+    def shut_down(self) -> None:
+        """End what the thread that uses the connection sends or awaits. Any thread may call it; the
+        connection is unusable afterwards."""
+        sock = self._wire.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                # The method of a TLS socket would change what the other thread uses.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._wire.close()

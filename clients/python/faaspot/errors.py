@@ -110,7 +110,7 @@ class Unauthenticated(FaaspotException):
 
 
 class NotFound(FaaspotException):
-    """There is no such function, execution or profile (404)."""
+    """There is no such function, execution, job, dead letter or profile (404)."""
 
 
 class Conflict(FaaspotException):
@@ -119,7 +119,7 @@ class Conflict(FaaspotException):
 
 
 class AlreadyExists(Conflict):
-    """There is a function or profile of that name (409)."""
+    """There is a function, job or profile of that name (409)."""
 
 
 class TooLarge(FaaspotException):
@@ -243,7 +243,8 @@ def from_fields(
     """The exception for an error object of the API: the body of an error answer, or the member error
     of an execution."""
     message = _text(fields, "message") or _text(fields, "detail") or "there is no message"
-    code = _text(fields, "error_code")
+    # The API for jobs calls it error, and that for searches has only the status.
+    code = _text(fields, "error_code") or _text(fields, "error")
     line = fields.get("line")
     return error_class(status, code)(
         message,
@@ -255,7 +256,7 @@ def from_fields(
         line=line if isinstance(line, int) and line > 0 else None,
         error_type=_text(fields, "error_type"),
         execution_id=_text(fields, "execution_id") or execution_id,
-        error_id=_text(fields, "error_id"),
+        error_id=_text(fields, "error_id") or _text(fields, "errorInstanceId"),
         retry_after=retry_after,
     )
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import datetime
-from typing import Callable, Dict, Generator, Iterator, List, Optional, Sequence, Tuple, Union, cast, overload
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+    overload,
+)
 from urllib.parse import urlencode
 
 from . import arguments, pages
 from .errors import TooBusy, WaitTimeout
 from .follow import follow
-from .models import CancelledExecution, Execution, FollowedLogEntry, Logs
+from .models import CancelledExecution, Execution, FollowedLogEntry, FoundExecution, Logs
+from .polling import Waits
 from .transport import Request, Transport
 
 DONE = frozenset({"Success", "Failed", "Cancelled"})
 
-# How long one request waits for an execution. Proxies commonly close connections that are silent for
-# 60 s.
-_LONG_POLL = 50.0  # seconds
-_MARGIN = 30.0  # seconds that an answer may be late after the time that the request waits
-_POLL = 1.0  # seconds between two requests if the server does not wait
 _SHORTEST = 0.001  # seconds; a timeout must be above zero, so this replaces a remaining time of zero
 
 # Ids in one request. The server accepts ten times as many, but limits the bytes of outputs in one
 # answer.
 _MAX_BULK = 1000
 _MAX_PAGE = 1000  # executions in one answer of the server
+_MAX_FOUND = 100  # executions in one answer to a search
 
 Time = Union[str, datetime.datetime]
 Ids = Union[List[str], Tuple[str, ...]]
@@ -104,19 +115,67 @@ class Executions:
         for name, when in (("created_after", created_after), ("created_before", created_before)):
             if when is not None:
                 query[name] = _time(when, name)
-        if limit is not None:
-            if limit < 0:
-                raise ValueError("limit must not be negative, and is {}".format(limit))
-            query["limit"] = str(min(max(limit, 1), _MAX_PAGE))
+        query["limit"] = str(pages.check_limit(limit, _MAX_PAGE))
         return self._iterate("/v1/executions/?" + urlencode(query), limit)
 
     def _iterate(self, path: str, limit: Optional[int]) -> Iterator[Execution]:
-        if limit == 0:
-            return
-        for count, execution in enumerate(pages.items(self._transport(), path), 1):
-            yield execution
-            if count == limit:
-                return
+        yield from pages.limited(pages.items(self._transport(), path), limit)
+
+    def search(
+        self,
+        *,
+        function: Optional[str] = None,
+        job: Optional[str] = None,
+        rid: Optional[str] = None,
+        where: Optional[Mapping[str, Any]] = None,
+        since: Optional[Time] = None,
+        until: Optional[Time] = None,
+        limit: Optional[int] = 100,
+    ) -> Iterator[FoundExecution]:
+        """Iterate over finished executions of one function or job, the latest start first.
+
+        function  name of a function
+        job       name of a job: then an execution of the job counts as one, however many tasks it has
+        rid       id of a function or job in searches, instead of its name
+        where     a filter, such as {"type": "eq", "field": "status", "value": "FAILED"};
+                  docs/observability.md describes all of them
+        since     started at this time or later: a datetime with a time zone, or text (RFC 3339);
+                  default 24 hours ago
+        until     started before this time
+        limit     maximum number of executions, at least 0; None: no limit
+
+        One of function, job and rid is needed. Raises NotFound if there is none of that name.
+        """
+        if sum(each is not None for each in (function, job, rid)) != 1:
+            raise TypeError("give one of function, job and rid: each names what is searched")
+        body: Dict[str, Any] = {"pageSize": pages.check_limit(limit, _MAX_FOUND)}
+        if where is not None:
+            body["where"] = arguments.check_parameters(where, "where")
+        for name, member, when in (("since", "startTime", since), ("until", "endTime", until)):
+            if when is not None:
+                body[member] = _time(when, name)
+        return self._search(function, job, rid, body, limit)
+
+    def _search(
+        self,
+        function: Optional[str],
+        job: Optional[str],
+        rid: Optional[str],
+        body: Dict[str, Any],
+        limit: Optional[int],
+    ) -> Iterator[FoundExecution]:
+        transport = self._transport()
+        if function is not None:
+            answer = transport.call(
+                Request("GET", "/v1/functions/" + arguments.segment(function, "function"), repeatable=True)
+            )
+            rid = answer.expect(dict).get("rid")
+        elif job is not None:
+            answer = transport.call(Request("GET", "/v0/jobs/" + arguments.segment(job, "job"), repeatable=True))
+            rid = answer.expect(dict).get("metadata", {}).get("rid")
+        rid = arguments.segment(rid or "", "rid")
+        path = "/api/v2/observability/resources/{}/listExecutions?preview=true&details=true"
+        yield from pages.limited(pages.token_items(transport, path.format(rid), body), limit)
 
     @overload
     def get(self, uuid: str, wait: bool = ..., *, wait_timeout: Optional[float] = ...) -> Execution:
@@ -142,7 +201,7 @@ class Executions:
         if wait_timeout is not None:
             arguments.check_seconds(wait_timeout, "wait_timeout")
         if isinstance(uuid, str):
-            return self._wait(uuid, wait_timeout) if wait else self._get(uuid)
+            return self._wait(uuid, wait_timeout) if wait else self._get(Request("GET", _path(uuid), repeatable=True))
         if not wait:
             return self.get_bulk(uuid)
         return self._wait_all(uuid, wait_timeout)
@@ -182,44 +241,24 @@ class Executions:
         """
         return follow(self._transport(), _path(uuid) + "/logs" + _query(follow="1", stream=stream))
 
-    def _get(
-        self, uuid: str, wait: Optional[float] = None, *, reached: bool = False, deadline: Optional[float] = None
-    ) -> Execution:
-        query = "" if wait is None else "?wait={:.3f}".format(wait)
-        request = Request(
-            "GET",
-            _path(uuid) + query,
-            repeatable=True,
-            read_timeout=None if wait is None else wait + _MARGIN,
-            reached=reached,
-            retry_busy=wait is None,
-            deadline=deadline,
-        )
+    def _get(self, request: Request) -> Execution:
         return cast(Execution, self._transport().call(request).expect(dict))
 
     def _wait(self, uuid: str, wait_timeout: Optional[float]) -> Execution:
-        transport = self._transport()
-        deadline = None if wait_timeout is None else transport.clock() + wait_timeout
-        reached = False
+        waits = Waits(self._transport(), wait_timeout)
+        path = _path(uuid)
         while True:
-            start = transport.clock()
-            left = _LONG_POLL if deadline is None else min(_LONG_POLL, max(0.0, deadline - start))
             try:
-                execution = self._get(uuid, left, reached=reached, deadline=deadline)
+                execution = self._get(waits.request(path))
             except TooBusy:
                 # Too many requests wait already; get it without waiting.
-                execution = self._get(uuid, reached=reached, deadline=deadline)
+                execution = self._get(waits.request(path, now=True))
             if execution["status"] in DONE:
                 return execution
-            reached = True
-            now = transport.clock()
-            if deadline is not None and now >= deadline:
+            if not waits.next():
                 raise _wait_timeout(
                     "{} is {} after {} s".format(uuid, execution["status"], wait_timeout), uuid, execution
                 )
-            if now - start < min(left, _POLL):
-                # The server did not wait: too many requests do, or it is about to stop.
-                transport.sleep(_POLL if deadline is None else min(_POLL, deadline - now))
 
     def _wait_all(self, uuids: Sequence[str], wait_timeout: Optional[float]) -> List[Execution]:
         clock = self._transport().clock

@@ -5,7 +5,7 @@ Times are text such as "2017-07-21 15:10:52.537686+00:00", in UTC. A server may 
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, TypedDict
+from typing import Any, Dict, List, Optional, TypedDict
 
 
 class FunctionSummary(TypedDict):
@@ -26,6 +26,7 @@ class Bundle(TypedDict):
 
 
 class _FunctionAlways(FunctionSummary):
+    rid: str  # permanent id of the function in searches
     code: str  # Python source, as it was deployed; main.py of a bundle
     encoding: str  # "plain"
     timeout: float  # seconds that a run may take
@@ -127,3 +128,170 @@ class Logs(TypedDict):
     attempt: int  # number of the attempt, from 1
     truncated: bool  # the function wrote more than the server stores
     entries: List[LogEntry]
+
+
+class Duration(TypedDict):
+    """How long an execution took."""
+
+    value: int
+    unit: str  # "MILLISECONDS"
+
+
+class _FoundAlways(TypedDict):
+    resourceRid: str  # of the function or job
+    resourceVersion: str  # version of the function, or revision of the job
+    foundryTraceId: str  # 32 hexadecimal digits
+    traceOwningRid: str  # of what the trace began with
+    status: str  # "SUCCEEDED" or "FAILED"
+    startTime: str  # RFC 3339, in UTC
+    duration: Duration
+    executionId: str  # id of the run, or of the execution of the job
+    durationMs: float  # milliseconds, with three decimals
+
+
+class FoundExecution(_FoundAlways, total=False):
+    """A finished execution that a search has found."""
+
+    failureReason: str  # such as "error", "timeout", "cancelled" and "memory"
+    userId: str  # who sent the request
+    callerRid: str  # of the job that started it
+
+
+class _DeadLetterAlways(TypedDict):
+    id: str  # UUID of the execution of the job
+    job: str
+    execution: str
+    url: str  # where the callback was sent
+    created: Optional[str]  # when the execution ended
+    attempts: int
+    last_attempt: Optional[str]
+    last_status: Optional[int]  # HTTP status of the last answer; None if there was none
+    last_error: str
+    body_size: int  # bytes
+
+
+class DeadLetter(_DeadLetterAlways, total=False):
+    """A callback that could not be delivered."""
+
+    body: Dict[str, Any]  # absent in lists
+
+
+class _JobMetadataAlways(TypedDict):
+    name: str
+    createdAt: str  # RFC 3339, in UTC
+    updatedAt: str
+    workspace: str
+    url: str
+    rid: str  # permanent id of the job in searches
+
+
+class JobMetadata(_JobMetadataAlways, total=False):
+    """What names a job."""
+
+    displayName: str
+    labels: Dict[str, str]
+    createdBy: str
+    updatedBy: str
+
+
+class _EnvVariableAlways(TypedDict):
+    name: str
+    value: str  # "***" for a secret
+
+
+class EnvVariable(_EnvVariableAlways, total=False):
+    """An environment variable of the tasks of a job."""
+
+    secret: bool  # absent if it is none
+
+
+class _JobRuntimeAlways(TypedDict):
+    maxRetries: int
+    envs: List[EnvVariable]
+
+
+class JobRuntime(_JobRuntimeAlways, total=False):
+    """The limits of the tasks of a job. What is absent is that of the function."""
+
+    memory: float  # MB
+    timeout: float  # seconds
+    maxConcurrentTasks: int
+
+
+class JobTrigger(TypedDict):
+    """What starts executions of a job."""
+
+    id: str
+    type: str  # "http", "http-async" or "cron"
+    enabled: bool
+    configuration: Dict[str, Any]  # see docs/jobs.md
+
+
+class ActiveRevision(TypedDict):
+    """The revision of a job that runs."""
+
+    active: str  # a number
+
+
+class JobSpec(TypedDict):
+    """What a job does."""
+
+    enabled: bool
+    function: str
+    runtime: JobRuntime
+    triggers: List[JobTrigger]
+    revision: ActiveRevision
+
+
+class Job(TypedDict):
+    """A job."""
+
+    metadata: JobMetadata
+    spec: JobSpec
+    status: str  # "DEPLOYED"
+
+
+class _JobRevisionAlways(TypedDict):
+    id: str  # a number
+    active: bool
+    previousActive: bool
+    createdAt: str
+    status: str
+    trafficPercent: int
+
+
+class JobRevision(_JobRevisionAlways, total=False):
+    """A revision of a job."""
+
+    createdBy: str
+
+
+class JobStats(TypedDict):
+    """Numbers of the tasks of an execution."""
+
+    cancelled: int
+    failure: int
+    retried: int
+    running: int
+    success: int
+    total: int
+
+
+class JobTask(TypedDict):
+    """A task of an execution of a job."""
+
+    metadata: Dict[str, Any]  # name, such as "task-0", and times
+    spec: Dict[str, Any]  # maxRetries and timeout
+    status: str  # "pending", "reconciling", "running", "succeeded", "failed" or "cancelled"
+    conditions: List[Dict[str, Any]]  # what has happened to it
+    execution: str  # id of its run in f.executions
+
+
+class JobExecution(TypedDict):
+    """An execution of a job."""
+
+    metadata: Dict[str, Any]  # id, job, uuid, revision, traceId and times
+    spec: Dict[str, Any]  # what was requested: parallelism, taskCount, timeout
+    stats: JobStats
+    status: str  # "queued", "pending", "running", "cancelling", "cancelled", "failed", "succeeded" or "timeout"
+    tasks: List[JobTask]  # the first ones

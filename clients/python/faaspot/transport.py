@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Generator, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union
 
+from . import abort
 from .connection import Connection
 from .endpoint import Endpoint
 from .errors import FaaspotException, ForeignAnswer, NoAnswer, from_fields
@@ -86,7 +87,7 @@ class Transport:
         read_timeout: float,
         retry: Retry,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = abort.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._pool = pool
@@ -120,7 +121,7 @@ class Transport:
         except BaseException:
             connection.close()
             raise
-        self._pool.release(connection)
+        self._release(connection)
         return data
 
     def _retried(self, request: Request, send: Callable[[Request], _A]) -> _A:
@@ -132,6 +133,7 @@ class Transport:
             try:
                 return send(request)
             except FaaspotException as err:
+                abort.check()
                 if not is_retryable(request, err, reached):
                     raise
                 reached = True  # it answered, or the connection was lost after it was established
@@ -180,7 +182,7 @@ class Transport:
         except BaseException:
             connection.close()
             raise
-        self._pool.release(connection)
+        self._release(connection)
         return Answer(self._json(response, body), response.headers, lambda why: self._foreign(response, why))
 
     def _begin(self, request: Request) -> Tuple[Connection, http.client.HTTPResponse]:
@@ -192,7 +194,7 @@ class Transport:
             except BaseException:
                 connection.close()
                 raise
-            self._pool.release(connection)
+            self._release(connection)
             self._raise_error(response, body)
         return connection, response
 
@@ -222,12 +224,17 @@ class Transport:
         read_timeout = self._read_timeout if request.read_timeout is None else request.read_timeout
         start = self.clock()
         try:
+            abort.use(connection)
             response = connection.send(request.method, request.path, headers, request.body, read_timeout)
         except BaseException:
             connection.close()
             raise
         _log.debug("%s %s: %d in %.1f ms", request.method, request.path, response.status, (self.clock() - start) * 1000)
         return response
+
+    def _release(self, connection: Connection) -> None:
+        abort.use(None)
+        self._pool.release(connection)
 
     def _body(self, connection: Connection, response: http.client.HTTPResponse) -> bytes:
         body = connection.read_body(response, _MAX_ANSWER)
