@@ -82,7 +82,7 @@ const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
 
 // silentCommands print nothing that comes from a server.
 var silentCommands = []string{
-	"serve", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "profiles", "completion", "help", "exit-codes", "environment",
+	"serve", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp", "profiles", "completion", "help", "exit-codes", "environment",
 }
 
 // TestHostileOutput runs each command on a terminal, against servers whose every text is hostile.

@@ -183,3 +183,10 @@ func TestFaaspotClient(t *testing.T) {
 	dir := packages(t).faaspot
 	python(t, serve(t), "faaspot_client.py", "PYTHONPATH="+dir, "FAASPOT_DIR="+t.TempDir())
 }
+
+// TestModelContextProtocol deploys, runs and looks up functions with the protocol's client for Python.
+func TestModelContextProtocol(t *testing.T) {
+	t.Parallel()
+	packages(t)
+	python(t, serve(t), "mcp_agent.py", "FAS="+process.Binary(t))
+}
