@@ -261,6 +261,7 @@ func tourAccess(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: tenant + "/usage", params: acme})
 	tr.visit(t, stop{method: "GET", pattern: tenant + "/usage", params: map[string]string{"tenant": "none"}, status: 404})
 	tr.visit(t, stop{method: "GET", pattern: "/v1/usage"})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/whoami"})
 	create := func(body string) map[string]string {
 		a := tr.visit(t, stop{method: "POST", pattern: tokens, body: body})
 		return map[string]string{"id": a.Object(t)["id"].(string)}

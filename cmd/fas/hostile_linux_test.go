@@ -74,6 +74,9 @@ var hostileCalls = map[string][]string{
 	"tokens rotate":     {anyID},
 	"tokens delete":     {anyID, "--yes"},
 	"version":           {},
+	"whoami":            {},
+	"login":             {"--token", "t", "--name", "other"},
+	"bench":             {"f", "-n", "2"},
 	"ready":             {"--attempts", "1"},
 	"deploy":            {"app", "--name", "f", "--memory", "256"},
 }

@@ -19,9 +19,8 @@ func newProfilesCreate(a *app) *cobra.Command {
 	var fill profileFlags
 	var updateIfExists, setActive, asJSON bool
 	cmd := &cobra.Command{
-		Use:        "create [NAME] [-t TOKEN] [--url URL | --host HOST --port PORT --protocol http|https] [--set-as-active-profile] [--json]",
-		SuggestFor: []string{"login"},
-		Short:      "Create a profile",
+		Use:   "create [NAME] [-t TOKEN] [--url URL | --host HOST --port PORT --protocol http|https] [--set-as-active-profile] [--json]",
+		Short: "Create a profile",
 		Long: `Create a profile for a server. The command does not contact the server.
 
 The profile becomes the active one if there is none, or with --set-as-active-profile.

@@ -117,6 +117,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "POST", Path: "/v1/dlq/{id}/redrive", Handle: a.redriveDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.redrive", MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/dlq/{id}", Handle: a.purgeDeadLetter, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.purge", MaxBody: web.NoBody},
 
+			{Method: "GET", Path: "/v1/whoami", Handle: a.whoami, Scope: runtime.ScopeRead, Operators: true, Limited: true, MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/server/memory", Handle: a.getMemory, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/server/workers", Handle: a.listWorkers, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},

@@ -35,3 +35,8 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	}
 	return h, nil
 }
+
+// Whoami returns what the token is and permits.
+func (c *Client) Whoami(ctx context.Context) (w wire.Whoami, err error) {
+	return w, c.get(ctx, "/v1/whoami", &w)
+}
