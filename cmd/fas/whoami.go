@@ -66,8 +66,12 @@ func (a *app) showAccount(ctx context.Context, c *client.Client, profile string,
 		return a.WriteJSON(account{c.URL(), profile, w})
 	}
 	rows := [][2]string{
-		{"server", c.URL()}, {"profile", cmp.Or(profile, "-")}, {"user", w.User}, {"token", cmp.Or(text(w.Token), "-")},
-		{"tenant", cmp.Or(text(w.Tenant), "-")}, {"scope", permits(w)},
+		{"server", c.URL()},
+		{"profile", cmp.Or(profile, "-")},
+		{"user", w.User},
+		{"token", cmp.Or(text(w.Token), "-")},
+		{"tenant", cmp.Or(text(w.Tenant), "-")},
+		{"scope", permits(w)},
 	}
 	if len(w.Functions) > 0 {
 		rows = append(rows, [2]string{"functions", strings.Join(w.Functions, ", ")})
