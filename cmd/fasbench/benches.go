@@ -313,7 +313,7 @@ var benches = []bench{
 	{
 		name: "neighbours",
 		how: "One tenant calls the trivial function over HTTP at half of the rate that 8 clients reach alone, at fixed times, whether responses are late or not; " +
-			"a time is from when a request was due to its response. Another tenant has, in a server of its own for each: 10,000 queued runs that compute 50 ms each; 1,000 " +
+			"a time is from when a request was due to its response. Another tenant has, in a server of its own for each: 10,000 queued runs that compute until 50 ms have passed, with the time that they wait for a processor; 1,000 " +
 			"runs that sleep for 1 s in a loop; 500 functions with a module-level state of 1 MB, which four clients call in turns; 100 runs of `while True: pass`.",
 		rows: []row{
 			besideRow("10,000 queued runs of another tenant", "queued"),

@@ -120,11 +120,11 @@ func (a *Account) TryTake(n int64) bool {
 
 // TakeFree takes n bytes if they are free, and reports whether it did. Unlike TryTake it leaves
 // caches alone, so that a cache that is full does not make others give up theirs. A Budget that is leased
-// asks for more, for a later attempt.
+// asks for more that is free, for a later attempt.
 func (a *Account) TakeFree(n int64) bool {
 	taken := a.tryTake(n)
 	if b := a.budget; !taken && b.lacks != nil {
-		b.lacks(n - b.Withdrawable())
+		b.lacks(n-b.Withdrawable(), true)
 	}
 	return taken
 }

@@ -58,11 +58,11 @@ type Budget struct {
 	busy      chan struct{} // receives when that is over
 	lent      atomic.Int64  // loans.free, for those that only read it
 	loans     loans
-	short     atomic.Int64  // when Options.Shortage was last called, in nanoseconds since 1970
-	lacks     func(n int64) // see NewLeased; nil: the Budget is not leased
-	base      int64         // see Overhead
-	givesWay  sync.Mutex    // held by GiveWay
-	elsewhere bool          // see RunsElsewhere
+	short     atomic.Int64              // when Options.Shortage was last called, in nanoseconds since 1970
+	lacks     func(n int64, spare bool) // see NewLeased; nil: the Budget is not leased
+	base      int64                     // see Overhead
+	givesWay  sync.Mutex                // held by GiveWay
+	elsewhere bool                      // see RunsElsewhere
 
 	mu         sync.Mutex
 	accounts   []*Account
@@ -245,7 +245,7 @@ func (b *Budget) serve(but *Account, always bool) {
 func (b *Budget) reclaim(n int64) {
 	b.reportShortage()
 	if b.lacks != nil {
-		b.lacks(n - b.Withdrawable())
+		b.lacks(n-b.Withdrawable(), false)
 		return
 	}
 	cache := b.cache.Load()

@@ -12,9 +12,10 @@ const WorkerOverhead = 160 * runtime.MiB
 
 // NewLeased returns a Budget of at most total bytes in a process that has it from another one. Accounts
 // may use what [Budget.Grant] has granted, nothing at first. lacks is called, at any time and with any
-// lock held, when n more bytes are needed, or a few less; it must not wait. Caches give way only by
-// [Budget.GiveWay]. A nil log is slog.Default.
-func NewLeased(total int64, lacks func(n int64), log *slog.Logger) *Budget {
+// lock held, when n more bytes are needed, or a few less; it must not wait. If spare is true they are wanted
+// only where they are free, see [Account.TakeFree]. Caches give way only by [Budget.GiveWay]. A nil log is
+// slog.Default.
+func NewLeased(total int64, lacks func(n int64, spare bool), log *slog.Logger) *Budget {
 	b := New(total, log)
 	b.lacks, b.base = lacks, WorkerOverhead
 	b.used.Store(b.forRuns()) // what is not granted counts as used

@@ -16,7 +16,7 @@ import (
 func TestLeasedBudgetMatchesItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var lacking int64
-		b := memory.NewLeased(runtime.GiB, func(n int64) { lacking = max(lacking, n) }, nil)
+		b := memory.NewLeased(runtime.GiB, func(n int64, _ bool) { lacking = max(lacking, n) }, nil)
 		a := b.Open(memory.Options{Name: "a"})
 		var granted, held int64
 		for range rapid.IntRange(0, 50).Draw(t, "steps") {
@@ -55,7 +55,7 @@ func TestLeasedBudgetMatchesItsModel(t *testing.T) {
 // A take that waits gets its bytes when they are granted, and caches give way only when they are told to.
 func TestGrantServesWaiters(t *testing.T) {
 	lacks := make(chan int64, 10)
-	b := memory.NewLeased(runtime.GiB, func(n int64) { lacks <- n }, nil)
+	b := memory.NewLeased(runtime.GiB, func(n int64, _ bool) { lacks <- n }, nil)
 	reclaimed := int64(0)
 	var cache *memory.Account
 	cache = b.Open(memory.Options{Name: "cache", Reclaim: func(n int64) int64 {

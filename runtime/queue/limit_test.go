@@ -159,7 +159,7 @@ func TestTenantsThatReachTheirLimitsAtOnce(t *testing.T) {
 	}
 }
 
-// TestRunThatCannotGoOnForItsTenant lets a run wait for others of its tenant that are asleep, and checks
+// TestRunThatCannotGoOnForItsTenant lets a run wait for another one of its tenant that computes, and checks
 // that the error does not report a lack of memory of the server.
 func TestRunThatCannotGoOnForItsTenant(t *testing.T) {
 	a := limited(1000, map[runtime.Tenant]int64{"a": 100})
@@ -171,7 +171,6 @@ func TestRunThatCannotGoOnForItsTenant(t *testing.T) {
 	if err := a.Acquire(t.Context(), second, 0); err != nil {
 		t.Fatal(err)
 	}
-	second.Lend(50)
 	err := first.Reclaim(t.Context(), time.Millisecond)
 	if wantCode(t, err, runtime.CodeUnavailable); !strings.Contains(err.Error(), "of its function or tenant") {
 		t.Errorf("%v", err)
@@ -261,6 +260,46 @@ func TestRunsOfALimitedTenantEnd(t *testing.T) {
 		})
 		if problem != "" {
 			rt.Fatal(problem)
+		}
+	})
+}
+
+// TestSleepersWithTheLimitEndNoRun lets runs of a tenant sleep with all that its runs may have. One that
+// wants back what it has lent goes on while none of them computes, and no other one before the runs have
+// less than the limit again.
+func TestSleepersWithTheLimitEndNoRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := limited(100_000, map[runtime.Tenant]int64{"a": 150})
+		start := func(bytes, keeps int64) *Run {
+			r := &Run{Tenant: "a", Function: "f", Group: "f", Bytes: bytes}
+			if err := a.Acquire(t.Context(), r, 0); err != nil {
+				t.Fatal(err)
+			}
+			r.Lend(keeps)
+			return r
+		}
+		goOn := func(r *Run) error { return r.Reclaim(t.Context(), time.Minute) }
+		first := start(100, 50)
+		second, third := start(60, 0), start(60, 0)
+		sleeper := start(100, 100) // for longer than any run waits
+		if err := goOn(second); err != nil {
+			t.Fatalf("a run does not go on while others sleep: %v", err)
+		}
+		if held := a.Held("a"); held != 210 {
+			t.Errorf("the runs have %d bytes", held)
+		}
+		wantCode(t, goOn(third), runtime.CodeUnavailable) // one computes
+		second.Lend(1)
+		wantCode(t, goOn(third), runtime.CodeUnavailable) // those that sleep have more than the limit
+		second.Release()
+		if err := goOn(first); err != nil {
+			t.Errorf("a run does not go on after another has ended: %v", err)
+		}
+		for _, r := range []*Run{first, third, sleeper} {
+			r.Release()
+		}
+		if held := a.Held("a"); held != 0 {
+			t.Errorf("%d bytes are left", held)
 		}
 	})
 }

@@ -33,7 +33,7 @@ type shareKey struct {
 type share struct {
 	bytes     int64 // that are taken for the runs
 	most      int64 // bytes that they may have; see unshared
-	limit     int64 // the same, of a tenant with a limit of its own, which the first run alone may exceed; zero: none
+	limit     int64 // the same, of a tenant with a limit of its own, which the first run alone may exceed, see also hasRoom; zero: none
 	runs      int   // that have started and not ended
 	computing int   // that do not wait for anything
 	asleep    int   // that wait for something else than what they have lent
@@ -69,13 +69,16 @@ func (s *share) exceedsLimit(bytes int64) bool {
 }
 
 // hasRoom reports whether the share has room for a run that wants some bytes back. It always has if all
-// its runs want to go on: shares rule out no progress.
+// its runs want to go on: shares rule out no progress. While none computes, one run may exceed the limit of
+// the tenant: those that sleep may do so for longer than it waits.
 func (s *share) hasRoom(bytes int64) bool {
-	most := s.most
-	if s.limit > 0 {
-		most = min(most, s.limit)
+	switch {
+	case s.computing+s.asleep == 0:
+		return true
+	case s.limit > 0 && s.bytes > s.limit-bytes && (s.computing > 0 || s.bytes > s.limit):
+		return false
 	}
-	return s.bytes <= most-bytes || s.computing+s.asleep == 0
+	return s.bytes <= s.most-bytes
 }
 
 // changed updates the places of the share and of those that it belongs to, after a change of its

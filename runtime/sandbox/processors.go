@@ -21,6 +21,9 @@ import (
 // While runs wait, tenants share the processors by their weights, see [tenantTurns]: the run that is
 // next is one of the tenant that has had least.
 //
+// Guests do not have the processors to themselves: the server works for each run, and for a short one
+// longer than the guest. While others' short runs come in, permits are left to it, see [serverTurns].
+//
 // Runs that have slept go before those that have not begun: they hold a slot, and the fewer slots are
 // in use, the more of their memory is in the processors' caches. After a slice of their computing one of
 // the others has its turn.
@@ -34,8 +37,10 @@ type processors struct {
 
 	permits int
 
-	mu   sync.Mutex
-	free int
+	mu       sync.Mutex
+	free     int
+	wornHeld int // permits that worn runs have
+	serverTurns
 	tenantTurns
 }
 
@@ -96,13 +101,23 @@ func (p *processors) acquire(c *claim) bool {
 	}
 	p.mu.Lock()
 	c.since, c.looked = p.now(), 0
-	if p.free > 0 {
+	p.settle(c.since)
+	if !c.worn && !c.woken {
+		p.owe(c.tenant)
+	}
+	if p.free > 0 && (!c.worn || p.wornHeld < p.mostWorn()) {
 		p.free--
+		if c.worn {
+			p.addWorn(c)
+		}
 		p.mu.Unlock()
 		c.held = true
 		return true
 	}
 	p.enqueue(c, false)
+	if p.free > 0 {
+		p.watch()
+	}
 	p.mu.Unlock()
 	return p.wait(c)
 }
@@ -159,17 +174,21 @@ func (p *processors) release(c *claim) (idle bool) {
 // time.
 func (p *processors) checkpoint(c *claim) time.Time {
 	now := p.now()
-	if p.waiting.Load() == 0 || !c.held {
+	indebted := p.indebted.Load()
+	if p.waiting.Load() == 0 && !indebted || !c.held {
 		return now
 	}
 	used := now.Sub(c.since)
-	if used >= p.slice {
-		c.worn = true
-	} else if !c.worn || used-c.looked < minSlice || p.waitingFresh.Load() == 0 {
+	if used < p.slice && (used-c.looked < minSlice || !indebted && (!c.worn || p.waitingFresh.Load() == 0)) {
 		return now
 	}
 	p.mu.Lock()
-	yields := p.waiting.Load() > 0 && p.yield(c, now, used >= p.slice)
+	p.settle(now)
+	if !c.worn {
+		c.worn = true
+		p.addWorn(c)
+	}
+	yields := p.yield(c, now, used >= p.slice)
 	p.mu.Unlock()
 	if !yields {
 		return now
@@ -180,18 +199,21 @@ func (p *processors) checkpoint(c *claim) time.Time {
 	return c.since
 }
 
-// yield hands the permit of a run to the one that is next, and lets the run wait. It does nothing and
-// reports false if the run is next itself, or if it has not had its slice and no fresh one is.
+// yield hands the permit of a worn run to the one that is next, or leaves it to the server, and lets the
+// run wait. It does nothing and reports false if the run is next itself, or if it has not had its slice
+// and no fresh one is next.
 func (p *processors) yield(c *claim, now time.Time, sliceOver bool) bool {
 	began := c.since
 	c.since = now
 	p.enqueue(c, !sliceOver)
 	p.charge(c, began.Add(c.looked), now)
-	if heir := p.next(now); heir != c && (sliceOver || !heir.worn) {
+	p.wornHeld--
+	if heir := p.heir(now); heir != c && (sliceOver || heir == nil || !heir.worn) {
 		c.held = false
-		p.grant(heir)
+		p.handOver(heir)
 		return true
 	}
+	p.wornHeld++
 	p.dequeue(c)
 	if c.looked = 0; !sliceOver {
 		c.since, c.looked = began, now.Sub(began)
@@ -230,17 +252,28 @@ func (p *processors) surrender(c *claim, now time.Time) {
 		return
 	}
 	c.held = false
+	if c.worn {
+		p.wornHeld--
+	}
+	p.settle(now)
 	if p.waiting.Load() == 0 {
 		p.free++
 		return
 	}
 	p.charge(c, c.since.Add(c.looked), now)
-	p.grant(p.next(now))
+	p.handOver(p.heir(now))
 }
 
-// grant hands a permit to a run in a queue.
-func (p *processors) grant(heir *claim) {
-	if !heir.worn && !heir.woken {
+// handOver gives a permit to a run in a queue, or leaves it to the server if there is none.
+func (p *processors) handOver(heir *claim) {
+	if heir == nil {
+		p.free++
+		p.watch()
+		return
+	}
+	if heir.worn {
+		p.addWorn(heir)
+	} else if !heir.woken {
 		heir.queue.ahead = 0
 	}
 	p.dequeue(heir)

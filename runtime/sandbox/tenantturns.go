@@ -176,6 +176,14 @@ func (p *processors) next(now time.Time) *claim {
 	return short.next(now, p.slice)
 }
 
+// nextFresh returns the run that is next of those that are not worn, or nil.
+func (p *processors) nextFresh() *claim {
+	if t := p.short.first(); t != nil {
+		return t.nextFresh(p.slice)
+	}
+	return nil
+}
+
 // advance notes the tenant with the least virtual time of those that wait.
 func (p *processors) advance(t *tenantQueue) {
 	if t.virtual > p.virtual {
@@ -185,10 +193,19 @@ func (p *processors) advance(t *tenantQueue) {
 
 // next returns the run of the tenant that is next.
 func (t *tenantQueue) next(now time.Time, slice time.Duration) *claim {
-	worn, fresh, woken := t.worn.Front(), t.fresh.Front(), t.woken.Front()
-	switch {
-	case worn != nil && (fresh == nil && woken == nil || now.Sub(worn.Value.(*claim).since) > maxSlicesWaited*slice):
+	worn, fresh := t.worn.Front(), t.nextFresh(slice)
+	if worn != nil && (fresh == nil || now.Sub(worn.Value.(*claim).since) > maxSlicesWaited*slice) {
 		return worn.Value.(*claim)
+	}
+	return fresh
+}
+
+// nextFresh returns the run of the tenant that is next of those that are not worn, or nil.
+func (t *tenantQueue) nextFresh(slice time.Duration) *claim {
+	fresh, woken := t.fresh.Front(), t.woken.Front()
+	switch {
+	case fresh == nil && woken == nil:
+		return nil
 	case woken == nil || fresh != nil && t.ahead >= slice:
 		return fresh.Value.(*claim)
 	}

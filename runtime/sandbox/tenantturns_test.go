@@ -117,41 +117,64 @@ func TestTenantsShareByWeight(t *testing.T) {
 	})
 }
 
-// loops starts worn runs of a tenant that compute until stop is set.
-func loops(p *processors, wg *sync.WaitGroup, stop *atomic.Bool, tenant runtime.Tenant, n int) {
+// crowd has runs that compute until it ends.
+type crowd struct {
+	*processors
+	stop atomic.Bool
+	runs sync.WaitGroup
+}
+
+// newCrowd returns a crowd on a number of permits.
+func newCrowd(permits int) *crowd { return &crowd{processors: newProcessors(permits, time.Now)} }
+
+// add lets n runs at once compute, each for a time with the next one after it, with claims like one. With
+// zero the first ones are endless. Woken ones sleep for a moment before the next.
+func (r *crowd) add(n int, like claim, length time.Duration) {
 	for range n {
-		wg.Go(func() {
-			c := claim{tenant: tenant}
-			p.acquire(&c)
-			for !stop.Load() {
-				compute(p, &c, checkStep, checkStep)
+		r.runs.Go(func() {
+			for !r.stop.Load() {
+				c := like
+				r.acquire(&c)
+				for done := time.Duration(0); !r.stop.Load() && (length == 0 || done < length); done += checkStep {
+					compute(r.processors, &c, checkStep, checkStep)
+				}
+				r.release(&c)
+				if c.woken {
+					time.Sleep(time.Microsecond)
+				}
 			}
-			p.release(&c)
 		})
 	}
+}
+
+// timeOf returns how long a run of a tenant takes that computes for a time.
+func (r *crowd) timeOf(tenant runtime.Tenant, work time.Duration) time.Duration {
+	c := claim{tenant: tenant}
+	start := time.Now()
+	r.acquire(&c)
+	compute(r.processors, &c, work, checkStep)
+	r.release(&c)
+	return time.Since(start)
+}
+
+// end ends the crowd.
+func (r *crowd) end() {
+	r.stop.Store(true)
+	r.runs.Wait()
 }
 
 // TestManyLoopsTakeOneShare verifies that a tenant with a hundred endless loops takes half of a
 // processor from a neighbour with one long run, and not 100 parts of 101.
 func TestManyLoopsTakeOneShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcessors(1, time.Now)
-		var stop atomic.Bool
-		var wg sync.WaitGroup
-		loops(p, &wg, &stop, "hog", 100)
+		hogs := newCrowd(1)
+		defer hogs.end()
+		hogs.add(100, claim{tenant: "hog"}, 0)
 		time.Sleep(10 * time.Second)
-		c := claim{tenant: "neighbour"}
 		const work = time.Second
-		start := time.Now()
-		p.acquire(&c)
-		compute(p, &c, work, checkStep)
-		took := time.Since(start)
-		p.release(&c)
-		if took > 2*work+4*defaultSlice {
+		if took := hogs.timeOf("neighbour", work); took > 2*work+4*defaultSlice {
 			t.Errorf("%v of work took %v beside a hundred endless loops of another tenant", work, took)
 		}
-		stop.Store(true)
-		wg.Wait()
 	})
 }
 
@@ -159,43 +182,20 @@ func TestManyLoopsTakeOneShare(t *testing.T) {
 // tenant waits for one of them at most, and a long one has its half.
 func TestFloodsTakeOneShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcessors(1, time.Now)
-		var stop atomic.Bool
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() {
-				for !stop.Load() {
-					c := claim{tenant: "flood"}
-					p.acquire(&c)
-					compute(p, &c, checkStep, checkStep)
-					p.release(&c)
-				}
-			})
-		}
+		flood := newCrowd(1)
+		defer flood.end()
+		flood.add(1000, claim{tenant: "flood"}, checkStep)
 		time.Sleep(time.Second)
 		for range 100 {
-			c := claim{tenant: "short"}
-			start := time.Now()
-			p.acquire(&c)
-			if waited := time.Since(start); waited > 2*checkStep {
-				t.Errorf("a short run waited for %v, while those of another tenant took %v each", waited, checkStep)
+			if took := flood.timeOf("short", checkStep); took > 3*checkStep {
+				t.Errorf("a short run waited for %v, while those of another tenant took %v each", took-checkStep, checkStep)
 			}
-			compute(p, &c, checkStep, checkStep)
-			p.release(&c)
 			time.Sleep(time.Millisecond)
 		}
-		c := claim{tenant: "long"}
 		const work = time.Second
-		start := time.Now()
-		p.acquire(&c)
-		compute(p, &c, work, checkStep)
-		took := time.Since(start)
-		p.release(&c)
-		if took > 2*work+2*maxSlicesWaited*defaultSlice {
+		if took := flood.timeOf("long", work); took > 2*work+2*maxSlicesWaited*defaultSlice {
 			t.Errorf("%v of work took %v beside the short runs of another tenant", work, took)
 		}
-		stop.Store(true)
-		wg.Wait()
 	})
 }
 
@@ -203,33 +203,14 @@ func TestFloodsTakeOneShare(t *testing.T) {
 // so that they never count as worn: a long run of another tenant has its half all the same.
 func TestSleepersTakeOneShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, sleepers := range []int{1, 20} {
-			p := newProcessors(1, time.Now)
-			var stop atomic.Bool
-			var wg sync.WaitGroup
-			for range sleepers {
-				wg.Go(func() {
-					c := claim{tenant: "sleeper", woken: true}
-					for !stop.Load() {
-						p.acquire(&c)
-						compute(p, &c, defaultSlice-checkStep, checkStep)
-						p.release(&c)
-						time.Sleep(time.Microsecond)
-					}
-				})
-			}
-			c := claim{tenant: "long"}
+		for _, n := range []int{1, 20} {
+			sleepers := newCrowd(1)
+			sleepers.add(n, claim{tenant: "sleeper", woken: true}, defaultSlice-checkStep)
 			const work = time.Second
-			start := time.Now()
-			p.acquire(&c)
-			compute(p, &c, work, checkStep)
-			took := time.Since(start)
-			p.release(&c)
-			if took > 2*work+2*maxSlicesWaited*defaultSlice {
-				t.Errorf("%v of work took %v beside %d runs that sleep for a moment", work, took, sleepers)
+			if took := sleepers.timeOf("long", work); took > 2*work+2*maxSlicesWaited*defaultSlice {
+				t.Errorf("%v of work took %v beside %d runs that sleep for a moment", work, took, n)
 			}
-			stop.Store(true)
-			wg.Wait()
+			sleepers.end()
 		}
 	})
 }

@@ -108,7 +108,7 @@ func TestHostileWorkerIsKilled(t *testing.T) {
 		},
 		"the same call twice": func(c *conn, _ *request) ([]byte, error) {
 			for range 2 {
-				_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: 5}, wire.AppendUint(nil, testMemory/2), nil, nil, false)
+				_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: 5}, growRequest(testMemory/2, false), nil, nil, false)
 			}
 			return succeeded, nil
 		},
@@ -234,7 +234,7 @@ func openFiles(t *testing.T) int {
 func TestFloodOfCalls(t *testing.T) {
 	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
 		for i := range 50_000 {
-			_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: uint64(i + 1)}, wire.AppendUint(nil, testMemory/4), nil, nil, false)
+			_ = c.out.send(header{kind: kindGrow, flags: flagCall, id: uint64(i + 1)}, growRequest(testMemory/4, false), nil, nil, false)
 			c.out.wait()
 		}
 		return succeeded, nil
@@ -256,8 +256,8 @@ func TestFloodOfCalls(t *testing.T) {
 // FuzzFrames sends bytes to a server in place of a worker: they end the connection or are ignored, and
 // leave nothing behind.
 func FuzzFrames(f *testing.F) {
-	h := header{kind: kindGrow, flags: flagCall, id: 1, size: 2}
-	f.Add(append(h.append(nil), 0x80, 1))
+	h := header{kind: kindGrow, flags: flagCall, id: 1, size: 3}
+	f.Add(append(h.append(nil), 0x80, 1, 0))
 	h = header{kind: kindLend, size: 2}
 	f.Add(append(h.append(nil), 1, 1))
 	h = header{kind: kindRun, flags: flagReply, id: 2, size: len(succeeded)}
@@ -308,7 +308,7 @@ func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
 			<-stopped
 			return nil, nil, errEnded
 		}
-		_, _, err := c.call(context.Background(), kindGrow, wire.AppendUint(nil, uint64(runtime.MiB)))
+		_, _, err := c.call(context.Background(), kindGrow, growRequest(runtime.MiB, false))
 		return succeeded, err
 	})}
 	pool := poolOf(t, s, Options{})
@@ -343,7 +343,7 @@ func TestHoardOfMemory(t *testing.T) {
 	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
 		c.handle(kindShrink, func(context.Context, []byte, []int) ([]byte, []int, error) { return wire.AppendUint(nil, 0), nil, nil })
 		for n := int64(leaseStep); n > 0; {
-			reply, _, err := c.call(context.Background(), kindGrow, wire.AppendUint(nil, leaseStep))
+			reply, _, err := c.call(context.Background(), kindGrow, growRequest(leaseStep, false))
 			if err != nil {
 				return nil, err
 			}
@@ -360,5 +360,42 @@ func TestHoardOfMemory(t *testing.T) {
 	}
 	if n := others.Free(); n < testMemory/4 {
 		t.Errorf("%d bytes are left of %d: %+v", n, budget.Total(), budget.Holders())
+	}
+}
+
+// What a worker wants only if it is free, as for what it keeps for later, makes no cache of the server give
+// way. What it needs does.
+func TestLeaseOfSpareMemory(t *testing.T) {
+	const wanted = testMemory / 8
+	var spare, needed bool
+	budget := memory.New(testMemory, quiet)
+	var cache *memory.Account
+	cache = budget.Open(memory.Options{Name: "cache", Reclaim: func(int64) int64 {
+		n := cache.Held()
+		cache.Give(n)
+		return n
+	}})
+	held := int64(0) // when the worker has asked for spare memory
+	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
+		l := &leaser{conn: c, wake: make(chan struct{}, 1)}
+		l.budget = memory.NewLeased(testMemory, l.lacks, quiet)
+		a := l.budget.Open(memory.Options{Name: "a"})
+		cache.TakeFree(cache.Free() - wanted/2)
+		a.TakeFree(wanted)
+		l.grow(context.Background())
+		spare, held = a.TakeFree(wanted), cache.Held()
+		a.TryTake(wanted)
+		l.grow(context.Background())
+		needed = a.TryTake(wanted)
+		return succeeded, nil
+	})}
+	if _, err := runIn(t, poolOf(t, s, Options{Memory: budget}), runtime.RunCall{}); err != nil {
+		t.Fatal(err)
+	}
+	if spare || held == 0 {
+		t.Errorf("the worker has what is not free: %t; the cache has %d bytes", spare, held)
+	}
+	if !needed || cache.Held() != 0 {
+		t.Errorf("the worker has what it needs: %t; the cache has %d bytes", needed, cache.Held())
 	}
 }

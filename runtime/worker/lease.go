@@ -52,7 +52,7 @@ type lease struct {
 // onGrow lets the worker have more memory.
 func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err error) {
 	d := wire.Decode(payload)
-	n := d.Size()
+	n, spare := d.Size(), d.Bool()
 	account := l.peer.pool.accounts.leases
 	if d.Err() != nil || n == 0 {
 		l.peer.conn.abort(errors.New("a malformed request for memory"))
@@ -61,9 +61,7 @@ func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err e
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
 	most := l.most()
-	if n > most-l.held() {
-		n = 0
-	} else if err := account.Take(ctx, n); err != nil {
+	if n > most-l.held() || spare && !account.TakeFree(n) || !spare && account.Take(ctx, n) != nil {
 		n = 0
 	}
 	l.mu.Lock()
@@ -192,12 +190,17 @@ type leaser struct {
 
 	mu      sync.Mutex
 	lacking int64
+	spare   int64 // the same, of bytes that are wanted only if they are free
 }
 
 // lacks notes that n bytes are lacking. It does not wait.
-func (l *leaser) lacks(n int64) {
+func (l *leaser) lacks(n int64, spare bool) {
 	l.mu.Lock()
-	l.lacking = max(l.lacking, n)
+	if spare {
+		l.spare = max(l.spare, n)
+	} else {
+		l.lacking = max(l.lacking, n)
+	}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -232,30 +235,42 @@ func (l *leaser) run(ctx context.Context) {
 // grow leases what is lacking and a step more. If the server has none, caches of this worker give way.
 func (l *leaser) grow(ctx context.Context) {
 	l.mu.Lock()
-	n := l.lacking
-	l.lacking = 0
+	lacking, spare := l.lacking, l.spare
+	l.lacking, l.spare = 0, 0
 	l.mu.Unlock()
-	if n <= 0 {
-		return
+	if lacking > 0 && !l.lease(ctx, lacking, false) {
+		l.budget.GiveWay(lacking)
 	}
-	granted := l.ask(ctx, (n+leaseStep+leaseStep-1)/leaseStep*leaseStep)
+	if spare > max(lacking, 0) {
+		l.lease(ctx, spare, true)
+	}
+}
+
+// lease leases n bytes and a step more, or n bytes, and reports whether it did.
+func (l *leaser) lease(ctx context.Context, n int64, spare bool) bool {
+	granted := l.ask(ctx, (n+leaseStep+leaseStep-1)/leaseStep*leaseStep, spare)
 	if granted == 0 {
-		granted = l.ask(ctx, n)
+		granted = l.ask(ctx, n, spare)
 	}
 	if granted > 0 {
 		l.budget.Grant(granted)
-		return
 	}
-	l.budget.GiveWay(n)
+	return granted > 0
 }
 
-func (l *leaser) ask(ctx context.Context, n int64) int64 {
-	reply, _, err := l.conn.call(ctx, kindGrow, wire.AppendUint(nil, uint64(n)))
+func (l *leaser) ask(ctx context.Context, n int64, spare bool) int64 {
+	reply, _, err := l.conn.call(ctx, kindGrow, growRequest(n, spare))
 	if err != nil {
 		return 0
 	}
 	d := wire.Decode(reply)
 	return d.Size()
+}
+
+// growRequest returns the payload of kindGrow: for n bytes, or if spare is true for as many only if they
+// are free.
+func growRequest(n int64, spare bool) []byte {
+	return wire.AppendBool(wire.AppendUint(nil, uint64(n)), spare)
 }
 
 // onShrink gives up what is not used, and then what caches hold.

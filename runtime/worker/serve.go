@@ -153,7 +153,7 @@ func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
 	for _, l := range w.lanes {
 		w.working.Go(func() { w.conn.abort(w.serveLane(l)) })
 	}
-	w.leaser.lacks(leaseStep - budget.Withdrawable())
+	w.leaser.lacks(leaseStep-budget.Withdrawable(), false)
 	return nil
 }
 
