@@ -72,13 +72,13 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	p.accounts.processes.Add(processBytes)
 	p.processes.Go(w.serve)
 	go w.watch()
-	ends, err := w.lanes.open()
+	fds, err := w.lanes.open()
 	if err == nil {
 		stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
-		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+		_, _, err = c.call(ctx, kindHello, w.hello(), fds...)
 		stop()
 	}
-	closeFDs(ends)
+	closeFDs(fds)
 	select {
 	case <-p.ended:
 		err = errClosed
@@ -101,9 +101,15 @@ func (p *Pool) nextNumber() uint64 {
 	return p.last
 }
 
-// hello returns the first message to a worker.
-func hello(p *Pool) []byte {
-	return wire.AppendUint(nil, uint64(p.o.Memory.Total()))
+// hello returns the first message to the worker.
+func (w *peer) hello() []byte {
+	processors := w.lanes.processors()
+	b := wire.AppendUint(nil, uint64(w.pool.o.Memory.Total()))
+	b = wire.AppendUint(b, uint64(len(processors)))
+	for _, n := range processors {
+		b = wire.AppendUint(b, uint64(n))
+	}
+	return b
 }
 
 // handle sets what serves the frames of the worker.

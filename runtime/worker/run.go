@@ -83,7 +83,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 	*buffer = appendRun((*buffer)[:0], program.number, c)
 	limit := runtime.MaxResult + r.output + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
-	if c.Logs == nil && w.runsInProgress() < w.lanes.count && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
@@ -107,14 +107,6 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		w.programs.settle(program, c.Context)
 	}
 	return reply, err
-}
-
-// runsInProgress returns the number of runs in progress. When they are many, the main connection costs
-// less than lanes: it carries several at once.
-func (w *peer) runsInProgress() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.runs)
 }
 
 func (w *peer) add(id uint64, r *run, c *runtime.RunCall) {
