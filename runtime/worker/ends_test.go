@@ -152,12 +152,15 @@ func TestLaneAfterTheEnd(t *testing.T) {
 	known := w.programs.use(&call.Program, call.Context)
 	defer w.programs.release(known)
 	w.programs.settle(known, call.Context)
+	w.programs.took(known, 0)
 	_ = c.end(errEnded)
 	if _, err := w.send(t.Context(), &run{}, &call); !errors.Is(err, errNotSent) {
 		t.Errorf("got %v", err)
 	}
-	if len(w.lanes.free) != w.lanes.count {
-		t.Errorf("%d of %d lanes are free", len(w.lanes.free), w.lanes.count)
+	for i, l := range w.lanes.all {
+		if l.busy {
+			t.Errorf("lane %d is not free", i)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +16,10 @@ import (
 )
 
 const (
+	// lanesEach is the number of lanes of a processor: another run may come while one is computing.
+	lanesEach = 2
 	// maxLanes bounds the lanes of a worker.
-	maxLanes = 64
+	maxLanes = 128
 	// maxProcessors bounds the numbers of processors.
 	maxProcessors = 1 << 16
 	// laneBytes bounds the payload of a run that goes through a lane, in bytes.
@@ -32,10 +35,10 @@ const (
 	laneLook = time.Second
 )
 
-// lane is shared memory that carries one run at a time, beside the main connection. There is one for each
-// processor. On each side, one thread waits for it, in a system call: that of the caller in the server, and
-// one that makes the runs in the worker, which stays on the lane's processor. The server uses the lane of
-// the processor on which it runs. So a run neither wakes another processor nor anything else. All else about
+// lane is shared memory that carries one run at a time, beside the main connection. Each processor has
+// some. On each side, one thread waits for a lane, in a system call: that of the caller in the server, and
+// one that makes the runs in the worker, which stays on the lane's processor. The server uses a lane of the
+// processor on which it runs. So a run wakes one thread, which waits for no other processor. All else about
 // the run goes over the main connection.
 type lane struct {
 	processor int
@@ -44,6 +47,7 @@ type lane struct {
 	from, to  direction
 	look      time.Duration // see laneLook; 0: the peer is trusted
 	ended     atomic.Bool
+	busy      bool // see lanes
 
 	mu     sync.Mutex
 	memory []byte // nil: closed
@@ -196,36 +200,36 @@ func (l *lane) close() {
 // lanes are those of a worker, as the server has them.
 type lanes struct {
 	mu     sync.Mutex
-	all    []*lane // fixed before the first run
-	busy   []bool
+	all    []*lane
+	on     [][]*lane // by the number of their processor
 	closed bool
 }
 
-// open opens the lanes, one for each processor. It returns the memory that they share with the worker,
-// which the caller must close.
+// open opens the lanes. It returns the memory that they share with the worker, which the caller must close.
 func (s *lanes) open() (fds []int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	processors := allowedProcessors()
-	processors = processors[:min(len(processors), maxLanes)]
+	processors = processors[:min(len(processors), maxLanes/lanesEach)]
 	switch {
 	case s.closed:
 		return nil, errEnded
 	case len(processors) == 0:
 		return nil, nil
 	}
-	fd, err := newSharedMemory(len(processors) * laneSize)
+	fd, err := newSharedMemory(len(processors) * lanesEach * laneSize)
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range processors {
+	s.on = make([][]*lane, slices.Max(processors)+1)
+	for i := range lanesEach * len(processors) {
+		n := processors[i/lanesEach]
 		l, err := newLane(fd, i, n, true)
 		if err != nil {
 			return []int{fd}, err
 		}
-		s.all = append(s.all, l)
+		s.all, s.on[n] = append(s.all, l), append(s.on[n], l)
 	}
-	s.busy = make([]bool, len(s.all))
 	return []int{fd}, nil
 }
 
@@ -239,14 +243,17 @@ func (s *lanes) processors() (all []int) {
 	return all
 }
 
-// take returns the lane of this processor; nil if it is not free.
+// take returns a lane of this processor; nil if none is free.
 func (s *lanes) take() *lane {
 	n := currentProcessor()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, l := range s.all {
-		if l.processor == n && !s.busy[i] && !s.closed {
-			s.busy[i] = true
+	if n >= len(s.on) || s.closed {
+		return nil
+	}
+	for _, l := range s.on[n] {
+		if !l.busy {
+			l.busy = true
 			return l
 		}
 	}
@@ -256,13 +263,8 @@ func (s *lanes) take() *lane {
 func (s *lanes) give(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if l.busy = false; s.closed {
 		l.close()
-	}
-	for i := range s.all {
-		if s.all[i] == l {
-			s.busy[i] = false
-		}
 	}
 }
 
@@ -271,8 +273,8 @@ func (s *lanes) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for i, l := range s.all {
-		if l.shutdown(); !s.busy[i] {
+	for _, l := range s.all {
+		if l.shutdown(); !l.busy {
 			l.close()
 		}
 	}

@@ -16,6 +16,7 @@ const cutLine = 128
 
 // run is a run or a deployment in a worker as the server sees it.
 type run struct {
+	program *program
 	room    runtime.Room
 	logs    *runtime.LogBuffer
 	began   time.Time
@@ -74,6 +75,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []byte, err error) {
 	program := w.programs.use(&c.Program, c.Context)
 	defer w.programs.release(program)
+	r.program = program
 	buffer := buffers.Get().(*[]byte)
 	defer func() {
 		if cap(*buffer) <= copied {
@@ -83,7 +85,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 	*buffer = appendRun((*buffer)[:0], program.number, c)
 	limit := runtime.MaxResult + r.output + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
-	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.suits(program) {
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
@@ -137,6 +139,7 @@ func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error)
 		return runtime.Outcome{}, runtime.Internal("worker.run", err)
 	}
 	o.Usage.Duration = min(o.Usage.Duration, time.Since(r.began))
+	w.programs.took(r.program, o.Usage.Duration)
 	if r.logs != nil {
 		o.Logs = r.logs.EndWith(o.Logs)
 	}

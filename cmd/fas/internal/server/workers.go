@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"runtime/debug"
 	"strconv"
 
@@ -98,7 +99,8 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shareProcessors()
+	// Threads of lanes wait in system calls. While others are free, Go leaves them what they need to go on.
+	goruntime.GOMAXPROCS(2*shareProcessors() + 1)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
 	}
