@@ -319,6 +319,7 @@ func (w *worker) openLanes(fd int, processors []int, begin <-chan struct{}) erro
 		w.lanes = append(w.lanes, l)
 		bound.Add(1)
 		w.working.Go(func() {
+			defer l.close()
 			stayOn(n)
 			bound.Done()
 			if <-begin; w.box != nil {
@@ -331,7 +332,6 @@ func (w *worker) openLanes(fd int, processors []int, begin <-chan struct{}) erro
 
 // serveLane makes the runs of a lane, until the server closes it.
 func (w *worker) serveLane(l *lane) error {
-	defer l.close()
 	for {
 		h, err := l.in.next()
 		if err != nil {

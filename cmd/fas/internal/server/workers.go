@@ -99,7 +99,8 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Threads of lanes wait in system calls. While others are free, Go leaves them what they need to go on.
+	// The threads of lanes wait in system calls. Go takes their right to run away, and looks every 20 µs whether
+	// it must, unless there is more of it than threads that run.
 	goruntime.GOMAXPROCS(2*shareProcessors() + 1)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
