@@ -21,6 +21,17 @@ import (
 
 // hostile is a worker that does what it likes when it gets a run.
 func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
+	return hostileWith(ready, onRun)
+}
+
+// ready answers a hello as a worker without lanes.
+func ready(_ context.Context, _ []byte, fds []int) ([]byte, []int, error) {
+	closeFDs(fds)
+	return nil, nil, nil
+}
+
+// hostileWith is a worker that also gets the hello of its server.
+func hostileWith(onHello func(context.Context, []byte, []int) ([]byte, []int, error), onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
 	return func(socket *net.UnixConn) error {
 		c, err := newConn(socket, true)
 		if err != nil {
@@ -30,8 +41,7 @@ func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*ne
 		for _, k := range []kind{kindProgram, kindContext, kindForget, kindTenant} {
 			c.handlers[k].note = nothing
 		}
-		ready := func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil }
-		c.handle(kindHello, ready)
+		c.handle(kindHello, onHello)
 		c.handle(kindPing, pong)
 		c.handlers[kindRun].call = func(_ context.Context, r *request) ([]byte, []int, error) {
 			reply, err := onRun(c, r)

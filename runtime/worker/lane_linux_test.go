@@ -2,16 +2,19 @@ package worker
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/worker/internal/wire"
 )
 
 // newLanePair returns both ends of a lane.
@@ -182,6 +185,79 @@ func TestLaneKeepsItsSize(t *testing.T) {
 		if err := unix.Ftruncate(fd, size); !errors.Is(err, unix.EPERM) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+// A worker that does with a lane what no worker does is killed: the run ends as lost, and the server goes on.
+func TestWorkerMisusesLane(t *testing.T) {
+	reply := func(l *lane, h header) error {
+		return l.send(header{kind: kindRun, flags: flagReply, id: h.id}, succeeded, nil)
+	}
+	for name, misuse := range map[string]func(l *lane, h header) error{
+		"no frame":    func(l *lane, _ header) error { return l.write(randomBytes(pieceBytes)) },
+		"another run": func(l *lane, h header) error { h.id++; return reply(l, h) },
+		"another kind": func(l *lane, h header) error {
+			return l.send(header{kind: kindDeploy, flags: flagReply, id: h.id}, succeeded, nil)
+		},
+		"half an outcome": func(l *lane, h header) error {
+			return l.send(header{kind: kindRun, flags: flagReply, id: h.id}, succeeded[:3], nil)
+		},
+		"a reply too large": func(l *lane, h header) error {
+			return l.send(header{kind: kindRun, flags: flagReply, id: h.id}, make([]byte, maxPayload), nil)
+		},
+		"a piece too large": func(l *lane, _ header) error {
+			l.to.signals.size.Store(pieceBytes + 1)
+			l.to.written.Store(1)
+			wake(&l.to.written)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var all []*lane
+			onHello := func(_ context.Context, hello []byte, fds []int) (_ []byte, _ []int, err error) {
+				defer closeFDs(fds)
+				d := wire.Decode(hello)
+				d.Size()
+				for i := range d.Count(maxLanes) {
+					l, err := newLane(fds[0], i, 0, false)
+					if err != nil {
+						return nil, nil, err
+					}
+					mu.Lock()
+					all = append(all, l)
+					mu.Unlock()
+					go func() {
+						defer l.close()
+						if h, err := l.in.next(); err == nil {
+							_, _, _ = l.in.payload(h, true)
+							_ = misuse(l, h)
+						}
+					}()
+				}
+				return nil, nil, nil
+			}
+			s := &starter{t: t, serve: hostileWith(onHello, func(*conn, *request) ([]byte, error) { return succeeded, nil })}
+			pool := poolOf(t, s, Options{})
+			first := pool.shared[0].current()
+			c := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}
+			if _, err := pool.Run(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			_, err := pool.Run(t.Context(), c)
+			if !errors.Is(err, runtime.ErrWorkerLost) && runtime.CodeOf(err) != runtime.CodeInternal {
+				t.Errorf("the run ended with %v", err)
+			}
+			<-first.ended
+			if outcome, err := pool.Run(t.Context(), c); err != nil || string(outcome.Result) != "1" {
+				t.Errorf("the next worker: %q, %v", outcome.Result, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, l := range all {
+				l.shutdown()
+			}
+		})
 	}
 }
 
