@@ -89,7 +89,7 @@ const (
 	// shortRun is the longest duration of a run that goes through a lane, where it stays on one processor.
 	shortRun = time.Millisecond
 	// shortRuns is the number of short runs after one that was not, after which runs go through lanes again.
-	shortRuns = 16
+	shortRuns = 4
 )
 
 // suits reports whether a run of a program may go through a lane: the worker knows the program with its
