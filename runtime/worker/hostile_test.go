@@ -6,10 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"math"
 	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 // hostile is a worker that does what it likes when it gets a run.
 func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
-	return hostileWith(ready, onRun)
+	return hostileWith(ready, onRun, nil)
 }
 
 // ready answers a hello as a worker without lanes.
@@ -31,8 +32,11 @@ func ready(_ context.Context, _ []byte, fds []int) ([]byte, []int, error) {
 	return nil, nil, nil
 }
 
-// hostileWith is a worker that also gets the hello of its server.
-func hostileWith(onHello func(context.Context, []byte, []int) ([]byte, []int, error), onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
+// hostileWith is a worker that also gets the hello of its server. set, unless it is nil, sets what serves the
+// connection.
+func hostileWith(
+	onHello func(context.Context, []byte, []int) ([]byte, []int, error), onRun func(c *conn, r *request) (reply []byte, err error), set func(c *conn),
+) func(*net.UnixConn) error {
 	return func(socket *net.UnixConn) error {
 		c, err := newConn(socket, true)
 		if err != nil {
@@ -47,6 +51,9 @@ func hostileWith(onHello func(context.Context, []byte, []int) ([]byte, []int, er
 		c.handlers[kindRun].call = func(_ context.Context, r *request) ([]byte, []int, error) {
 			reply, err := onRun(c, r)
 			return reply, nil, err
+		}
+		if set != nil {
+			set(c)
 		}
 		_ = c.serve()
 		return nil
@@ -338,14 +345,43 @@ func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
 	}
 }
 
-// A run has not taken longer than the server has waited for it, whatever its worker says.
-func TestDurationOfAHostileWorker(t *testing.T) {
-	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
-		return appendOutcome(nil, &runtime.Outcome{Usage: runtime.Usage{Duration: math.MaxInt64}, Result: []byte("1")}), nil
+// A worker that has stopped does not hold up those who ask what its functions import, and is asked a few
+// questions at once.
+func TestStoppedWorkerDoesNotHoldImports(t *testing.T) {
+	stopped, done := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
+	s := &starter{t: t, serve: hostileWith(ready, func(*conn, *request) ([]byte, error) { return succeeded, nil }, func(c *conn) {
+		c.handlers[kindImports].call = func(context.Context, *request) ([]byte, []int, error) {
+			asked.Add(1)
+			<-stopped
+			return nil, nil, errEnded
+		}
 	})}
-	o, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
-	if err != nil || o.Usage.Duration > 24*time.Hour {
-		t.Errorf("the run took %v, %v", o.Usage.Duration, err)
+	pool := poolOf(t, s, Options{})
+	defer close(stopped)
+	c := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}
+	if _, err := pool.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		var all sync.WaitGroup
+		for range 2 * maxAsked {
+			all.Go(func() {
+				if names := pool.RunImports(c.Program.FunctionID, c.Program.Version); names != nil {
+					t.Errorf("got %q", names)
+				}
+			})
+		}
+		all.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(pingTime / 2):
+		t.Fatal("callers wait for a stopped worker")
+	}
+	if n := asked.Load(); n < 1 || n > maxAsked {
+		t.Errorf("%d questions were asked at once, want at most %d", n, maxAsked)
 	}
 }
 

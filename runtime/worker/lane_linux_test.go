@@ -237,7 +237,7 @@ func TestWorkerMisusesLane(t *testing.T) {
 				}
 				return nil, nil, nil
 			}
-			s := &starter{t: t, serve: hostileWith(onHello, func(*conn, *request) ([]byte, error) { return succeeded, nil })}
+			s := &starter{t: t, serve: hostileWith(onHello, func(*conn, *request) ([]byte, error) { return succeeded, nil }, nil)}
 			pool := poolOf(t, s, Options{})
 			first := pool.shared[0].current()
 			c := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}

@@ -31,6 +31,7 @@ type peer struct {
 	lanes    lanes
 	lease    lease
 	lent     *lent
+	asked    chan struct{} // has a value for each question of RunImports without an answer
 	gone     chan struct{} // closed when the connection has ended
 	ended    chan struct{} // closed when the process has ended and all that it had is given back
 
@@ -64,7 +65,10 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	if err != nil {
 		return nil, errors.Join(err, process.Kill(), process.Wait())
 	}
-	w := &peer{pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
+	w := &peer{
+		pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run),
+		asked: make(chan struct{}, maxAsked), gone: make(chan struct{}), ended: make(chan struct{}),
+	}
 	w.programs.conn, w.programs.account, w.programs.tenants.uses = c, p.accounts.programs, p.o.Uses
 	w.lease.peer = w
 	w.handle()

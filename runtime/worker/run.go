@@ -21,7 +21,8 @@ type run struct {
 	logs    *runtime.LogBuffer
 	began   time.Time
 	timeout time.Duration
-	output  int // bytes of output that may still come
+	most    int64 // bytes of memory that it may have
+	output  int   // bytes of output that may still come
 
 	mu      sync.Mutex
 	memory  memoryState
@@ -58,7 +59,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 		limits = c.Program.Limits
 	}
 	limits = limits.WithDefaults()
-	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
+	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, most: limits.Memory, output: int(min(limits.Logs, maxPayload)) + cutLine}
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
@@ -138,12 +139,20 @@ func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error)
 		w.conn.abort(fmt.Errorf("the outcome of a run: %w", err))
 		return runtime.Outcome{}, runtime.Internal("worker.run", err)
 	}
-	o.Usage.Duration = min(o.Usage.Duration, time.Since(r.began))
+	r.bound(&o.Usage)
 	w.programs.took(r.program, o.Usage.Duration)
 	if r.logs != nil {
 		o.Logs = r.logs.EndWith(o.Logs)
 	}
 	return o, nil
+}
+
+// bound bounds what a worker says that a run has used.
+func (r *run) bound(u *runtime.Usage) {
+	const page = 4 * runtime.KiB // see [runtime.Usage.Pages]
+	u.Duration = min(u.Duration, time.Since(r.began))
+	u.Memory = min(u.Memory, r.most)
+	u.Pages = max(min(u.Pages, int(r.most/page)), 0)
 }
 
 // of returns the run of an id that begins a message. It is nil if the run has ended.
