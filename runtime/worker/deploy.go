@@ -28,7 +28,9 @@ func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome,
 		return runtime.Outcome{}, err
 	}
 	c := &runtime.RunCall{Program: *p}
-	w.add(id, &run{began: time.Now(), timeout: p.Limits.WithDefaults().Timeout}, c)
+	limits := p.Limits.WithDefaults()
+	r := &run{began: time.Now(), timeout: limits.Timeout, most: limits.Memory}
+	w.add(id, r, c)
 	defer w.remove(id, c)
 	reply, _, err := w.conn.await(ctx, call, id, appendLimits(wire.AppendUint(nil, known.number), p.Limits), nil)
 	switch {
@@ -37,11 +39,12 @@ func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome,
 	case err != nil:
 		return runtime.Outcome{}, err
 	}
-	o, err := decodeOutcome(reply, int(p.Limits.WithDefaults().Logs)+cutLine)
+	o, err := decodeOutcome(reply, int(limits.Logs)+cutLine)
 	if err != nil {
 		w.conn.abort(fmt.Errorf("the outcome of a deployment: %w", err))
 		return runtime.Outcome{}, runtime.Internal("worker.deploy", err)
 	}
+	r.bound(&o.Usage)
 	return o, nil
 }
 
@@ -52,14 +55,22 @@ func (p *Pool) Forget(functionID string, version uint64) {
 	}
 }
 
-// maxImports bounds the modules of RunImports.
-const maxImports = 200
+const (
+	// maxImports bounds the modules of RunImports.
+	maxImports = 200
+	// importsTime is the longest time that RunImports waits for workers: one may have stopped.
+	importsTime = 500 * time.Millisecond
+	// maxAsked bounds the questions of RunImports that a worker has not answered.
+	maxAsked = 16
+)
 
-// RunImports implements [runtime.Sandbox].
+// RunImports implements [runtime.Sandbox]. Of a worker that does not answer soon, it returns nothing.
 func (p *Pool) RunImports(functionID string, version uint64) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), importsTime)
+	defer cancel()
 	for _, w := range p.peers() {
 		if w.programs.knows(programKey{functionID, version}) {
-			if names := w.runImports(functionID, version); len(names) > 0 {
+			if names := w.runImports(ctx, functionID, version); len(names) > 0 {
 				return names
 			}
 		}
@@ -67,7 +78,27 @@ func (p *Pool) RunImports(functionID string, version uint64) []string {
 	return nil
 }
 
-func (w *peer) runImports(functionID string, version uint64) (names []string) {
+// runImports asks a worker until ctx ends.
+func (w *peer) runImports(ctx context.Context, functionID string, version uint64) []string {
+	select {
+	case w.asked <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	answer := make(chan []string, 1)
+	go func() {
+		defer func() { <-w.asked }()
+		answer <- w.askImports(functionID, version)
+	}()
+	select {
+	case names := <-answer:
+		return names
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (w *peer) askImports(functionID string, version uint64) (names []string) {
 	reply, err := w.ask(kindImports, wire.AppendUint(wire.AppendBytes(nil, functionID), version))
 	if err != nil {
 		return nil

@@ -152,24 +152,43 @@ func TestLaneAfterTheEnd(t *testing.T) {
 	known := w.programs.use(&call.Program, call.Context)
 	defer w.programs.release(known)
 	w.programs.settle(known, call.Context)
+	w.programs.took(known, 0)
 	_ = c.end(errEnded)
 	if _, err := w.send(t.Context(), &run{}, &call); !errors.Is(err, errNotSent) {
 		t.Errorf("got %v", err)
 	}
-	if len(w.lanes.free) != w.lanes.count {
-		t.Errorf("%d of %d lanes are free", len(w.lanes.free), w.lanes.count)
+	for i, l := range w.lanes.all {
+		if l.busy {
+			t.Errorf("lane %d is not free", i)
+		}
 	}
 }
 
-// A run has not computed longer than it has lasted, whatever its worker says.
-func TestDurationIsBounded(t *testing.T) {
-	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
-		return appendOutcome(nil, &runtime.Outcome{Result: []byte("1"), Usage: runtime.Usage{Duration: 1 << 62}}), nil
-	})}
-	began := time.Now()
-	outcome, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
-	if most := time.Since(began); err != nil || outcome.Usage.Duration <= 0 || outcome.Usage.Duration > most {
-		t.Errorf("%v within %v, %v", outcome.Usage.Duration, most, err)
+// What a run or a deployment has used is not more than it may use, whatever its worker says.
+func TestUsageIsBounded(t *testing.T) {
+	claims := func(*conn, *request) ([]byte, error) {
+		return appendOutcome(nil, &runtime.Outcome{Result: []byte("1"), Usage: runtime.Usage{Duration: 1 << 62, Memory: 1 << 62, Pages: 1 << 62}}), nil
+	}
+	serve := hostileWith(ready, claims, func(c *conn) {
+		c.handlers[kindDeploy].call = func(_ context.Context, r *request) ([]byte, []int, error) {
+			reply, err := claims(c, r)
+			return reply, nil, err
+		}
+	})
+	pool := poolOf(t, &starter{t: t, serve: serve}, Options{})
+	most := runtime.Limits{}.WithDefaults().Memory
+	for name, call := range map[string]func() (runtime.Outcome, error){
+		"run":        func() (runtime.Outcome, error) { return runIn(t, pool, runtime.RunCall{}) },
+		"deployment": func() (runtime.Outcome, error) { return pool.Deploy(t.Context(), newProgram("", runtime.Limits{})) },
+	} {
+		began := time.Now()
+		o, err := call()
+		if longest := time.Since(began); err != nil || o.Usage.Duration <= 0 || o.Usage.Duration > longest {
+			t.Errorf("%s: %v within %v, %v", name, o.Usage.Duration, longest, err)
+		}
+		if o.Usage.Memory > most || int64(o.Usage.Pages) > most/4096 || o.Usage.Pages < 0 {
+			t.Errorf("%s: %d bytes, %d pages of %d bytes", name, o.Usage.Memory, o.Usage.Pages, most)
+		}
 	}
 }
 

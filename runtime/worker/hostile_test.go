@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"math"
 	"net"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,20 @@ import (
 
 // hostile is a worker that does what it likes when it gets a run.
 func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*net.UnixConn) error {
+	return hostileWith(ready, onRun, nil)
+}
+
+// ready answers a hello as a worker without lanes.
+func ready(_ context.Context, _ []byte, fds []int) ([]byte, []int, error) {
+	closeFDs(fds)
+	return nil, nil, nil
+}
+
+// hostileWith is a worker that also gets the hello of its server. set, unless it is nil, sets what serves the
+// connection.
+func hostileWith(
+	onHello func(context.Context, []byte, []int) ([]byte, []int, error), onRun func(c *conn, r *request) (reply []byte, err error), set func(c *conn),
+) func(*net.UnixConn) error {
 	return func(socket *net.UnixConn) error {
 		c, err := newConn(socket, true)
 		if err != nil {
@@ -30,12 +46,14 @@ func hostile(onRun func(c *conn, r *request) (reply []byte, err error)) func(*ne
 		for _, k := range []kind{kindProgram, kindContext, kindForget, kindTenant} {
 			c.handlers[k].note = nothing
 		}
-		ready := func(context.Context, []byte, []int) ([]byte, []int, error) { return nil, nil, nil }
-		c.handle(kindHello, ready)
+		c.handle(kindHello, onHello)
 		c.handle(kindPing, pong)
 		c.handlers[kindRun].call = func(_ context.Context, r *request) ([]byte, []int, error) {
 			reply, err := onRun(c, r)
 			return reply, nil, err
+		}
+		if set != nil {
+			set(c)
 		}
 		_ = c.serve()
 		return nil
@@ -327,19 +345,55 @@ func TestStoppedWorkerDoesNotHoldMemory(t *testing.T) {
 	}
 }
 
-// A run has not taken longer than the server has waited for it, whatever its worker says.
-func TestDurationOfAHostileWorker(t *testing.T) {
-	s := &starter{t: t, serve: hostile(func(*conn, *request) ([]byte, error) {
-		return appendOutcome(nil, &runtime.Outcome{Usage: runtime.Usage{Duration: math.MaxInt64}, Result: []byte("1")}), nil
+// A worker that has stopped does not hold up those who ask what its functions import, and is asked a few
+// questions at once.
+func TestStoppedWorkerDoesNotHoldImports(t *testing.T) {
+	stopped, done := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
+	s := &starter{t: t, serve: hostileWith(ready, func(*conn, *request) ([]byte, error) { return succeeded, nil }, func(c *conn) {
+		c.handlers[kindImports].call = func(context.Context, *request) ([]byte, []int, error) {
+			asked.Add(1)
+			<-stopped
+			return nil, nil, errEnded
+		}
 	})}
-	o, err := runIn(t, poolOf(t, s, Options{}), runtime.RunCall{})
-	if err != nil || o.Usage.Duration > 24*time.Hour {
-		t.Errorf("the run took %v, %v", o.Usage.Duration, err)
+	pool := poolOf(t, s, Options{})
+	defer close(stopped)
+	c := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}
+	if _, err := pool.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		var all sync.WaitGroup
+		for range 2 * maxAsked {
+			all.Go(func() {
+				if names := pool.RunImports(c.Program.FunctionID, c.Program.Version); names != nil {
+					t.Errorf("got %q", names)
+				}
+			})
+		}
+		all.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(pingTime / 2):
+		t.Fatal("callers wait for a stopped worker")
+	}
+	if n := asked.Load(); n < 1 || n > maxAsked {
+		t.Errorf("%d questions were asked at once, want at most %d", n, maxAsked)
 	}
 }
 
-// A worker that leases all that it gets and gives nothing back leaves half of the memory to others.
+// Workers that lease all that they get and give nothing back leave memory to others: one of them half, all
+// together a quarter.
 func TestHoardOfMemory(t *testing.T) {
+	for _, hoarders := range []int{1, 2, 3} {
+		t.Run(strconv.Itoa(hoarders), func(t *testing.T) { hoard(t, hoarders) })
+	}
+}
+
+func hoard(t *testing.T, hoarders int) {
 	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
 		c.handle(kindShrink, func(context.Context, []byte, []int) ([]byte, []int, error) { return wire.AppendUint(nil, 0), nil, nil })
 		for n := int64(leaseStep); n > 0; {
@@ -352,14 +406,27 @@ func TestHoardOfMemory(t *testing.T) {
 		}
 		return succeeded, nil
 	})}
-	budget := memory.New(testMemory, quiet)
-	pool := poolOf(t, s, Options{Workers: 2, Memory: budget})
+	budget := memory.New(8*testMemory, quiet)
+	pool := poolOf(t, s, Options{Workers: 2, Memory: budget, Own: func(runtime.Tenant) bool { return true }})
 	others := budget.Open(memory.Options{Name: "others"})
-	if _, err := runIn(t, pool, runtime.RunCall{}); err != nil {
-		t.Fatal(err)
+	for i := range hoarders {
+		c := runtime.RunCall{Program: newProgram("", runtime.Limits{}), Args: runtime.EmptyObject, Context: runtime.EmptyObject}
+		c.Program.Tenant = runtime.Tenant(strconv.Itoa(i))
+		if _, err := pool.Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if n := others.Free(); n < testMemory/4 {
-		t.Errorf("%d bytes are left of %d: %+v", n, budget.Total(), budget.Holders())
+	left := others.Largest() / 4
+	if hoarders == 1 {
+		left = others.Largest() / 2
+	}
+	for _, h := range budget.Holders() { // beside the leases
+		if h.Name != "workers" {
+			left -= h.Bytes
+		}
+	}
+	if n := others.Free(); n < left {
+		t.Errorf("%d bytes are left of %d, want %d: %+v", n, budget.Total(), left, budget.Holders())
 	}
 }
 

@@ -2,10 +2,13 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	goruntime "runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -13,69 +16,174 @@ import (
 )
 
 const (
+	// lanesEach is the number of lanes of a processor: another run may come while one is computing.
+	lanesEach = 2
 	// maxLanes bounds the lanes of a worker.
-	maxLanes = 16
-	// laneBytes bounds the payload of a run that goes through a lane, in bytes: the socket takes it at once.
+	maxLanes = 128
+	// maxProcessors bounds the numbers of processors.
+	maxProcessors = 1 << 16
+	// laneBytes bounds the payload of a run that goes through a lane, in bytes.
 	laneBytes = 64 * runtime.KiB
+	// pieceBytes is the largest piece of a message in a lane, in bytes: a run is one.
+	pieceBytes = laneBytes + 4*runtime.KiB
+	// laneSize is the shared memory of a lane, in bytes: a multiple of the size of a page on any machine.
+	laneSize = 192 * runtime.KiB
+	// laneControl is the part of it before the pieces of both directions.
+	laneControl = 4 * runtime.KiB
+	// laneLook is the time after which a server that waits for a worker looks whether the lane has ended: a
+	// worker may do with the word at which it waits what it likes.
+	laneLook = time.Second
 )
 
-// lane is a connection beside the main one that carries one run at a time. On each side, one goroutine
-// waits for it, in a system call: that of the caller in the server, and one that makes the runs in the
-// worker. So a run wakes one thread on each side, and nothing else. All else about the run goes over the
-// main connection.
+// lane is shared memory that carries one run at a time, beside the main connection. Each processor has
+// some. On each side, one thread waits for a lane, in a system call: that of the caller in the server, and
+// one that makes the runs in the worker, which stays on the lane's processor. The server uses a lane of the
+// processor on which it runs. So a run wakes one thread, which waits for no other processor. All else about
+// the run goes over the main connection.
 type lane struct {
-	in  *reader
-	out []byte
+	processor int
+	in        *reader
+	out       []byte
+	from, to  direction
+	look      time.Duration // see laneLook; 0: the peer is trusted
+	ended     atomic.Bool
+	busy      bool // see lanes
 
 	mu     sync.Mutex
-	fd     int // waits in system calls
-	closed bool
+	memory []byte // nil: closed
 }
 
-func newLane(fd int) (*lane, error) {
-	l := &lane{fd: fd}
+// direction is one direction of a lane. It carries one piece at a time: the next one is written when the
+// one before has been read.
+type direction struct {
+	*signals
+	data  []byte
+	count uint32 // pieces that this side has written or read
+	at    int    // what the reader has read of a piece
+	size  int    // of the piece that it reads; 0: none
+}
+
+// signals are in shared memory, where the peer may write anything at any time: each value is read once,
+// and checked. What a side writes is for its peer alone. The words of writer and reader are apart, because
+// processors pass on 64 bytes at a time.
+type signals struct {
+	written     atomic.Uint32 // pieces
+	size        atomic.Uint32 // of the latest piece, in bytes
+	readerWaits atomic.Uint32 // 1: it must be woken
+	_           [52]byte
+	read        atomic.Uint32 // pieces
+	writerWaits atomic.Uint32 // 1: it must be woken
+	_           [56]byte
+}
+
+// errLane is the error of a peer that does with the shared memory what no peer does.
+var errLane = errors.New("a lane is not used as agreed")
+
+// newLane returns this side's end of a lane in a file.
+func newLane(fd, index, processor int, server bool) (*lane, error) {
+	memory, err := unix.Mmap(fd, int64(index*laneSize), laneSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{processor: processor, memory: memory}
+	ways := [2]direction{}
+	for i := range ways {
+		start := laneControl + i*pieceBytes
+		ways[i].signals = (*signals)(unsafe.Pointer(&memory[i*int(unsafe.Sizeof(signals{}))]))
+		ways[i].data = memory[start : start+pieceBytes : start+pieceBytes]
+	}
+	if l.from, l.to = ways[0], ways[1]; server {
+		l.from, l.to, l.look = ways[1], ways[0], laneLook
+	}
 	l.in = newReader(l)
-	return l, unix.SetNonblock(fd, false)
+	return l, nil
 }
 
 // Read implements [io.Reader]. It waits for the peer, or for shutdown.
 func (l *lane) Read(b []byte) (n int, err error) {
-	for {
-		switch n, err = unix.Read(l.fd, b); {
-		case err == unix.EINTR:
-		case err != nil:
+	d := &l.from
+	if d.size == 0 {
+		if err := l.wait(&d.written, d.count, &d.readerWaits); err != nil {
 			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		default:
-			return n, nil
+		}
+		size := d.signals.size.Load()
+		if d.written.Load() != d.count+1 || size == 0 || size > pieceBytes {
+			return 0, errLane
+		}
+		d.at, d.size = 0, int(size)
+	}
+	n = copy(b, d.data[d.at:d.size])
+	if d.at += n; d.at == d.size {
+		d.size = 0
+		d.count++
+		d.read.Store(d.count)
+		if d.writerWaits.Load() != 0 {
+			wake(&d.read)
 		}
 	}
+	return n, nil
+}
+
+// write writes all of b. A worker waits for its server; a server writes one piece, and waits for nothing.
+func (l *lane) write(b []byte) error {
+	d := &l.to
+	for len(b) > 0 {
+		for read := d.read.Load(); read != d.count; read = d.read.Load() {
+			if l.look > 0 {
+				return errLane
+			}
+			if err := l.wait(&d.read, read, &d.writerWaits); err != nil {
+				return err
+			}
+		}
+		n := copy(d.data, b)
+		b = b[n:]
+		d.signals.size.Store(uint32(n))
+		d.count++
+		d.written.Store(d.count)
+		if d.readerWaits.Load() != 0 {
+			wake(&d.written)
+		}
+	}
+	return nil
+}
+
+// wait waits until the peer has changed a word.
+func (l *lane) wait(word *atomic.Uint32, old uint32, waits *atomic.Uint32) error {
+	for word.Load() == old && !l.ended.Load() {
+		waits.Store(1)
+		sleep(word, old, l.look)
+		waits.Store(0)
+	}
+	if l.ended.Load() {
+		return errEnded
+	}
+	return nil
 }
 
 // send sends a frame whose payload has two parts.
 func (l *lane) send(h header, payload, more []byte) error {
 	h.size = len(payload) + len(more)
 	l.out = append(append(h.append(l.out[:0]), payload...), more...)
-	for rest := l.out; len(rest) > 0; {
-		n, err := unix.Write(l.fd, rest)
-		if err != nil && err != unix.EINTR {
-			return err
-		}
-		rest = rest[max(n, 0):]
-	}
+	err := l.write(l.out)
 	if cap(l.out) > 2*laneBytes {
 		l.out = nil
 	}
-	return nil
+	return err
 }
 
 // shutdown ends what goes on in the lane.
 func (l *lane) shutdown() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		_ = unix.Shutdown(l.fd, unix.SHUT_RDWR)
+	if l.memory == nil {
+		return
+	}
+	l.ended.Store(true)
+	// This side waits at the words of its peer: a thread that is about to sleep finds them changed.
+	for _, word := range [...]*atomic.Uint32{&l.from.written, &l.to.read} {
+		word.Add(1 << 31)
+		wake(word)
 	}
 }
 
@@ -83,65 +191,81 @@ func (l *lane) shutdown() {
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		l.closed = true
-		unix.Close(l.fd)
+	if l.memory != nil {
+		_ = unix.Munmap(l.memory)
+		l.memory = nil
 	}
 }
 
 // lanes are those of a worker, as the server has them.
 type lanes struct {
 	mu     sync.Mutex
-	count  int // fixed before the first run
-	free   []*lane
 	all    []*lane
+	on     [][]*lane // by the number of their processor
 	closed bool
 }
 
-// open opens the lanes. It returns the worker's ends, which the caller must close.
+// open opens the lanes. It returns the memory that they share with the worker, which the caller must close.
 func (s *lanes) open() (fds []int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	processors := allowedProcessors()
+	processors = processors[:min(len(processors), maxLanes/lanesEach)]
+	switch {
+	case s.closed:
 		return nil, errEnded
+	case len(processors) == 0:
+		return nil, nil
 	}
-	for range min(goruntime.GOMAXPROCS(0), maxFDs, maxLanes) {
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|closeOnExec, 0)
-		if err != nil {
-			return fds, err
-		}
-		fds = append(fds, pair[1])
-		l, err := newLane(pair[0])
-		s.free, s.all = append(s.free, l), append(s.all, l)
-		if err != nil {
-			return fds, err
-		}
+	fd, err := newSharedMemory(len(processors) * lanesEach * laneSize)
+	if err != nil {
+		return nil, err
 	}
-	s.count = len(s.all)
-	return fds, nil
+	s.on = make([][]*lane, slices.Max(processors)+1)
+	for i := range lanesEach * len(processors) {
+		n := processors[i/lanesEach]
+		l, err := newLane(fd, i, n, true)
+		if err != nil {
+			return []int{fd}, err
+		}
+		s.all, s.on[n] = append(s.all, l), append(s.on[n], l)
+	}
+	return []int{fd}, nil
 }
 
-// take returns a lane that is free, the one that was used last; nil if there is none.
-func (s *lanes) take() *lane {
+// processors returns the processors of the lanes.
+func (s *lanes) processors() (all []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.free)
-	if n == 0 {
+	for _, l := range s.all {
+		all = append(all, l.processor)
+	}
+	return all
+}
+
+// take returns a lane of this processor; nil if none is free.
+func (s *lanes) take() *lane {
+	n := currentProcessor()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n >= len(s.on) || s.closed {
 		return nil
 	}
-	l := s.free[n-1]
-	s.free = s.free[:n-1]
-	return l
+	for _, l := range s.on[n] {
+		if !l.busy {
+			l.busy = true
+			return l
+		}
+	}
+	return nil
 }
 
 func (s *lanes) give(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if l.busy = false; s.closed {
 		l.close()
-		return
 	}
-	s.free = append(s.free, l)
 }
 
 // close ends what goes on in the lanes.
@@ -150,20 +274,18 @@ func (s *lanes) close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	for _, l := range s.all {
-		l.shutdown()
+		if l.shutdown(); !l.busy {
+			l.close()
+		}
 	}
-	for _, l := range s.free {
-		l.close()
-	}
-	s.free = nil
 }
 
 // runIn makes a run through a lane.
 func (w *peer) runIn(ctx context.Context, l *lane, id uint64, limit int, payload, args []byte) (reply []byte, err error) {
+	defer w.lanes.give(l)
 	defer context.AfterFunc(ctx, func() { _ = w.conn.out.send(header{kind: kindRun, flags: flagCancel, id: id}, nil, nil, nil, false) })()
-	if l.send(header{kind: kindRun, flags: flagCall, id: id}, payload, args) != nil {
-		l.close()
-		w.conn.abort(errEnded)
+	if err := l.send(header{kind: kindRun, flags: flagCall, id: id}, payload, args); err != nil {
+		w.conn.abort(err)
 		return nil, errEnded
 	}
 	h, err := l.in.next()
@@ -175,20 +297,41 @@ func (w *peer) runIn(ctx context.Context, l *lane, id uint64, limit int, payload
 		reply, _, err = l.in.payload(h, true)
 	}
 	if err != nil {
-		l.close()
 		w.conn.abort(err)
 		return nil, errEnded
 	}
-	w.lanes.give(l)
 	if h.flags&flagError != 0 {
 		return nil, decodeError(reply)
 	}
 	return reply, nil
 }
 
+// openLanes starts the threads of the lanes in a file, and returns when all are on their processors. They
+// serve when begin is closed, unless the worker has no sandbox then.
+func (w *worker) openLanes(fd int, processors []int, begin <-chan struct{}) error {
+	var bound sync.WaitGroup
+	defer bound.Wait()
+	for i, n := range processors {
+		l, err := newLane(fd, i, n, false)
+		if err != nil {
+			return err
+		}
+		w.lanes = append(w.lanes, l)
+		bound.Add(1)
+		w.working.Go(func() {
+			defer l.close()
+			stayOn(n)
+			bound.Done()
+			if <-begin; w.box != nil {
+				w.conn.abort(w.serveLane(l))
+			}
+		})
+	}
+	return nil
+}
+
 // serveLane makes the runs of a lane, until the server closes it.
 func (w *worker) serveLane(l *lane) error {
-	defer l.close()
 	for {
 		h, err := l.in.next()
 		if err != nil {

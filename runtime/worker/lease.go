@@ -27,16 +27,15 @@ const (
 type accounts struct {
 	processes *memory.Account
 	leases    *memory.Account
+	leased    atomic.Int64    // bytes of all leases, and of those that are being taken
 	programs  *memory.Account // contexts that workers know, as the server keeps them
 }
 
-func (p *Pool) openAccounts() accounts {
+func (p *Pool) openAccounts() {
 	b := p.o.Memory
-	return accounts{
-		processes: b.Open(memory.Options{Name: "worker processes"}),
-		leases:    b.Open(memory.Options{Name: "workers", Reclaim: p.reclaim}),
-		programs:  b.Open(memory.Options{Name: "functions in workers", Heap: true}),
-	}
+	p.accounts.processes = b.Open(memory.Options{Name: "worker processes"})
+	p.accounts.leases = b.Open(memory.Options{Name: "workers", Reclaim: p.reclaim})
+	p.accounts.programs = b.Open(memory.Options{Name: "functions in workers", Heap: true})
 }
 
 // lease is the memory that a worker may use beside the reservations of its runs.
@@ -53,7 +52,8 @@ type lease struct {
 func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err error) {
 	d := wire.Decode(payload)
 	n, spare := d.Size(), d.Bool()
-	account := l.peer.pool.accounts.leases
+	accounts := &l.peer.pool.accounts
+	account := accounts.leases
 	if d.Err() != nil || n == 0 {
 		l.peer.conn.abort(errors.New("a malformed request for memory"))
 		return nil, wire.ErrMalformed
@@ -61,17 +61,21 @@ func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err e
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
 	most := l.most()
-	if n > most-l.held() || spare && !account.TakeFree(n) || !spare && account.Take(ctx, n) != nil {
+	switch {
+	case n > most-l.held() || !l.peer.pool.lease(n):
+		n = 0
+	case spare && !account.TakeFree(n) || !spare && account.Take(ctx, n) != nil:
+		accounts.leased.Add(-n)
 		n = 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.ended:
-		account.Give(n)
+		accounts.giveBack(n)
 		return nil, errEnded
 	case n > most-l.bytes: // other requests came first
-		account.Give(n)
+		accounts.giveBack(n)
 		n = 0
 	}
 	l.bytes += n
@@ -81,11 +85,39 @@ func (l *lease) onGrow(ctx context.Context, payload []byte) (reply []byte, err e
 // most returns the largest lease, in bytes: beside other workers it is half of what there is, because a
 // worker that is hostile gives nothing back.
 func (l *lease) most() int64 {
-	most := l.peer.pool.accounts.leases.Largest()
 	if len(l.peer.pool.hosts()) > 1 {
-		most /= 2
+		return l.peer.pool.accounts.leases.Largest() / 2
 	}
-	return most
+	return l.peer.pool.accounts.mostLeased()
+}
+
+// mostLeased returns the largest sum of all leases, in bytes: three quarters of what there is. The rest is left
+// to runs even if no worker gives anything back.
+func (a *accounts) mostLeased() int64 { return a.leases.Largest() / 4 * 3 }
+
+// lease reserves n bytes of what may be leased, and reports whether there are as many. The worker with the
+// largest lease is asked for what lacks, once.
+func (p *Pool) lease(n int64) bool {
+	lacks := func() int64 {
+		sum := p.accounts.leased.Add(n)
+		if sum <= p.accounts.mostLeased() {
+			return 0
+		}
+		p.accounts.leased.Add(-n)
+		return sum - p.accounts.mostLeased()
+	}
+	lacking := lacks()
+	if lacking == 0 {
+		return true
+	}
+	p.reclaim(lacking)
+	return lacks() == 0
+}
+
+// giveBack gives back n bytes of a lease.
+func (a *accounts) giveBack(n int64) {
+	a.leased.Add(-n)
+	a.leases.Give(n)
 }
 
 // onReturn takes memory back that the worker does not need.
@@ -109,7 +141,7 @@ func (l *lease) give(n int64) error {
 		return errors.New("a worker gives back more memory than it has")
 	}
 	l.bytes -= n
-	l.peer.pool.accounts.leases.Give(n)
+	l.peer.pool.accounts.giveBack(n)
 	return nil
 }
 
@@ -157,7 +189,7 @@ func (l *lease) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
-	l.peer.pool.accounts.leases.Give(l.bytes)
+	l.peer.pool.accounts.giveBack(l.bytes)
 	l.bytes = 0
 }
 

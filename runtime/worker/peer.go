@@ -31,6 +31,7 @@ type peer struct {
 	lanes    lanes
 	lease    lease
 	lent     *lent
+	asked    chan struct{} // has a value for each question of RunImports without an answer
 	gone     chan struct{} // closed when the connection has ended
 	ended    chan struct{} // closed when the process has ended and all that it had is given back
 
@@ -64,7 +65,10 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	if err != nil {
 		return nil, errors.Join(err, process.Kill(), process.Wait())
 	}
-	w := &peer{pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run), gone: make(chan struct{}), ended: make(chan struct{})}
+	w := &peer{
+		pool: p, number: p.nextNumber(), host: h, conn: c, process: process, runs: make(map[uint64]*run),
+		asked: make(chan struct{}, maxAsked), gone: make(chan struct{}), ended: make(chan struct{}),
+	}
 	w.programs.conn, w.programs.account, w.programs.tenants.uses = c, p.accounts.programs, p.o.Uses
 	w.lease.peer = w
 	w.handle()
@@ -72,13 +76,13 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	p.accounts.processes.Add(processBytes)
 	p.processes.Go(w.serve)
 	go w.watch()
-	ends, err := w.lanes.open()
+	fds, err := w.lanes.open()
 	if err == nil {
 		stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
-		_, _, err = c.call(ctx, kindHello, hello(p), ends...)
+		_, _, err = c.call(ctx, kindHello, w.hello(), fds...)
 		stop()
 	}
-	closeFDs(ends)
+	closeFDs(fds)
 	select {
 	case <-p.ended:
 		err = errClosed
@@ -101,9 +105,15 @@ func (p *Pool) nextNumber() uint64 {
 	return p.last
 }
 
-// hello returns the first message to a worker.
-func hello(p *Pool) []byte {
-	return wire.AppendUint(nil, uint64(p.o.Memory.Total()))
+// hello returns the first message to the worker.
+func (w *peer) hello() []byte {
+	processors := w.lanes.processors()
+	b := wire.AppendUint(nil, uint64(w.pool.o.Memory.Total()))
+	b = wire.AppendUint(b, uint64(len(processors)))
+	for _, n := range processors {
+		b = wire.AppendUint(b, uint64(n))
+	}
+	return b
 }
 
 // handle sets what serves the frames of the worker.

@@ -95,7 +95,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{o: o, pause: pingPause, answer: pingTime, seed: maphash.MakeSeed(), own: make(map[ownKey]*host), ended: make(chan struct{})}
 	p.suspects.functions = suspects{places: o.MostOwn, losses: functionLosses, now: time.Now}
 	p.suspects.tenants = suspects{places: o.MostOwn, losses: tenantLosses, now: time.Now}
-	p.accounts = p.openAccounts()
+	p.openAccounts()
 	o.Memory.RunsElsewhere()
 	for range o.Workers {
 		p.shared = append(p.shared, &host{pool: p, keep: true})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"sync"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -45,6 +46,7 @@ type program struct {
 	bytes   int64
 	uses    int
 	settled bool // the worker has served a call with this context: it knows it
+	short   int  // above 0: its runs are short; else the number of short ones after which they are
 	retired bool // it is forgotten after its last use
 	element *list.Element
 }
@@ -83,11 +85,30 @@ func same(a, b []byte) bool {
 	return len(a) == len(b) && (len(a) == 0 && a != nil || len(a) > 0 && &a[0] == &b[0] || a != nil && bytes.Equal(a, b))
 }
 
-// settles reports whether the worker knows a program with its context, whatever way a run takes.
-func (s *programs) settles(p *program) bool {
+const (
+	// shortRun is the longest duration of a run that goes through a lane, where it stays on one processor.
+	shortRun = time.Millisecond
+	// shortRuns is the number of short runs after one that was not, after which runs go through lanes again.
+	shortRuns = 4
+)
+
+// suits reports whether a run of a program may go through a lane: the worker knows the program with its
+// context, and its runs are short.
+func (s *programs) suits(p *program) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return p.settled
+	return p.settled && p.short > 0
+}
+
+// took notes how long a run of a program was.
+func (s *programs) took(p *program, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d > shortRun {
+		p.short = 1 - shortRuns
+	} else if p.short <= 0 {
+		p.short++
+	}
 }
 
 // settle notes that the worker has served a run of a program with a context.

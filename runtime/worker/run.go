@@ -16,11 +16,13 @@ const cutLine = 128
 
 // run is a run or a deployment in a worker as the server sees it.
 type run struct {
+	program *program
 	room    runtime.Room
 	logs    *runtime.LogBuffer
 	began   time.Time
 	timeout time.Duration
-	output  int // bytes of output that may still come
+	most    int64 // bytes of memory that it may have
+	output  int   // bytes of output that may still come
 
 	mu      sync.Mutex
 	memory  memoryState
@@ -57,7 +59,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 		limits = c.Program.Limits
 	}
 	limits = limits.WithDefaults()
-	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, output: int(min(limits.Logs, maxPayload)) + cutLine}
+	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, most: limits.Memory, output: int(min(limits.Logs, maxPayload)) + cutLine}
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
@@ -74,6 +76,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []byte, err error) {
 	program := w.programs.use(&c.Program, c.Context)
 	defer w.programs.release(program)
+	r.program = program
 	buffer := buffers.Get().(*[]byte)
 	defer func() {
 		if cap(*buffer) <= copied {
@@ -83,7 +86,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 	*buffer = appendRun((*buffer)[:0], program.number, c)
 	limit := runtime.MaxResult + r.output + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
-	if c.Logs == nil && w.runsInProgress() < w.lanes.count && len(*buffer)+len(c.Args) <= laneBytes && w.programs.settles(program) {
+	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.suits(program) {
 		if l := w.lanes.take(); l != nil {
 			id, err := w.conn.newID()
 			if err != nil {
@@ -107,14 +110,6 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		w.programs.settle(program, c.Context)
 	}
 	return reply, err
-}
-
-// runsInProgress returns the number of runs in progress. When they are many, the main connection costs
-// less than lanes: it carries several at once.
-func (w *peer) runsInProgress() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.runs)
 }
 
 func (w *peer) add(id uint64, r *run, c *runtime.RunCall) {
@@ -144,11 +139,20 @@ func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error)
 		w.conn.abort(fmt.Errorf("the outcome of a run: %w", err))
 		return runtime.Outcome{}, runtime.Internal("worker.run", err)
 	}
-	o.Usage.Duration = min(o.Usage.Duration, time.Since(r.began))
+	r.bound(&o.Usage)
+	w.programs.took(r.program, o.Usage.Duration)
 	if r.logs != nil {
 		o.Logs = r.logs.EndWith(o.Logs)
 	}
 	return o, nil
+}
+
+// bound bounds what a worker says that a run has used.
+func (r *run) bound(u *runtime.Usage) {
+	const page = 4 * runtime.KiB // see [runtime.Usage.Pages]
+	u.Duration = min(u.Duration, time.Since(r.began))
+	u.Memory = min(u.Memory, r.most)
+	u.Pages = max(min(u.Pages, int(r.most/page)), 0)
 }
 
 // of returns the run of an id that begins a message. It is nil if the run has ended.

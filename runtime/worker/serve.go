@@ -116,18 +116,23 @@ func (w *worker) handle() {
 }
 
 // start opens the sandbox and confines the process.
-func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
-	for _, fd := range ends {
-		l, err := newLane(fd)
-		if err != nil {
-			return err
-		}
-		w.lanes = append(w.lanes, l)
-	}
+func (w *worker) start(ctx context.Context, hello []byte, fds []int) error {
+	defer closeFDs(fds)
 	d := wire.Decode(hello)
 	total := d.Size()
+	var processors []int
+	for range d.Count(maxLanes) {
+		processors = append(processors, d.Count(maxProcessors))
+	}
 	if err := d.Err(); err != nil {
 		return err
+	}
+	begin := make(chan struct{})
+	defer close(begin)
+	if len(fds) > 0 {
+		if err := w.openLanes(fds[0], processors, begin); err != nil {
+			return err
+		}
 	}
 	budget := memory.NewLeased(total, w.leaser.lacks, w.o.Log)
 	w.leaser.budget = budget
@@ -150,9 +155,6 @@ func (w *worker) start(ctx context.Context, hello []byte, ends []int) error {
 	ctx, w.govern = context.WithCancel(context.Background())
 	w.working.Go(func() { w.leaser.run(ctx) })
 	w.working.Go(func() { budget.Govern(ctx) })
-	for _, l := range w.lanes {
-		w.working.Go(func() { w.conn.abort(w.serveLane(l)) })
-	}
 	w.leaser.lacks(leaseStep-budget.Withdrawable(), false)
 	return nil
 }

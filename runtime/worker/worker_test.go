@@ -60,7 +60,7 @@ func serveProcess(dir string) int {
 	f.Close()
 	if err == nil {
 		places := goruntime.GOMAXPROCS(0)
-		goruntime.GOMAXPROCS(places + 1)
+		goruntime.GOMAXPROCS(2*places + 1)
 		debug.SetGCPercent(sandbox.GCPercent)
 		err = Serve(context.Background(), c.(*net.UnixConn), ServeOptions{CacheDir: dir, Processors: places, Log: quiet})
 	}

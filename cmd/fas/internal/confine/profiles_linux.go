@@ -48,7 +48,7 @@ var workerOptions = [][]check{
 // they prepare and confine themselves.
 var startCalls = slices.Concat(forkHere, []uint32{
 	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_TKILL,
-	unix.SYS_SECCOMP, unix.SYS_SETRLIMIT, unix.SYS_CAPSET, unix.SYS_USERFAULTFD,
+	unix.SYS_SECCOMP, unix.SYS_SETRLIMIT, unix.SYS_CAPSET, unix.SYS_USERFAULTFD, unix.SYS_SCHED_SETAFFINITY,
 })
 
 // namespaceFlags are the flags of clone(2) that make namespaces.

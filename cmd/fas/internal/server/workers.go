@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"runtime/debug"
 	"strconv"
 
@@ -98,7 +99,9 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shareProcessors()
+	// The threads of lanes wait in system calls. Go takes their right to run away, and looks every 20 µs whether
+	// it must, unless there is more of it than threads that run.
+	goruntime.GOMAXPROCS(2*shareProcessors() + 1)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
 	}

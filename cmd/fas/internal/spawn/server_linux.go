@@ -26,22 +26,24 @@ type Options struct {
 
 // Spawner starts workers. All methods may be called concurrently.
 type Spawner struct {
-	conn   *net.UnixConn
-	log    *slog.Logger
-	pid    int
-	done   chan struct{} // closed once the spawner, and so each worker, has ended or is about to
-	output sync.WaitGroup
+	conn     *net.UnixConn
+	log      *slog.Logger
+	pid      int
+	patience time.Duration // see closeTime
+	done     chan struct{} // closed once the spawner, and so each worker, has ended or is about to, or does not answer
+	output   sync.WaitGroup
 
 	mu      sync.Mutex
 	last    uint64
 	workers map[uint64]*Process // that have not ended
 	closed  bool
+	stuck   bool // the spawner does not answer
 }
 
 // program is the program of this process, also after its file was replaced.
 const program = "/proc/self/exe"
 
-// closeTime bounds how long Close waits for the end of all processes, which are killed.
+// closeTime bounds how long the end of a process that is killed may take, and a request to the spawner.
 const closeTime = 10 * time.Second
 
 // Start starts a spawner. The process may be confined afterwards.
@@ -68,7 +70,9 @@ func Start(o Options) (*Spawner, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start the process that starts workers: %w", err), conn.Close(), read.Close())
 	}
-	s := &Spawner{conn: conn, log: o.Log, pid: cmd.Process.Pid, done: make(chan struct{}), workers: make(map[uint64]*Process)}
+	s := &Spawner{
+		conn: conn, log: o.Log, pid: cmd.Process.Pid, patience: closeTime, done: make(chan struct{}), workers: make(map[uint64]*Process),
+	}
 	_ = cmd.Process.Release() // a confined process cannot wait for it; the end of its connection is its end
 	s.output.Go(func() { forward(read, o.Log.With("process", "spawner")) })
 	go s.attend()
@@ -86,7 +90,8 @@ func command(args, env []string, conn, output *os.File) *exec.Cmd {
 // PID returns the process id of the spawner.
 func (s *Spawner) PID() int { return s.pid }
 
-// Done is closed when the spawner has ended, and with it all workers. No other can be started then.
+// Done is closed when the spawner has ended, and with it all workers, or does not answer. No other can be
+// started then.
 func (s *Spawner) Done() <-chan struct{} { return s.done }
 
 // errEnded is the error of a Spawner that has ended.
@@ -103,7 +108,7 @@ func (s *Spawner) Worker(ctx context.Context) (*Process, error) {
 	}
 	s.workers[p.number] = p
 	s.mu.Unlock()
-	if err := send(s.conn, request{Worker: p.number}); err != nil {
+	if err := s.request(request{Worker: p.number}); err != nil {
 		return nil, errors.Join(errEnded, err)
 	}
 	select {
@@ -123,6 +128,21 @@ func (s *Spawner) Worker(ctx context.Context) (*Process, error) {
 	}
 }
 
+// request sends a request. A spawner that has stopped reading does not hold up the server.
+func (s *Spawner) request(r request) error {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.patience)) // fails with the connection
+	return send(s.conn, r)
+}
+
+// abandon ends the connection to a spawner that does not answer, because something has stopped it. It kills
+// the workers when it goes on.
+func (s *Spawner) abandon() {
+	s.mu.Lock()
+	s.stuck = true
+	s.mu.Unlock()
+	_ = s.conn.Close()
+}
+
 // attend receives the reports of the spawner until it ends.
 func (s *Spawner) attend() {
 	var err error
@@ -135,7 +155,10 @@ func (s *Spawner) attend() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && !errors.Is(err, io.EOF) {
+	switch {
+	case s.stuck:
+		s.log.Error("the process that starts workers does not answer", "pid", s.pid)
+	case !s.closed && !errors.Is(err, io.EOF):
 		s.log.Error("the connection to the process that starts workers broke", "error", err)
 	}
 	s.closed = true
@@ -171,7 +194,8 @@ func (s *Spawner) handle(r report, files []int) {
 	}
 }
 
-// Close kills the workers, and waits until they and the spawner have ended. It may be called twice.
+// Close kills the workers, and waits until they and the spawner have ended, but not for long. It may be
+// called twice.
 func (s *Spawner) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -179,7 +203,14 @@ func (s *Spawner) Close() error {
 	_ = s.conn.CloseWrite() // fails if the spawner has ended
 	select {
 	case <-s.done:
-	case <-time.After(closeTime):
+	case <-time.After(s.patience):
+		s.abandon()
+		<-s.done
+	}
+	s.mu.Lock()
+	stuck := s.stuck
+	s.mu.Unlock()
+	if stuck {
 		return fmt.Errorf("the process %d, which starts workers, does not end", s.pid)
 	}
 	s.output.Wait()
@@ -196,6 +227,7 @@ type Process struct {
 	conn    *net.UnixConn
 	ended   chan struct{}
 	err     error // set when ended is closed
+	killed  sync.Once
 }
 
 // begin takes the descriptors of a worker that has started.
@@ -228,10 +260,24 @@ func (p *Process) PID() int { return p.pid }
 // Conn returns the server's end of the connection, which the caller closes.
 func (p *Process) Conn() *net.UnixConn { return p.conn }
 
-// Kill ends the process soon, and is of no effect if it has ended. Wait returns when it has.
-func (p *Process) Kill() error { return send(p.spawner.conn, request{Worker: p.number, Kill: true}) }
+// Kill ends the process soon, and is of no effect if it has ended. Wait returns when it has. If the spawner
+// does not report that, it is taken for one that has ended.
+func (p *Process) Kill() error {
+	p.killed.Do(func() {
+		go func() {
+			timer := time.NewTimer(p.spawner.patience)
+			defer timer.Stop()
+			select {
+			case <-p.ended:
+			case <-timer.C:
+				p.spawner.abandon()
+			}
+		}()
+	})
+	return p.spawner.request(request{Worker: p.number, Kill: true})
+}
 
-// Wait waits until the process has ended, and returns how: never nil.
+// Wait waits until the process has ended, and returns how: never nil. After Kill it waits for a time only.
 func (p *Process) Wait() error {
 	<-p.ended
 	return p.err

@@ -386,3 +386,66 @@ func TestInheritedNeedsAConnection(t *testing.T) {
 		t.Errorf("%v: %s", err, errs.String())
 	}
 }
+
+// A spawner that is stopped does not hold up a server that ends: workers that it was told to kill count as
+// ended, and so does it. When it goes on, it kills them.
+func TestStoppedSpawner(t *testing.T) {
+	for name, end := range map[string]func(s *Spawner, p *Process) error{
+		"a worker is killed first": func(s *Spawner, p *Process) error {
+			if err := p.Kill(); err != nil {
+				return err
+			}
+			if err := p.Wait(); !errors.Is(err, errEnded) {
+				return fmt.Errorf("the worker: %w", err)
+			}
+			<-s.Done()
+			return nil
+		},
+		"at once":          func(*Spawner, *Process) error { return nil },
+		"after a start":    func(s *Spawner, _ *Process) error { return canceledStart(s) },
+		"after many kills": func(_ *Spawner, p *Process) error { return killUntilItFails(p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Start(Options{Args: []string{beSpawner}, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.output.Wait() // until the processes have ended
+			s.patience = 100 * time.Millisecond
+			p := begin(t, s)
+			if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Kill(s.PID(), syscall.SIGCONT)
+			if err := end(s, p); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err == nil {
+				t.Error("the end of a process that is stopped is reported")
+			}
+			if _, err := s.Worker(t.Context()); err == nil {
+				t.Error("a worker started")
+			}
+		})
+	}
+}
+
+// canceledStart starts a worker until its context ends.
+func canceledStart(s *Spawner) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := s.Worker(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the start: %w", err)
+	}
+	return nil
+}
+
+// killUntilItFails sends more requests than the spawner's socket takes.
+func killUntilItFails(p *Process) error {
+	for range 100_000 {
+		if p.Kill() != nil {
+			return nil
+		}
+	}
+	return errors.New("the socket takes any number of requests")
+}
