@@ -106,7 +106,7 @@ func (a *auditor) complete(ctx *fasthttp.RequestCtx, e *runtime.AuditEntry) {
 	s := web.SubjectOf(ctx)
 	e.Outcome = runtime.AuditDone
 	e.Name, e.Thing = cmp.Or(bounded(s.Name), e.Name), cmp.Or(bounded(s.ID), e.Thing)
-	e.Fields = s.Fields
+	e.NewName, e.Fields = bounded(s.NewName), s.Fields
 	if s.Count != nil {
 		e.Count = *s.Count
 	}
@@ -148,7 +148,7 @@ func (a *auditor) end(e, begun *runtime.AuditEntry) {
 	if err := a.store.EndAudit(*e, begun); err != nil {
 		a.log.Error("http: a change cannot be recorded in the audit log", slog.Any("err", err),
 			slog.String("operation", e.Operation), slog.String("outcome", string(e.Outcome)), slog.String("tenant", string(e.Tenant)),
-			slog.String("name", e.Name), slog.String("id", e.Thing), slog.String("user", e.By.User), slog.String("token", e.By.Token),
+			slog.String("name", e.Name), slog.String("new_name", e.NewName), slog.String("id", e.Thing), slog.String("user", e.By.User), slog.String("token", e.By.Token),
 			slog.String("remote", e.Remote))
 	}
 }

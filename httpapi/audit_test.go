@@ -150,6 +150,30 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	}
 }
 
+// TestRenamesAreRecorded checks that the entry of a renamed function has both names.
+func TestRenamesAreRecorded(t *testing.T) {
+	t.Parallel()
+	s := startAudited(t, apitest.FullFake())
+	for body, want := range map[string]string{
+		`{"name":"new.py"}`:   "new.py",
+		`{"name":"hello.py"}`: "",
+		`{"timeout":3}`:       "",
+	} {
+		if a := s.send(t, "own", "PATCH", "/v1/functions/hello.py", body); a.Status != 200 {
+			t.Fatalf("%s: %d %s", body, a.Status, a.Body)
+		}
+		all := s.entries(t)
+		if e := all[len(all)-1]; e.Name != "hello.py" || e.NewName != want {
+			t.Errorf("%s: %+v", body, e)
+		}
+		var list []wire.AuditEntry[string]
+		if a := s.send(t, "own", "GET", "/v1/audit?limit=1", ""); json.Unmarshal([]byte(a.Body), &list) != nil || len(list) != 1 ||
+			(want != "") != (list[0].NewName != nil) || want != "" && *list[0].NewName != want {
+			t.Errorf("%s: %s", body, a.Body)
+		}
+	}
+}
+
 // TestFailedChangesAreNotRecorded sends requests that are refused for another reason than the token: they
 // leave no entry. A failure of the server leaves one whose outcome is unknown.
 func TestFailedChangesAreNotRecorded(t *testing.T) {

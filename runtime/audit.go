@@ -36,28 +36,29 @@ func ParseAuditOutcome(text string) (AuditOutcome, error) {
 	return "", Errorf(CodeInvalidArgument, "there is no outcome %q of changes", text).WithHint("use done, refused or unknown")
 }
 
-// AuditEntry records a change that a request has made, or was not permitted to make. It has no
+// AuditEntry records a change that a request or a command has made, or that a request was not permitted to make. It has no
 // secrets: no values of contexts, environments or tokens.
 type AuditEntry struct {
 	ID      string    // UUIDv7
-	Time    time.Time // when the request was admitted
+	Time    time.Time // when the request was admitted, or the command began
 	Tenant  Tenant    // of what has changed; empty: the server
 	By      AuditActor
-	Remote  string // IP address and port that the request came from
+	Remote  string // IP address and port that the request came from; empty: it was a command
 	Outcome AuditOutcome
 	// Operation is the kind of the thing that has changed, a dot, and what was done with it, such as
 	// "function.update".
 	Operation string
 	Name      string   // of the thing; empty: it has none, or it is not known
+	NewName   string   // that it has got; empty: it was not renamed
 	Thing     string   // id of the thing; empty in the same way
 	Fields    []string // names of what was set, such as "context"
 	Count     int      // number of things
 }
 
-// AuditActor is the sender of a request.
+// AuditActor is the sender of a request, or a command that has changed the data folder by itself.
 type AuditActor struct {
-	User   string // name of its token
-	Token  string // id of its token; empty: the server's own
+	User   string // name of its token, or the command: no name of a token has a space
+	Token  string // id of its token; empty: the server's own, or a command
 	Tenant Tenant // of its token; empty: the server
 }
 

@@ -259,6 +259,9 @@ func (u *TenantUse) MayKeep(n int64) bool {
 // ImagesBeyond returns by how many bytes the images of the tenant would exceed its limit if they kept n
 // more; zero or less: they would not.
 func (u *TenantUse) ImagesBeyond(n int64) int64 {
+	if u == nil {
+		return 0
+	}
 	if most := u.limits.Load().Images; most > 0 {
 		return u.images.Load() + n - int64(most)
 	}

@@ -31,7 +31,7 @@ const (
 	auditBatch = 1000
 	auditPass  = 20 * auditBatch
 	// auditSteps is the number of entries that one page of a list looks at.
-	auditSteps = 20_000
+	auditSteps = 4000
 )
 
 // audit is what is known of the audit log.
@@ -309,10 +309,8 @@ func (s *Store) ListAudit(f runtime.AuditFilter, r runtime.PageRequest) (page ru
 			}
 			steps++
 			last = it.ID
-			decode := func(value []byte) (runtime.AuditEntry, error) { return record.DecodeAudit(last.String(), value) }
-			e, err := kv.Get(reader, keys.Audit(last), decode)
-			if err != nil {
-				it.Err = kv.Damaged("entry %s of the audit log: %v", last, err)
+			e := auditAt(it, reader, f.Tenant != nil)
+			if it.Err != nil {
 				break
 			}
 			if f.Selects(&e) {
@@ -322,4 +320,17 @@ func (s *Store) ListAudit(f runtime.AuditFilter, r runtime.PageRequest) (page ru
 		return errors.Join(it.Err, it.Close())
 	})
 	return page, fault(op, err)
+}
+
+// auditAt returns the entry at an iterator over all entries, or over the keys of a tenant's.
+func auditAt(it *kv.IDIterator, reader kv.Reader, byTenant bool) runtime.AuditEntry {
+	decode := func(value []byte) (runtime.AuditEntry, error) { return record.DecodeAudit(it.ID.String(), value) }
+	if !byTenant {
+		return kv.Decode(it, decode)
+	}
+	e, err := kv.Get(reader, keys.Audit(it.ID), decode)
+	if err != nil {
+		it.Err = kv.Damaged("entry %s of the audit log: %v", it.ID, err)
+	}
+	return e
 }

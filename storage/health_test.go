@@ -34,6 +34,9 @@ func (fs sizedFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: *fs.free}, nil
 }
 
+// textOfPebble is in its errors and reasons. Clients must not see it.
+const textOfPebble = "memtable count limit reached by /data/000123.sst"
+
 // wantRefusedWrites expects that new writes are refused, that reads succeed, and that both the
 // writer and Health return why.
 func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
@@ -46,7 +49,7 @@ func wantRefusedWrites(t *testing.T, s *Store, why string, deletes bool) {
 		"health":  s.Health(),
 	} {
 		e, ok := errors.AsType[*runtime.Error](err)
-		if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || e.Hint == "" || e.RetryAfter == 0 {
+		if !ok || e.Code != runtime.CodeUnavailable || !strings.Contains(e.Message, why) || e.Hint == "" || e.RetryAfter == 0 || strings.Contains(e.Error()+e.Message+e.Hint, textOfPebble) {
 			t.Errorf("%s: %#v, want unavailable because of %q", what, err, why)
 		}
 	}
@@ -120,8 +123,8 @@ func TestStalledWrites(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
 	l := s.health.Listener()
-	l.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: "memtable count limit reached"})
-	wantRefusedWrites(t, s, "memtable count limit reached", false)
+	l.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: textOfPebble})
+	wantRefusedWrites(t, s, "the disk does not keep up with the writes", false)
 	l.WriteStallEnd()
 	must(t, s.Health())
 }
@@ -130,14 +133,29 @@ func TestFailedFlushes(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)
 	l := s.health.Listener()
-	l.BackgroundError(errors.New("no space left"))
-	wantRefusedWrites(t, s, "no space left", true)
+	l.BackgroundError(errors.New(textOfPebble))
+	wantRefusedWrites(t, s, "the store cannot compact its files", true)
 	l.FlushEnd(pebble.FlushInfo{Err: errors.New("no space left")})
 	if s.Health() == nil {
 		t.Error("a flush that failed again counts as success")
 	}
 	l.CompactionEnd(pebble.CompactionInfo{})
 	must(t, s.Health())
+}
+
+// TestFullMemoryNamesNoFile checks that the errors of writes for which there is no room, while flushes fail,
+// have nothing of Pebble's text.
+func TestFullMemoryNamesNoFile(t *testing.T) {
+	for _, cause := range []error{errors.New(textOfPebble), fmt.Errorf("%s: %w", textOfPebble, syscall.ENOSPC)} {
+		h := disk.NewHealth(quiet, time.Now, 0)
+		h.Listener().BackgroundError(cause)
+		for _, err := range []error{h.Full(), h.Writable(true)} {
+			wantCode(t, err, runtime.CodeUnavailable)
+			if e, _ := errors.AsType[*runtime.Error](err); strings.Contains(err.Error()+e.Hint, textOfPebble) {
+				t.Errorf("after %v the error is %v", cause, err)
+			}
+		}
+	}
 }
 
 func TestSlowDisk(t *testing.T) {

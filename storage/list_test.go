@@ -3,12 +3,15 @@ package storage
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
@@ -124,6 +127,59 @@ func BenchmarkFunctions100(b *testing.B) {
 	for b.Loop() {
 		if _, err := s.ListFunctions("a", "name050000", 100); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestPagesOfAMillionFunctions lists pages of a tenant with 10,000 functions, with -soak 100 a million. A page
+// costs the same wherever it is, opening such a store holds no memory for each function, and a neighbour's
+// list is its own.
+func TestPagesOfAMillionFunctions(t *testing.T) {
+	n := 10_000 * *soak
+	dir := filepath.Join(fastDir(t), "store")
+	s, err := Open(Options{Dir: dir, Log: quiet})
+	must(t, err)
+	many(t, s, n)
+	for i := range 3 {
+		id := fmt.Sprint("of b ", i)
+		must(t, s.CreateFunction(function("b", id, fmt.Sprint("f", i), 1), version(id, 1, "source"), by("b")))
+	}
+	must(t, s.db.Flush())
+	must(t, s.Close())
+	var before, after goruntime.MemStats
+	heap := func(m *goruntime.MemStats) {
+		goruntime.GC()
+		goruntime.ReadMemStats(m)
+	}
+	heap(&before)
+	s, err = Open(Options{Dir: dir, Log: quiet})
+	must(t, err)
+	defer s.Close()
+	if heap(&after); after.HeapAlloc > before.HeapAlloc+64*runtime.MiB {
+		t.Errorf("a store with %d functions holds %d bytes of heap", n, after.HeapAlloc-before.HeapAlloc)
+	}
+	const limit = 100
+	cost := func(from int) float64 {
+		name := ""
+		if from > 0 {
+			name = fmt.Sprintf("name%06d", from-1)
+		}
+		return testing.AllocsPerRun(3, func() {
+			page, err := s.ListFunctions("a", name, limit)
+			if err != nil || len(page) != limit || page[0].Name != fmt.Sprintf("name%06d", from) || page[limit-1].Name != fmt.Sprintf("name%06d", from+limit-1) {
+				t.Fatalf("the page from %d on has %d functions, %v", from, len(page), err)
+			}
+		})
+	}
+	first := cost(0)
+	for _, from := range []int{1, n / 3, n / 2, n - limit} {
+		if at := cost(from); at > 2*first {
+			t.Errorf("of %d functions the page from %d on takes %.0f allocations, the first one %.0f", n, from, at, first)
+		}
+	}
+	for after, want := range map[string]int{"": 3, "f0": 2, "f2": 0, "name000000": 0} {
+		if page, err := s.ListFunctions("b", after, limit); err != nil || len(page) != want {
+			t.Errorf("after %q a neighbour gets %d functions, %v", after, len(page), err)
 		}
 	}
 }

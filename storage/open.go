@@ -186,7 +186,6 @@ func open(o Options) (_ *Store, err error) {
 	}
 	s.health = disk.NewHealth(o.Log, o.Now, s.minFree)
 	watched, watcher := s.health.Watch(o.FS, func() bool { return s.ballast.Release() })
-	s.fs = watched
 	s.end = []io.Closer{watcher}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
 	if err != nil {
@@ -198,6 +197,9 @@ func open(o Options) (_ *Store, err error) {
 	}
 	fresh, err := isFresh(o.FS, o.Dir)
 	if err != nil {
+		return nil, err
+	}
+	if s.fs, err = watchManifests(o.FS, watched, o.Dir); err != nil {
 		return nil, err
 	}
 	if err := prepareRoom(o.FS, o.Dir, s.ballast); err != nil {
@@ -259,6 +261,29 @@ func (s *Store) restoreBallast() {
 	if err := s.ballast.Restore(s.minFree); err != nil {
 		s.log.Warn("storage: the ballast cannot be written; on a full disk, executions might not be cancelled", "err", err)
 	}
+}
+
+// watchManifests returns the file system for Pebble, which notes how much of a manifest is on disk. The
+// error is errDamaged if the manifest of the store has less than the note says, or something else.
+func watchManifests(fs, watched vfs.FS, dir string) (vfs.FS, error) {
+	m, err := disk.OpenManifests(fs, dir)
+	if err != nil {
+		return nil, err
+	}
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return nil, err
+	}
+	if desc.Exists {
+		intact, err := m.Intact(desc.ManifestFilename)
+		if err != nil {
+			return nil, err
+		}
+		if !intact {
+			return nil, fmt.Errorf("%w: its manifest %s lacks what was written", errDamaged, fs.PathBase(desc.ManifestFilename))
+		}
+	}
+	return m.Watch(watched), nil
 }
 
 // openPebble returns as an error the panic of Pebble when the disk fails while it creates a log.
@@ -323,7 +348,7 @@ func isFresh(fs vfs.FS, dir string) (bool, error) {
 			table = file
 		case strings.HasSuffix(file, ".log"):
 			log = file
-		case file != "LOCK" && file != disk.BallastName && !strings.HasPrefix(file, "marker.") && !strings.HasPrefix(file, "MANIFEST-") && !strings.HasPrefix(file, "OPTIONS-"):
+		case file != "LOCK" && file != disk.BallastName && file != disk.ManifestsName && !strings.HasPrefix(file, "marker.") && !strings.HasPrefix(file, "MANIFEST-") && !strings.HasPrefix(file, "OPTIONS-"):
 			foreign = file
 		}
 	}

@@ -37,8 +37,8 @@ func newAuditList(a *app) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List the changes that requests have made",
 		Long: `List the changes that requests have made, newest first: of functions, jobs, tenants and
-tokens, cancelled executions, and dead letters that were sent again or deleted. Runs are
-no changes. Requests that were refused because their token does not permit them are
+tokens, cancelled executions, and dead letters that were sent again or deleted; and those
+by "fas serve --reset-admin-token" and "fas secrets rotate". Runs are no changes. Requests that were refused because their token does not permit them are
 listed too, at most once a minute for each token and operation.
 
 The command needs a token with the scope admin, for the changes of its tenant, or
@@ -55,9 +55,10 @@ With --json it is an array of objects with the fields
 
   id, time (RFC 3339), tenant (of what has changed; null: the server), operation, outcome
   (done; refused: the token does not permit it; unknown: the server ended before it was
-  known), kind (of what has changed), name, thing (its id, else null), fields (names of
-  what was set), count (number of things), by (object: user, token: its id or null for
-  the server's own, tenant), remote (address and port; null: not shown)`,
+  known), kind (of what has changed), name, new_name (null: it was not renamed), thing (its
+  id, else null), fields (names of what was set), count (number of things), by (object:
+  user, token: its id or null for the server's own, tenant), remote (address and port;
+  null: not shown, or a command on the server)`,
 		Example: `  fas audit list --since 1d
   fas audit list --token ci --operation function.update
   fas audit list --json --limit 0 | jq -r '.[] | select(.outcome == "refused") | .remote'`,

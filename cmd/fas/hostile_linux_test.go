@@ -326,7 +326,7 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{object{"pid": 1, "tenant": hostile, "function": hostile, "since": when, "restarts": 1, "runs": 1, "memory": 1}}
 	case path == "/v1/audit":
 		answer = list{object{
-			"id": hostile, "time": when, "tenant": hostile, "operation": hostile, "outcome": hostile, "kind": hostile, "name": hostile, "thing": hostile,
+			"id": hostile, "time": when, "tenant": hostile, "operation": hostile, "outcome": hostile, "kind": hostile, "name": hostile, "new_name": hostile, "thing": hostile,
 			"fields": list{hostile}, "count": 1, "by": object{"user": hostile, "token": hostile, "tenant": hostile}, "remote": hostile,
 		}}
 	case path == "/v1/tokens" && r.Method == http.MethodGet:

@@ -105,7 +105,7 @@ func renderAudit(e *runtime.AuditEntry, operator bool) wire.AuditEntry[*string] 
 	}
 	response := wire.AuditEntry[*string]{
 		ID: e.ID, Time: renderTime(e.Time), Tenant: orNull(string(e.Tenant)), Operation: e.Operation, Outcome: string(e.Outcome),
-		Kind: e.Kind(), Name: orNull(e.Name), Thing: orNull(e.Thing), Fields: append([]string{}, e.Fields...), Count: e.Count,
+		Kind: e.Kind(), Name: orNull(e.Name), NewName: orNull(e.NewName), Thing: orNull(e.Thing), Fields: append([]string{}, e.Fields...), Count: e.Count,
 		By: wire.AuditActor{User: e.By.User, Token: orNull(e.By.Token), Tenant: orNull(string(e.By.Tenant))},
 	}
 	if operator || e.By.Tenant == e.Tenant {

@@ -234,7 +234,11 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 	if err != nil {
 		return err
 	}
-	web.SetSubject(ctx, web.Subject{Fields: body.fields()})
+	subject := web.Subject{Fields: body.fields()}
+	if body.name != nil && *body.name != name {
+		subject.NewName = *body.name
+	}
+	web.SetSubject(ctx, subject)
 	writeDeployment(ctx, d)
 	return nil
 }

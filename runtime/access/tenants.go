@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -25,12 +27,14 @@ type Engine interface {
 const (
 	// lastUsePause is the time between two writes of the last uses of tokens.
 	lastUsePause = time.Minute
-	// deletePause is the time between two steps of the deletion of tenants, failedPause that after one
-	// that failed, and deleteStep the number of functions, jobs and executions that one step takes of
-	// each tenant.
-	deletePause = 250 * time.Millisecond
-	failedPause = 5 * time.Second
-	deleteStep  = 100
+	// deletePause is the time between two rounds of the deletion of tenants, failedPause that after one
+	// that failed. A round takes at most deleteSteps steps of each tenant, each of at most deleteStep
+	// functions, jobs and executions, and cancels cancelsAtOnce of these at once.
+	deletePause   = 250 * time.Millisecond
+	failedPause   = 5 * time.Second
+	deleteSteps   = 10
+	deleteStep    = 100
+	cancelsAtOnce = 16
 )
 
 // SetEngine lets the Keeper delete tenants.
@@ -316,7 +320,7 @@ func (k *Keeper) attend(ctx context.Context) {
 	}
 }
 
-// deleteTenants takes one step for each tenant that is being deleted, and returns the time until the
+// deleteTenants takes a round of steps for each tenant that is being deleted, and returns the time until the
 // next one; zero if there is nothing left to do.
 func (k *Keeper) deleteTenants(ctx context.Context) (pause time.Duration) {
 	k.mu.Lock()
@@ -358,9 +362,8 @@ func (k *Keeper) reclaim(ctx context.Context, name runtime.Tenant) {
 // deletePart deletes a part of what a tenant owns and, once nothing is left that changes by itself,
 // the rest. done reports that the tenant is gone.
 func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool, err error) {
-	quiet := t.use.Requests() == 0 // before the look for what the last request has left
-	left, err := empty(ctx, e, t.Name)
-	if err != nil || left > 0 || !quiet {
+	quiet, err := emptyInSteps(ctx, e, t)
+	if err != nil || !quiet {
 		return false, err
 	}
 	k.mu.Lock()
@@ -377,6 +380,26 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 	k.names = remove(k.names, string(t.Name))
 	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
 	return true, nil
+}
+
+// emptyInSteps takes a round of steps of empty. quiet reports that nothing is left, and that no request is
+// in progress that may create something.
+func emptyInSteps(ctx context.Context, e Engine, t *tenant) (quiet bool, err error) {
+	for range deleteSteps {
+		began := time.Now()
+		quiet = t.use.Requests() == 0 // before the look for what the last request has left
+		left, err := empty(ctx, e, t.Name)
+		if err != nil || left < deleteStep {
+			return quiet && left == 0, err
+		}
+		// Others get as much time as the step has taken.
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-time.After(time.Since(began)):
+		}
+	}
+	return false, nil
 }
 
 // empty deletes functions and jobs of a tenant and cancels its executions, at most deleteStep of each.
@@ -410,11 +433,26 @@ func empty(ctx context.Context, e Engine, name runtime.Tenant) (found int, err e
 		_, err := e.DeleteFunction(ctx, runtime.FunctionDeletion{Tenant: name, Name: f.Name})
 		did(err)
 	}
-	for _, x := range executions.Items {
-		_, _, err := e.CancelExecution(ctx, name, x.ID)
+	for _, err := range cancelAll(ctx, e, name, executions.Items) {
 		did(err)
 	}
 	return found, errors.Join(errs...)
+}
+
+// cancelAll cancels executions, several at once, because each waits for the disk, and returns an error or
+// nil for each.
+func cancelAll(ctx context.Context, e Engine, name runtime.Tenant, all []runtime.Execution) []error {
+	errs := make([]error, len(all))
+	var cancels errgroup.Group
+	cancels.SetLimit(cancelsAtOnce)
+	for i, x := range all {
+		cancels.Go(func() error {
+			_, _, errs[i] = e.CancelExecution(ctx, name, x.ID)
+			return nil
+		})
+	}
+	_ = cancels.Wait() // the errors are in errs
+	return errs
 }
 
 // storeEgress stores what tenants have sent and received, of those for which it has changed. A process

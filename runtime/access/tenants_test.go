@@ -19,7 +19,8 @@ type engine struct {
 	mu                          sync.Mutex
 	functions, jobs, executions map[runtime.Tenant][]string
 	cancelled                   map[string]bool
-	largest                     int // items of one list
+	largest                     int           // items of one list
+	disk                        time.Duration // that a cancellation waits for the disk
 	err                         error
 }
 
@@ -107,6 +108,7 @@ func (e *engine) LimitsChanged(runtime.Tenant) {}
 func (e *engine) MemoryOf(runtime.Tenant) int64 { return 0 }
 
 func (e *engine) CancelExecution(_ context.Context, _ runtime.Tenant, id string) (runtime.Execution, bool, error) {
+	time.Sleep(e.disk)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cancelled[id] = true
@@ -211,6 +213,32 @@ func TestDeleteTenant(t *testing.T) {
 			t.Error(err)
 		}
 		k.Close()
+	})
+}
+
+// TestTenantWithManyRunsIsDeleted deletes a tenant with 3,000 queued runs, each of which waits for the disk
+// when it is cancelled. Neither these nor pauses between steps add up, in the time of the test.
+func TestTenantWithManyRunsIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine()
+		e.disk = 5 * time.Millisecond
+		k := open(t, access.Options{Store: newStore()})
+		defer k.Close()
+		k.SetEngine(e)
+		create(t, k, runtime.TokenSpec{Tenant: "a", Name: "t", Scope: runtime.ScopeRead})
+		for i := range 3000 {
+			e.executions["a"] = append(e.executions["a"], fmt.Sprint(i))
+		}
+		began := time.Now()
+		if _, err := k.DeleteTenant(t.Context(), "a", true); err != nil {
+			t.Fatal(err)
+		}
+		for k.Use("a") != nil && time.Since(began) < time.Hour {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if took := time.Since(began); took > 5*time.Second || e.left("a") > 0 || e.largest > access.DeleteStep {
+			t.Errorf("it took %v; %d things are left; a step took %d", took, e.left("a"), e.largest)
+		}
 	})
 }
 

@@ -2,8 +2,11 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +62,8 @@ func TestHostileReceivers(t *testing.T) {
 			"length and chunked": {"http", sends("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 200},
 			"two lengths":        {"http", sends("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), 0},
 			"gzip that is none":  {"http", sends("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone"), 200},
+			"pushes by HTTP/2":   {"http", sends(http2Push), 0},
+			"pushes by h2c":      {"http", sends("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n" + http2Push), 101},
 			"odd status":         {"http", sends("HTTP/1.1 -12 What\r\n\r\n"), 0},
 			"silent TLS":         {"https", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, 0},
 			"TLS in drops":       {"https", again("", "\x16", drop), 0},
@@ -88,4 +93,24 @@ func TestHostileReceivers(t *testing.T) {
 		posts.Wait()
 	})
 	goleak.VerifyNone(t, leaks)
+}
+
+// http2Push is a frame of settings and a promise to push, in HTTP/2.
+const http2Push = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x07\x05\x04\x00\x00\x00\x01\x00\x00\x00\x02\x82\x86\x84"
+
+// TestCallbacksOfferNoHTTP2 checks that a receiver cannot choose HTTP/2, in which it could push.
+func TestCallbacksOfferNoHTTP2(t *testing.T) {
+	offered := make(chan []string, 1)
+	to := listen(t, func(c net.Conn) {
+		_ = tls.Server(c, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			offered <- hello.SupportedProtos
+			return nil, errors.New("no")
+		}}).Handshake()
+	})
+	if _, err := newPoster(t, Options{Allow: []string{"127.0.0.1"}}).Post(context.Background(), runtime.Post{URL: "https://" + to.String()}); err == nil {
+		t.Error("a handshake that was refused succeeded")
+	}
+	if got := <-offered; slices.Contains(got, "h2") {
+		t.Errorf("a callback offers %q", got)
+	}
 }

@@ -292,6 +292,29 @@ func (s *Sandbox) reclaimTenant(tenant runtime.Tenant, use *runtime.TenantUse, n
 	}
 }
 
+// reclaimTenants frees what tenants keep in memory beyond their limits, which may have been lowered.
+func (s *Sandbox) reclaimTenants() {
+	for tenant, use := range s.tenantsBeyond() {
+		s.reclaimTenant(tenant, use, 0)
+	}
+}
+
+// tenantsBeyond returns the tenants that keep more in memory than they may.
+func (s *Sandbox) tenantsBeyond() map[runtime.Tenant]*runtime.TenantUse {
+	beyond := make(map[runtime.Tenant]*runtime.TenantUse)
+	if s.accounts.uses == nil {
+		return beyond
+	}
+	check := func(tenant runtime.Tenant) {
+		if use := s.accounts.useOf(tenant); use.ImagesBeyond(0) > 0 {
+			beyond[tenant] = use
+		}
+	}
+	s.images.eachTenant(check)
+	s.pool.eachTenant(check)
+	return beyond
+}
+
 // newImage returns an image whose cost was taken, or gives that back.
 func (s *Sandbox) newImage(slot *slot, use *runtime.TenantUse, l layout, c content, files *wasi.State, p pauser) (img *image, err error) {
 	defer func() {

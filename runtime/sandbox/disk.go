@@ -35,8 +35,8 @@ type DiskFile interface {
 // ErrNoRoom is the error of a Disk whose files have as many bytes as they may have.
 var ErrNoRoom = errors.New("images take all of their share of files and disk")
 
-// minFreeDisk is the number of bytes that images leave free on the disk, for the store.
-const minFreeDisk = 256 * runtime.MiB
+// storeRoom is the number of bytes that images leave free on the disk above its floor, for the store.
+const storeRoom = 192 * runtime.MiB
 
 // diskShare is the divisor of a disk's free space that gives what images take there by default.
 const diskShare = 8
@@ -47,15 +47,17 @@ const imagePrefix = "image-"
 // Folder is a Disk in a folder. Its files have no name, so nobody can open them. It does not sum up
 // their sizes: the caller does.
 type Folder struct {
-	dir  string
-	most int64
+	dir   string
+	most  int64
+	leave int64 // bytes that stay free on the disk
 }
 
 // OpenFolder returns a Disk in dir for at most most bytes of images or bundles, as what says; zero
-// stands for an eighth of what is free on the disk. The folder is created with mode 0700, and files
+// stands for an eighth of what is free on the disk. Its files leave 192 MiB free above the floor of the
+// disk, in bytes, below which the server accepts nothing new. The folder is created with mode 0700, and files
 // that an earlier process has left in it are removed. The result is nil, and the log has the reason,
 // if dir is empty or in memory, or cannot be used.
-func OpenFolder(what, dir string, most int64, log *slog.Logger) *Folder {
+func OpenFolder(what, dir string, most, floor int64, log *slog.Logger) *Folder {
 	if dir == "" {
 		return nil
 	}
@@ -67,7 +69,7 @@ func OpenFolder(what, dir string, most int64, log *slog.Logger) *Folder {
 	if most == 0 {
 		most = free / diskShare
 	}
-	return &Folder{dir: dir, most: most}
+	return &Folder{dir: dir, most: most, leave: floor + storeRoom}
 }
 
 // prepareDisk makes dir a folder without files of ours and returns the number of bytes that are free on its disk.
@@ -114,8 +116,8 @@ func (d *Folder) CreateLent(size int) (writing, reading *os.File, err error) {
 func (d *Folder) create(size int, visit func(name string) error) (*unnamedFile, error) {
 	if free, err := freeDisk(d.dir); err != nil {
 		return nil, err
-	} else if free-int64(size) < minFreeDisk {
-		return nil, fmt.Errorf("%d bytes are free on the disk of %s, of which %d are for other data", free, filepath.Base(d.dir), minFreeDisk)
+	} else if free-int64(size) < d.leave {
+		return nil, fmt.Errorf("%d bytes are free on the disk of %s, of which %d are for other data", free, filepath.Base(d.dir), d.leave)
 	}
 	file, err := os.CreateTemp(d.dir, imagePrefix)
 	if err != nil {

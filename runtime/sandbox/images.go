@@ -182,6 +182,15 @@ func (c *images) ofTenant(tenant runtime.Tenant, n int64, idle func() map[*image
 	return found
 }
 
+// eachTenant calls visit for each tenant with images in memory.
+func (c *images) eachTenant(visit func(runtime.Tenant)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for tenant := range c.byTenant {
+		visit(tenant)
+	}
+}
+
 // unused returns the least recently used images in memory that nobody uses, until they cost n
 // bytes. The caller must release them.
 func (c *images) unused(n int64) (found []cachedImage) {

@@ -58,6 +58,7 @@ func TestImagesMoveToDisk(t *testing.T) {
 				made = append(made, result(t, box, p, "{}"))
 			}
 			for range 2 {
+				settle(box) // a slot that is being closed holds its image
 				box.reclaimSlots(math.MaxInt64)
 				box.reclaimImages(math.MaxInt64)
 				for i, p := range functions {
@@ -263,8 +264,29 @@ func TestImagesStayOutOfMemory(t *testing.T) {
 		t.Skip(err)
 	}
 	defer os.RemoveAll(dir)
-	if OpenFolder("images", filepath.Join(dir, "images"), 0, slog.Default()) != nil || openImageFiles("images", nil, slog.Default()).diskRoom(time.Now()) != 0 {
+	if OpenFolder("images", filepath.Join(dir, "images"), 0, 0, slog.Default()) != nil || openImageFiles("images", nil, slog.Default()).diskRoom(time.Now()) != 0 {
 		t.Error("images are stored in a folder in memory")
+	}
+}
+
+// TestImagesLeaveTheFloor verifies that images do not take a disk below the floor that the operator has set.
+func TestImagesLeaveTheFloor(t *testing.T) {
+	dir := t.TempDir()
+	free, err := freeDisk(dir)
+	if err != nil || free < 4*storeRoom {
+		t.Skip("the folder for temporary files is in memory, or nearly full")
+	}
+	for _, c := range []struct {
+		floor int64
+		fits  bool
+	}{{0, true}, {free / 2, true}, {free - storeRoom/2, false}, {free, false}, {2 * free, false}} {
+		file, err := OpenFolder("images", filepath.Join(dir, "images"), 0, c.floor, slog.Default()).Create(pageSize)
+		if (err == nil) != c.fits {
+			t.Errorf("with a floor of %d of %d free bytes: %v", c.floor, free, err)
+		}
+		if err == nil {
+			file.Close()
+		}
 	}
 }
 
@@ -278,7 +300,7 @@ func TestImageFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "image-1"), []byte("left"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	folder := OpenFolder("images", dir, 0, slog.Default())
+	folder := OpenFolder("images", dir, 0, 0, slog.Default())
 	if folder == nil {
 		t.Skip("the folder for temporary files is in memory")
 	}
@@ -313,7 +335,7 @@ func TestImageFolder(t *testing.T) {
 // TestContentOnDiskAscends: a content on disk is written from its start to its end, with zeros where nothing
 // was written.
 func TestContentOnDiskAscends(t *testing.T) {
-	folder := OpenFolder("images", filepath.Join(t.TempDir(), "images"), 0, slog.Default())
+	folder := OpenFolder("images", filepath.Join(t.TempDir(), "images"), 0, 0, slog.Default())
 	if folder == nil {
 		t.Skip("the folder for temporary files is in memory")
 	}

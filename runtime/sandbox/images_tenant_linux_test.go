@@ -116,6 +116,43 @@ func TestImagesOfATenant(t *testing.T) {
 	}
 }
 
+// TestLoweredLimitOfImages lowers the limit of a tenant whose functions nobody calls any more: what it keeps
+// beyond moves to disk or is closed, and a neighbour keeps its own.
+func TestLoweredLimitOfImages(t *testing.T) {
+	const size = 3 * runtime.MiB
+	uses := tenantsWithImages{"a": runtime.NewTenantUse(runtime.TenantLimits{}), "b": runtime.NewTenantUse(runtime.TenantLimits{})}
+	box := openWithDisk(t, Options{IdleSlots: 8, Uses: uses.use})
+	programs := map[runtime.Tenant][]runtime.Program{}
+	for i := range 8 {
+		p := program(named(size), runtime.Limits{})
+		p.Tenant = []runtime.Tenant{"a", "b"}[i%2]
+		if outcome, err := box.Deploy(t.Context(), p); err != nil || outcome.Failure != nil {
+			t.Fatalf("deploying: %v, %v", outcome.Failure, err)
+		}
+		result(t, box, p, "{}")
+		programs[p.Tenant] = append(programs[p.Tenant], p)
+	}
+	for _, limit := range []int{2*size + 5*runtime.MiB, 1} {
+		if uses["a"].SetLimits(runtime.TenantLimits{Images: limit}); uses["a"].ImagesBeyond(0) <= 0 {
+			t.Fatalf("the tenant keeps only %d bytes", uses["a"].Usage().Images)
+		}
+		box.reclaimTenants()
+		uses.check(t, box)
+	}
+	if in := inMemory(t, box, programs["a"]); fmt.Sprint(in) != "[false false false false]" {
+		t.Errorf("of the images of the tenant, these are in memory: %v", in)
+	}
+	if in := inMemory(t, box, programs["b"]); fmt.Sprint(in) != "[true true true true]" {
+		t.Errorf("of the images of a neighbour, these are in memory: %v", in)
+	}
+	for _, all := range programs {
+		for _, p := range all {
+			result(t, box, p, "{}")
+		}
+	}
+	uses.check(t, box)
+}
+
 // TestImagesOfATenantHammer deploys, calls and deletes functions of limited tenants at once, while the
 // memory of caches is taken away: their use stays within the limits, and is exact in the end.
 func TestImagesOfATenantHammer(t *testing.T) {

@@ -252,6 +252,17 @@ func (p *pool) idleByImage() map[*image]int32 {
 	return idle
 }
 
+// eachTenant calls visit for the tenant of each idle slot that has an image loaded.
+func (p *pool) eachTenant(visit func(runtime.Tenant)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.idle.each() {
+		if s.keeper != nil {
+			visit(s.tenant)
+		}
+	}
+}
+
 // reclaim removes and returns the least recently used charged slots that keep n bytes, and their
 // bytes. The caller must close them.
 func (p *pool) reclaim(n int64) (removed []*slot, bytes int64) {

@@ -55,6 +55,9 @@ type Options struct {
 	// BundleDisk is the largest number of bytes that bundles take in BundleDir. Zero: an eighth of what
 	// is free on the disk.
 	BundleDisk int64
+	// DiskFloor is the free space of the disk of ImageDir and BundleDir, in bytes, below which the
+	// server accepts nothing new: images and bundles leave more.
+	DiskFloor int64
 	// ImageFiles and BundleFiles, if not nil, are used in place of ImageDir and BundleDir.
 	ImageFiles, BundleFiles Disk
 	// Memory is the budget that images, idle slots and whatever a run needs beyond its reservation
@@ -107,7 +110,7 @@ func (o *Options) disk(given Disk, what, dir string, most int64) Disk {
 	if given != nil {
 		return given
 	}
-	if folder := OpenFolder(what, dir, most, o.Log); folder != nil {
+	if folder := OpenFolder(what, dir, most, o.DiskFloor, o.Log); folder != nil {
 		return folder
 	}
 	return nil
@@ -192,7 +195,8 @@ const (
 	trimPause = time.Millisecond
 )
 
-// trim closes idle slots that were not needed recently, until the sandbox is closed.
+// trim closes idle slots that were not needed recently, and frees what tenants keep beyond limits that were
+// lowered, until the sandbox is closed.
 func (s *Sandbox) trim() {
 	ticker := time.NewTicker(poolPeriod)
 	defer ticker.Stop()
@@ -210,6 +214,7 @@ func (s *Sandbox) trim() {
 				}
 				s.closeSlot(slot)
 			}
+			s.reclaimTenants()
 			s.active.Done()
 		}
 	}

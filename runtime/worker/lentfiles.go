@@ -24,6 +24,7 @@ type FileOptions struct {
 	ImageDisk  int64
 	BundleDir  string
 	BundleDisk int64
+	DiskFloor  int64
 	Log        *slog.Logger
 }
 
@@ -68,8 +69,8 @@ const (
 func OpenFiles(o FileOptions) *Files {
 	f := &Files{}
 	for i, folder := range [disks]*sandbox.Folder{
-		diskImages:  sandbox.OpenFolder("images", o.ImageDir, o.ImageDisk, o.Log),
-		diskBundles: sandbox.OpenFolder("bundles", o.BundleDir, o.BundleDisk, o.Log),
+		diskImages:  sandbox.OpenFolder("images", o.ImageDir, o.ImageDisk, o.DiskFloor, o.Log),
+		diskBundles: sandbox.OpenFolder("bundles", o.BundleDir, o.BundleDisk, o.DiskFloor, o.Log),
 	} {
 		if folder != nil {
 			f.disks[i] = &sharedDisk{folder: folder, log: o.Log, most: use{folder.Room(), mostFiles()}}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -147,4 +148,53 @@ func TestDeleteDuringRun(t *testing.T) {
 	if x := server.WaitEnd(t, server.Submit(t, "stay", "{}")); string(x.Output) != `"the next one"` {
 		t.Errorf("the next function: %s", x.Text)
 	}
+}
+
+// Runs end, reach their deadline and are cancelled at about the same moment. Each has one final state, which
+// all answers agree with and which stays, and a run of a neighbour has its result.
+func TestEndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	server := process.NewSite(t).Serve(t)
+	neighbour := newTenant(t, server, "neighbour")
+	neighbour.Deploy(t, "echo", process.EchoCode)
+	const deadline = runtime.MinTimeout
+	server.Deploy(t, "stay", process.SleepCode, "timeout", deadline.Seconds())
+	about := func() time.Duration { return deadline - 4*time.Millisecond + rand.N(5*time.Millisecond) }
+	count := map[string]int{}
+	for n := range 40 {
+		args := fmt.Sprintf(`{"n":%d,"seconds":%g}`, n, about().Seconds())
+		blocking := process.InBackground(func() (process.Reply, error) {
+			return server.Do(context.Background(), "POST", fmt.Sprintf(runPath, "stay"), args)
+		})
+		id := server.Submit(t, "stay", args)
+		var cancelled process.Execution
+		changed := false
+		if n%2 == 0 {
+			time.Sleep(about()) // about as long as the run takes
+			cancelled, changed = server.Cancel(t, id)
+		}
+		x := server.WaitEnd(t, id)
+		switch {
+		case x.Status == process.Success && string(x.Output) == fmt.Sprint(n) && x.Error == nil && !changed:
+		case x.Status == process.Failed && x.Error != nil && x.Error.Code == "timeout" && len(x.Output) <= len("null") && !changed:
+		case x.Status == process.Cancelled && x.Error != nil && x.Error.Code == "cancelled" && changed:
+		default:
+			t.Errorf("run %d, which a request has cancelled (%v): %s", n, changed, x.Text)
+		}
+		if cancelled.Done() && cancelled.Status != x.Status {
+			t.Errorf("%s was reported, but the run ended as %s", cancelled.Text, x.Text)
+		}
+		a := <-blocking
+		if right := a.Status == http.StatusOK && string(a.Body) == fmt.Sprint(n); a.Err != nil || !right && a.Code() != "timeout" {
+			t.Errorf("the caller of run %d gets %d %s, %v", n, a.Status, a.Body, a.Err)
+		}
+		if again := server.Execution(t, id); again.Text != x.Text || x.Attempts != 1 {
+			t.Errorf("run %d was %s, now it is %s", n, x.Text, again.Text)
+		}
+		count[x.Status]++
+		if r := neighbour.Must(t, "POST", fmt.Sprintf(runPath, "echo"), `{"n":3}`); string(r.Body) != `{"n":3,"square":9}` {
+			t.Errorf("the neighbour gets %s", r.Body)
+		}
+	}
+	t.Logf("ended: %v", count)
 }

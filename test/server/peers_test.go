@@ -43,9 +43,14 @@ var hostilePeers = map[string]struct {
 	"redirects to self": {redirects("/"), []string{"function_error"}},
 	"redirect to file":  {redirects("file:///etc/passwd"), []string{"function_error"}},
 	"redirect inside":   {redirects("http://127.0.0.9:1/"), []string{"function_error"}},
+	"pushes by HTTP/2":  {sends(http2Push), []string{"function_error"}},
+	"pushes by h2c":     {sends("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n" + http2Push), []string{"function_error"}},
 	"answer with CRLF":  {redirects("/a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"), []string{"function_error"}},
 	"answers well":      {sends("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), []string{""}},
 }
+
+// http2Push is a frame of settings and a promise to push, in HTTP/2.
+const http2Push = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x07\x05\x04\x00\x00\x00\x01\x00\x00\x00\x02\x82\x86\x84"
 
 // begin reads the head of a request.
 func begin(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) }

@@ -4,12 +4,14 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/faaspot/faaspot/test/process"
@@ -128,6 +130,40 @@ func TestSecretsAreInNoFile(t *testing.T) {
 	refusesFolder(t, s, "its secrets are encrypted with keys that are not given")
 	if _, err := os.Stat(keys); err == nil {
 		t.Error("a new key was made, which decrypts nothing")
+	}
+}
+
+// The server ends by a signal for which Go prints all goroutines, as it does for a panic, while it handles
+// requests and runs that have secrets. The dump has none of them.
+func TestDumpsHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []string{"0", "1"} {
+		l := process.NewSite(t, "--log-level", "debug", "--workers", workers).Serve(t)
+		secretly(t, l)
+		runSecretly(t, l)
+		l.Deploy(t, "stays", "import time\ndef main(args, context):\n    time.sleep(args.get('seconds', 0))\n    raise ValueError(context['key'] + args['key'])",
+			"context", map[string]string{"key": canary + "-context"})
+		l.WaitStatus(t, l.Submit(t, "stays", `{"seconds":100,"key":"`+canary+`-arg"}`), process.Started)
+		waiting := process.InBackground(func() (process.Reply, error) {
+			return l.Do(context.Background(), "POST", fmt.Sprintf(runPath, "stays"), `{"seconds":100,"key":"`+canary+`-arg"}`, "X-Secret", canary+"-header")
+		})
+		process.Until(t, "both runs are seen", func() bool { return len(l.List(t, map[string][]string{"status": {"Started"}})) == 2 })
+		l.Signal(t, syscall.SIGQUIT)
+		l.Wait(t)
+		<-waiting
+		dump, err := os.ReadFile(l.LogFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(dump, []byte("\ngoroutine ")); n < 10 {
+			t.Errorf("with %s workers the dump has %d goroutines", workers, n)
+		}
+		for _, secret := range []string{canary, l.Site.Token} {
+			if i := bytes.Index(dump, []byte(secret)); i >= 0 {
+				t.Errorf("with %s workers the dump has a secret: %.300s", workers, dump[max(0, i-150):])
+			}
+		}
+		l.RemoveLog(t)
 	}
 }
 

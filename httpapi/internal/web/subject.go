@@ -17,6 +17,8 @@ type Subject struct {
 	ID     string          // of the thing
 	Fields []string        // names of what the request has set
 	Count  *int            // number of things; nil: one
+
+	NewName string // that the thing has got; empty: it was not renamed
 }
 
 // SetSubject records what a request has changed. The handler of a route with a [Route.Change] calls it if

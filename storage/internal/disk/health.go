@@ -32,7 +32,7 @@ type Health struct {
 	mu         sync.Mutex
 	damage     error         // the last damage that was found
 	damaged    func(error)   // called for a damaged file
-	stalled    string        // the reason why writes have to wait now
+	stalled    bool          // writes have to wait now
 	patient    bool          // writes to the log wait while the disk is full
 	logWaits   bool          // such a write waits
 	stuck      func(error)   // called for failures that Pebble retries without end
@@ -103,12 +103,10 @@ func (h *Health) Writable(newWork bool) error {
 	switch {
 	case waits:
 		return h.Full()
-	case stalled != "":
-		return unavailable("the disk does not keep up with the writes: "+stalled,
-			"check the disk's load and free space")
+	case stalled:
+		return unavailable("the disk does not keep up with the writes", "check the disk's load and free space")
 	case background != nil && newWork:
-		return unavailable("the store cannot compact its files: "+background.Error(),
-			"check the disk's state and free space")
+		return unavailable("the store cannot compact its files", "check the disk's state and free space; the log of the server has the reason")
 	}
 	return nil
 }
@@ -121,9 +119,9 @@ func (h *Health) Full() error {
 	h.mu.Unlock()
 	switch {
 	case background != nil && !IsFull(background):
-		return unavailable("the store cannot write its files: "+background.Error(), "check the disk's state and free space")
+		return unavailable("the store cannot write its files", "check the disk's state and free space; the log of the server has the reason")
 	case background != nil:
-		return unavailable("the disk is full: "+background.Error(), "free some space on the disk of the server's data folder")
+		return unavailable("the disk is full", "free some space on the disk of the server's data folder")
 	}
 	return unavailable("the disk is full, or does not keep up with the writes", "free some space on the disk of the server's data folder, and check its load")
 }
@@ -169,6 +167,8 @@ func (h *Health) Slowness() error {
 	return nil
 }
 
+// unavailable returns the error of a write or a check that is refused. Clients see its texts: they have
+// nothing of Pebble's, which the log has.
 func unavailable(message, hint string) error {
 	err := runtime.Errorf(runtime.CodeUnavailable, "%s", message).WithHint(hint)
 	err.RetryAfter = retryAfter
@@ -198,9 +198,9 @@ func (h *Health) Listener() *pebble.EventListener {
 		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			h.log.Warn("storage: writes are stalled", "reason", i.Reason)
-			h.set(func() { h.stalled = i.Reason })
+			h.set(func() { h.stalled = true })
 		},
-		WriteStallEnd: func() { h.set(func() { h.stalled = "" }) },
+		WriteStallEnd: func() { h.set(func() { h.stalled = false }) },
 		DiskSlow:      h.diskSlow,
 		WALCreated: func(i pebble.WALCreateInfo) {
 			if i.Err != nil {

@@ -17,6 +17,7 @@ type auditRecord struct {
 	Outcome     string    `json:"outcome"`
 	Operation   string    `json:"operation"`
 	Name        string    `json:"name,omitempty"`
+	NewName     string    `json:"new_name,omitempty"`
 	Thing       string    `json:"thing,omitempty"`
 	Fields      []string  `json:"fields,omitempty"`
 	Count       int       `json:"count,omitempty"`
@@ -26,7 +27,7 @@ type auditRecord struct {
 func EncodeAudit(e runtime.AuditEntry) ([]byte, error) {
 	return encodeJSON(EncodingJSON, auditRecord{
 		Time: e.Time, Tenant: string(e.Tenant), User: e.By.User, Token: e.By.Token, TokenTenant: string(e.By.Tenant), Remote: e.Remote,
-		Outcome: string(e.Outcome), Operation: e.Operation, Name: e.Name, Thing: e.Thing, Fields: e.Fields, Count: e.Count,
+		Outcome: string(e.Outcome), Operation: e.Operation, Name: e.Name, NewName: e.NewName, Thing: e.Thing, Fields: e.Fields, Count: e.Count,
 	})
 }
 
@@ -37,7 +38,7 @@ func DecodeAudit(id string, value []byte) (runtime.AuditEntry, error) {
 	return runtime.AuditEntry{
 		ID: id, Time: r.Time, Tenant: runtime.Tenant(r.Tenant),
 		By:     runtime.AuditActor{User: r.User, Token: r.Token, Tenant: runtime.Tenant(r.TokenTenant)},
-		Remote: r.Remote, Outcome: runtime.AuditOutcome(r.Outcome), Operation: r.Operation, Name: r.Name, Thing: r.Thing,
+		Remote: r.Remote, Outcome: runtime.AuditOutcome(r.Outcome), Operation: r.Operation, Name: r.Name, NewName: r.NewName, Thing: r.Thing,
 		Fields: r.Fields, Count: r.Count,
 	}, err
 }

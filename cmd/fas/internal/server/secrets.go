@@ -102,13 +102,17 @@ func RotateSecrets(o Secrets, log *slog.Logger) (changed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if inFile {
-		// Both keys are on disk before the first secret is encrypted with the new one.
-		err = k.Save(o.path())
-	}
-	if err == nil {
+	err = record(s, "secrets.rotate", "fas secrets rotate", func() (int, error) {
+		if inFile {
+			// Both keys are on disk before the first secret is encrypted with the new one.
+			if err := k.Save(o.path()); err != nil {
+				return 0, err
+			}
+		}
+		var err error
 		changed, err = s.Reseal()
-	}
+		return changed, err
+	})
 	if err = errors.Join(err, s.Close()); err == nil && inFile {
 		err = k.Newest().Save(o.path())
 	}

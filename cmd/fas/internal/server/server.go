@@ -345,7 +345,15 @@ func (s *server) openAdmin() (admin, error) {
 		}
 		k.config = path
 	}
-	return k.open(s.ResetAdminToken)
+	if !s.ResetAdminToken || k.given != "" {
+		return k.open(s.ResetAdminToken)
+	}
+	var a admin
+	err := record(s.store, "admin_token.reset", "fas serve --reset-admin-token", func() (_ int, err error) {
+		a, err = k.open(true)
+		return 1, err
+	})
+	return a, err
 }
 
 // writeAddress writes the server's address to a file, for scripts that let the server choose a

@@ -132,7 +132,7 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 	}
 	o := sandbox.Options{
 		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory, Uses: s.access.Use,
-		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(),
+		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(), DiskFloor: s.diskFloor(),
 	}
 	o.ImageDir, o.ImageDisk = s.imageFolder()
 	box, err := sandbox.Open(ctx, o)
@@ -144,6 +144,9 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 }
 
 func (s *server) bundleFolder() string { return filepath.Join(s.Data, "bundles") }
+
+// diskFloor returns the free space of the disk, in bytes, below which nothing new is accepted.
+func (s *server) diskFloor() int64 { return int64(s.store.Disk().Floor) }
 
 // imageFolder returns the folder of images, empty if there is none, and what they may take.
 func (s *server) imageFolder() (folder string, bytes int64) {
@@ -163,7 +166,7 @@ func (s *server) ownWorkers() int {
 
 // openWorkers starts the workers.
 func (s *server) openWorkers() (runtime.Sandbox, error) {
-	disk := worker.FileOptions{BundleDir: s.bundleFolder(), Log: s.log}
+	disk := worker.FileOptions{BundleDir: s.bundleFolder(), DiskFloor: s.diskFloor(), Log: s.log}
 	disk.ImageDir, disk.ImageDisk = s.imageFolder()
 	files := worker.OpenFiles(disk)
 	pool, err := worker.New(worker.Options{
