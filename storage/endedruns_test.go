@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,9 +48,7 @@ func TestEndedRuns(t *testing.T) {
 			want = append(want, x.EndedRun())
 		}
 	}
-	slices.SortStableFunc(want, func(a, b runtime.EndedRun) int {
-		return map[bool]int{true: -1, false: 1}[a.Tenant < b.Tenant] * map[bool]int{true: 0, false: 1}[a.Tenant == b.Tenant]
-	})
+	slices.SortStableFunc(want, func(a, b runtime.EndedRun) int { return strings.Compare(string(a.Tenant), string(b.Tenant)) })
 	cancelled := begin(t, s, c) // is not ended
 	snapshot, err := s.EndedRuns(since)
 	must(t, err)

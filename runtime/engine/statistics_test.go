@@ -167,9 +167,13 @@ func TestStatisticsAfterARestart(t *testing.T) {
 // tenant.
 func TestFollowExecutions(t *testing.T) {
 	gate := make(chan struct{})
-	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
-		<-gate
-		return runtime.Outcome{Result: []byte("1")}, nil
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(ctx context.Context, _ runtime.Program, _, _ []byte) (runtime.Outcome, error) {
+		select {
+		case <-gate:
+			return runtime.Outcome{Result: []byte("1")}, nil
+		case <-ctx.Done():
+			return runtime.Outcome{}, ctx.Err()
+		}
 	}}})
 	feed, err := e.FollowExecutions(tenant)
 	if err != nil {

@@ -12,9 +12,6 @@ import (
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
-// ContentType is the media type of [Metrics.Text].
-const ContentType = string(expfmt.FmtText)
-
 // Sources are the parts of the server that are read at each scrape. All must be set. They are called by
 // one goroutine at a time.
 type Sources struct {

@@ -20,12 +20,13 @@ const (
 
 // runs counts the runs that have ended.
 type runs struct {
-	labels   labels
+	labels   *labels
 	outcomes *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	wait     *prometheus.HistogramVec
-	sent     prometheus.Counter
-	received prometheus.Counter
+	bytes    *prometheus.CounterVec
+	sent     prometheus.Counter // of bytes
+	received prometheus.Counter // of bytes
 	opened   prometheus.Counter
 }
 
@@ -42,6 +43,7 @@ func newRuns() *runs {
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faaspot_executions_total", Help: "Runs that have ended."}, []string{"tenant", "function", "outcome"}),
 		duration: histogram("faaspot_execution_duration_seconds", "Time that the latest attempts of runs took which have ended."),
 		wait:     histogram("faaspot_execution_wait_seconds", "Time from the acceptance of runs which have ended to the start of their latest attempt."),
+		bytes:    bytes,
 		sent:     bytes.WithLabelValues("sent"),
 		received: bytes.WithLabelValues("received"),
 		opened:   prometheus.NewCounter(prometheus.CounterOpts{Name: "faaspot_egress_connections_total", Help: "Connections of runs that have ended."}),
@@ -49,17 +51,7 @@ func newRuns() *runs {
 }
 
 func (r *runs) collectors() []prometheus.Collector {
-	return []prometheus.Collector{r.outcomes, r.duration, r.wait, egress{r}, r.opened}
-}
-
-// egress collects the two directions.
-type egress struct{ *runs }
-
-func (e egress) Describe(ch chan<- *prometheus.Desc) { ch <- e.sent.Desc() }
-
-func (e egress) Collect(ch chan<- prometheus.Metric) {
-	ch <- e.sent
-	ch <- e.received
+	return []prometheus.Collector{r.outcomes, r.duration, r.wait, r.bytes, r.opened}
 }
 
 // count counts a run that has ended.
@@ -85,14 +77,12 @@ func (r *runs) count(x *runtime.Execution, blocking bool) {
 
 // labels are the tenants and functions with series of their own.
 type labels struct {
-	mu        *sync.Mutex
+	mu        sync.Mutex
 	tenants   map[string]map[string]struct{} // names of functions by tenant
 	functions int
 }
 
-func newLabels() labels {
-	return labels{mu: &sync.Mutex{}, tenants: make(map[string]map[string]struct{})}
-}
+func newLabels() *labels { return &labels{tenants: make(map[string]map[string]struct{})} }
 
 // of returns the labels for a function of a tenant.
 func (l *labels) of(tenant, function string) (tenantLabel, functionLabel string) {
