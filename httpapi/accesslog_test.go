@@ -55,7 +55,7 @@ func TestAccessLog(t *testing.T) {
 			t.Errorf("%s %s: %v", r.method, r.target, line)
 		}
 		for name, want := range map[string]any{
-			"msg": "request", "method": r.method, "path": r.path, "status": float64(r.status), "user": r.user, "trace": trace,
+			"msg": "request", "method": r.method, "path": r.path, "status": float64(r.status), "user": r.user, "tenant": map[bool]any{true: "default", false: ""}[r.user != ""], "trace": trace,
 			"execution": r.execution, "bytes_in": float64(len(r.body)), "bytes_out": float64(len(a.Body)),
 		} {
 			if line[name] != want {

@@ -16,6 +16,7 @@ import (
 // serve handles every request that could be read.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer dropArgs(ctx)
+	defer s.countAnswer(ctx)
 	if s.opts.AccessLog == nil {
 		s.route(ctx)
 		s.skipBody(ctx)
@@ -66,6 +67,7 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took t
 		slog.Int("bytes_out", out),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("user", web.UserID(ctx)),
+		slog.String("tenant", string(web.Identity(ctx).Tenant)),
 		slog.String("trace", web.TraceID(ctx)),
 		slog.String("execution", web.Execution(ctx)),
 		slog.String("remote", ctx.RemoteAddr().String()))

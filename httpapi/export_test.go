@@ -27,7 +27,7 @@ var (
 
 // anyServer has the routes of every server.
 var anyServer = func() *Server {
-	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}, Audit: allRoutes{}, Disk: func() runtime.DiskState { return runtime.DiskState{} }})
+	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}, Audit: allRoutes{}, Disk: func() runtime.DiskState { return runtime.DiskState{} }, Metrics: func() ([]byte, error) { return nil, nil }})
 	if err != nil {
 		panic(err)
 	}

@@ -56,9 +56,11 @@ func (s *Server) newHealthServer() *fasthttp.Server {
 				err = s.health(ctx, "")
 			case "/readyz", "/readyz/":
 				err = s.ready(ctx, "")
+			case "/metrics", "/metrics/":
+				err = s.metrics(ctx, "")
 			default:
 				err = runtime.Errorf(runtime.CodeNotFound, "there is nothing at this path").
-					WithHint("this address serves /healthz and /readyz only")
+					WithHint("this address serves /healthz, /readyz and /metrics only")
 			}
 			if err != nil {
 				s.writeError(ctx, err)
@@ -79,7 +81,7 @@ func (s *Server) newHealthServer() *fasthttp.Server {
 	}
 }
 
-// ServeHealth answers /healthz and /readyz on ln, and nothing else, until [Server.Shutdown] ends. It
+// ServeHealth answers /healthz, /readyz and /metrics on ln, and nothing else, until [Server.Shutdown] ends. It
 // has its own limits, so it answers while the other listeners are flooded.
 func (s *Server) ServeHealth(ln net.Listener) error {
 	conns := newConnections(s.opts.Memory, healthConns)

@@ -93,6 +93,9 @@ func TestErrorsHaveNoTextOfGo(t *testing.T) {
 		}
 		operation := doc.Paths.Value(documentPath(r)).GetOperation(r.Method)
 		for _, p := range operation.Parameters {
+			if p.Value.Name == "follow" {
+				continue
+			}
 			for _, v := range malformed {
 				text, err := strconv.Unquote(v)
 				if err != nil {

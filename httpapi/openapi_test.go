@@ -191,7 +191,7 @@ func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	tr := startTour(t)
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/disk", "/v1/server/workers"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/disk", "/v1/server/workers", "/metrics"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
 	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})
@@ -359,6 +359,9 @@ func tourExecutions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "format=raw&stream=stdout"})
 	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "follow=1"})
 	tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: gated, query: "stream=x", status: 400})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/stats"})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/stats", query: "step=15m&since=2h&function=f"})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/stats", query: "step=x", status: 400})
 	a := tr.visit(t, stop{method: "GET", pattern: executions, query: "include_completed=True&limit=2"})
 	_, cursor, _ := strings.Cut(a.Header.Get("Link"), "cursor=")
 	cursor, _, _ = strings.Cut(cursor, "&")

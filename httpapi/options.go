@@ -38,6 +38,9 @@ type Options struct {
 	Audit runtime.AuditStore
 	// Disk returns the state of the disk of the store. Nil: the server has no route for it.
 	Disk func() runtime.DiskState
+	// Metrics returns the figures of the server in the text format of Prometheus. Nil: the server has no
+	// route for them.
+	Metrics func() ([]byte, error)
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 

@@ -18,6 +18,9 @@ func (s *Server) routes() []web.Route {
 		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/client/{wheel}", Handle: s.pythonClient, Open: true, MaxBody: web.NoBody},
 	}
+	if s.opts.Metrics != nil {
+		all = append(all, web.Route{Method: "GET", Path: "/metrics", Handle: s.metrics, Scope: runtime.ScopeOperator, MaxBody: web.NoBody})
+	}
 	for _, d := range s.dialects {
 		all = append(all, d.Routes...)
 	}

@@ -41,6 +41,7 @@ type Server struct {
 	healthListeners []*listener // all that ServeHealth was called with
 	healthClosed    bool
 
+	answered [5]atomic.Uint64 // requests by class of the status, 1xx first
 	conns    *connections
 	accounts *web.Accounts
 	spool    *web.Spool

@@ -85,6 +85,9 @@ type ExecutionHistory interface {
 	// of their start and then of their ids. next is the start of the next page, nil on the last
 	// page. If there is no such function or job the error is CodeNotFound.
 	SearchExecutions(tenant Tenant, o SearchScan) (found []ExecutionSummary, next *SearchPosition, err error)
+	// EndedRuns returns the runs that have ended so far, of those that were accepted at or after a
+	// time.
+	EndedRuns(accepted time.Time) (EndedRuns, error)
 	// Expire drops what has ended and is too old or too much, see [Retention], dead letters after
 	// [DeadLetterAge], and idempotency keys whose period is over.
 	Expire(now time.Time, r Retention) error

@@ -145,6 +145,19 @@ func (u *usage) tenants() int {
 	return len(u.all)
 }
 
+// total returns the number and the size of what all tenants hold. It looks at each function.
+func (u *usage) total() (count, bytes int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, functions := range u.all {
+		for _, h := range functions {
+			count += h.count
+			bytes += h.bytes
+		}
+	}
+	return count, bytes
+}
+
 func (u *usage) add(tenant runtime.Tenant, functionID, name string, more held) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -48,6 +48,7 @@ type Store struct {
 	bundles     bundles
 	audit       audit
 	postings    postingsExpiry
+	snapshots   snapshots
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
 
@@ -69,7 +70,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.health.SetPatient(false) // what waits for room fails
-	if err := closeAll(s.end); err != nil {
+	if err := errors.Join(s.snapshots.Close(), closeAll(s.end)); err != nil {
 		return fmt.Errorf("storage: close %s: %w", s.dir, err)
 	}
 	return nil

@@ -147,7 +147,7 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
-	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz and /readyz at, without a token and with limits of its own (default none)")
+	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz, /readyz and /metrics at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
 	f.StringVar(&o.SecretsFile, "secrets-file", "", "`FILE` with the keys that encrypt secrets; made if it does not exist (default secrets.keys in the data folder)")
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")

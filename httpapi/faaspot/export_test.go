@@ -30,7 +30,7 @@ type Follower struct{ f follower }
 
 // NewFollower returns a Follower that writes to out.
 func NewFollower(conn net.Conn, out *bufio.Writer) *Follower {
-	return &Follower{follower{api: &api{Host: &web.Host{WriteTimeout: time.Second}}, conn: conn, out: out}}
+	return &Follower{follower{api: &api{Host: &web.Host{}}, eventStream: eventStream{conn, out, time.Second}}}
 }
 
 // SendPage sends a page.

@@ -28,6 +28,9 @@ type Engine interface {
 	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
 	GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
 	AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
+	// FollowExecutions returns what reports the executions that change from now on. The caller closes it.
+	FollowExecutions(tenant runtime.Tenant) (runtime.ExecutionFeed, error)
+	GetStats(ctx context.Context, tenant runtime.Tenant, q runtime.StatsQuery) (runtime.Stats, error)
 	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
 	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
@@ -109,6 +112,8 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
+
+			{Method: "GET", Path: "/v1/stats", Handle: a.getStats, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.purge", MaxBody: web.NoBody},

@@ -1,13 +1,8 @@
 package faaspot
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +16,6 @@ import (
 )
 
 const (
-	// streamTime bounds how long a stream of events lasts, and how long a request waits for the
-	// background run that it has started. A client that wants more connects again.
-	streamTime = runtime.MaxBlocking
-	// heartbeat bounds how long a stream is silent. Only a write shows that a client has left.
-	heartbeat = 10 * time.Second
 	// followPause is the time between two pages of a run that writes without a pause, so that many
 	// followers of many small writes do not take the processors from runs.
 	followPause = 50 * time.Millisecond
@@ -33,12 +23,6 @@ const (
 	// line.
 	maxEventText = 16 * runtime.KiB
 )
-
-// comment is a line that clients skip.
-var comment = []byte(": \n\n")
-
-// errClientGone reports that the client has closed the connection, or does not read.
-var errClientGone = errors.New("the client is gone")
 
 // followLogs streams the logs of an execution as server-sent events, see docs/http-api.md.
 func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, only wire.Stream) error {
@@ -56,31 +40,10 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 		leave()
 		return err
 	}
-	f := &follower{
-		api: a, tenant: tenant, id: id, only: only, base: a.URL(ctx),
-		conn: ctx.Conn(), from: from,
-	}
-	web.StartEvents(ctx)
-	if ctx.IsHead() {
-		leave()
-		ctx.Response.SkipBody = true
-		return nil
-	}
-	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-		defer leave()
-		// The library calls this on a goroutine of its own, where no other code recovers.
-		defer func() {
-			if p := recover(); p != nil {
-				a.Log.Error("a stream of logs panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-			}
-		}()
-		f.out = w
-		err := f.stream(waits, page)
-		// When the server shuts down, or is unavailable for a while, the client connects
-		// again.
-		if err != nil && !errors.Is(err, errClientGone) && runtime.CodeOf(err) != runtime.CodeUnavailable {
-			a.Log.Error("a stream of logs broke off", slog.String("execution", id), slog.Any("err", err))
-		}
+	base := a.URL(ctx)
+	a.stream(ctx, leave, slog.String("execution", id), func(s eventStream) error {
+		f := &follower{eventStream: s, api: a, tenant: tenant, id: id, only: only, base: base, from: from}
+		return f.stream(waits, page)
 	})
 	return nil
 }
@@ -126,13 +89,12 @@ func lastEvent(h *fasthttp.RequestHeader) (from runtime.LogPosition, err error) 
 
 // follower streams the logs of one execution to one client.
 type follower struct {
+	eventStream
 	api    *api
 	tenant runtime.Tenant
 	id     string
 	only   wire.Stream // empty: both
 	base   string      // of URLs
-	conn   net.Conn
-	out    *bufio.Writer
 
 	from runtime.LogPosition // after what was read from the engine
 	// partial is the beginning of a character that was read but not sent: the next page may
@@ -269,32 +231,4 @@ func (f *follower) sendEnd() error {
 		return err
 	}
 	return f.flush()
-}
-
-// sendEvent sends an event that is not a position in the logs.
-func (f *follower) sendEvent(name string, data any) error {
-	text, err := web.EncodeJSON(data)
-	if err != nil {
-		return runtime.Internal("httpapi.encode", err)
-	}
-	return f.send(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text))
-}
-
-// send writes text, which is flushed later, or once there is enough of it. The client has the whole
-// write timeout for each call.
-func (f *follower) send(text []byte) error {
-	if err := f.conn.SetWriteDeadline(time.Now().Add(f.api.WriteTimeout)); err != nil {
-		return errClientGone
-	}
-	if _, err := f.out.Write(text); err != nil {
-		return errClientGone
-	}
-	return nil
-}
-
-func (f *follower) flush() error {
-	if err := f.out.Flush(); err != nil {
-		return errClientGone
-	}
-	return nil
 }

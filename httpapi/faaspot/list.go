@@ -24,6 +24,17 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
+	follow, err := web.BoolParam(query, "follow")
+	if err != nil {
+		return err
+	}
+	if follow {
+		limit, err := web.IntParam(query, "limit", liveDefault, 0, maxExecutions)
+		if err != nil {
+			return err
+		}
+		return a.followExecutions(ctx, tenant, filter, limit)
+	}
 	limit, err := web.IntParam(query, "limit", maxExecutions, 1, maxExecutions)
 	if err != nil {
 		return err

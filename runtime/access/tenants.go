@@ -16,6 +16,8 @@ import (
 type Engine interface {
 	LimitsChanged(tenant runtime.Tenant)
 	MemoryOf(tenant runtime.Tenant) int64
+	// ForgetTenant is called with a tenant that was deleted.
+	ForgetTenant(tenant runtime.Tenant)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error)
@@ -378,6 +380,7 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 	k.uses.Delete(t.Name)
 	k.memory.Give(tenantBytes + limitsBytes(&t.Limits))
 	k.names = remove(k.names, string(t.Name))
+	e.ForgetTenant(t.Name)
 	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
 	return true, nil
 }

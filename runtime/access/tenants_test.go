@@ -104,6 +104,7 @@ func (e *engine) ListExecutions(_ context.Context, tenant runtime.Tenant, f runt
 }
 
 func (e *engine) LimitsChanged(runtime.Tenant) {}
+func (e *engine) ForgetTenant(runtime.Tenant)  {}
 
 func (e *engine) MemoryOf(runtime.Tenant) int64 { return 0 }
 

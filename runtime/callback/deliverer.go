@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -69,6 +70,8 @@ type Deliverer struct {
 	mu      sync.Mutex
 	plan    plan    // guarded by mu
 	lookups lookups // guarded by mu
+
+	delivered, failed, dead atomic.Uint64 // see Figures
 }
 
 // lookups are the executions of jobs that have ended, and whose callbacks are still to be looked up.
@@ -340,6 +343,7 @@ func (d *Deliverer) giveUp(x *runtime.Delivery) (wait time.Duration) {
 }
 
 func (d *Deliverer) bury(x *runtime.Delivery) {
+	d.dead.Add(1)
 	x.LastAttempt = d.o.Now().UTC()
 	d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "reason", x.LastError)
 }
@@ -411,16 +415,19 @@ func (d *Deliverer) attempt(c *queuedCallback) (again bool, wait time.Duration) 
 		return false, 0 // the next process repeats it
 	}
 	if err == nil && status >= 200 && status < 300 {
+		d.delivered.Add(1)
 		return d.save(func() error { return d.o.Store.DeleteDelivery(x.Tenant, x.ID) })
 	}
 	if runtime.CodeOf(err) == runtime.CodeTooBusy {
 		return true, 0 // nothing was sent: it waits for a place of the address
 	}
+	d.failed.Add(1)
 	now := d.o.Now().UTC()
 	x.Attempts++
 	x.LastAttempt, x.LastStatus, x.LastError = now, status, failureText(status, err)
 	x.Body = nil // it is stored
 	if x.Dead = x.Attempts > x.Callback.Retry; x.Dead {
+		d.dead.Add(1)
 		d.o.Log.Warn("engine: a callback became a dead letter", "execution", x.ID, "job", x.JobID, "attempts", x.Attempts, "status", status)
 		return d.save(func() error { return d.o.Store.SaveAttempt(x) })
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/queue"
 	"github.com/faaspot/faaspot/runtime/redact"
+	"github.com/faaspot/faaspot/runtime/stats"
 )
 
 // Defaults of [Options].
@@ -73,6 +74,10 @@ type Options struct {
 	Uses func(runtime.Tenant) *runtime.TenantUse
 	// Secrets gets the secrets that the Engine holds, to keep them out of the log. Nil: nothing does.
 	Secrets *redact.Registry
+	// OnEnd is called with each run that has ended, and whether a caller has waited for it; that
+	// caller does not wait for OnEnd. It is called concurrently, and must not keep or change the
+	// execution. Nil: nothing is called.
+	OnEnd func(x *runtime.Execution, blocking bool)
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
@@ -104,9 +109,11 @@ type Engine struct {
 	records     *recorder
 	completions *notify.Hub // notified of final states of executions
 	attempts    *notify.Hub // notified of starts and ends of attempts, for followers of logs
+	feeds       *feeds      // of followers of executions
+	stats       *stats.Recorder
 
 	retentionAge  time.Duration
-	retention     sync.WaitGroup // of expireAll
+	retention     sync.WaitGroup // of expireAll and countHistory
 	stopRetention chan struct{}
 	closing       sync.Once
 	closed        chan struct{} // closed when everything has ended
@@ -120,8 +127,15 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	clock := runtime.NewClock(o.Now)
+	// What has ended before this is counted as history, all else when it ends.
+	history, err := o.Store.EndedRuns(clock.Now().Add(-runtime.MaxStatsWindow))
+	if err != nil {
+		return nil, recoverError(err)
+	}
+	counted, following := stats.New(o.Memory, clock.Now), newFeeds()
+	store := &observedStore{Store: o.Store, stats: counted, feeds: following, onEnd: o.OnEnd}
 	e := &Engine{
-		store:         o.Store,
+		store:         store,
 		sandbox:       guardedSandbox{o.Sandbox, o.Networks},
 		networks:      o.Networks,
 		useOf:         o.Uses,
@@ -136,16 +150,18 @@ func New(o Options) (*Engine, error) {
 		once:          newKeyedLock[requestKey](),
 		bundles:       o.Memory.Open(memory.Options{Name: "bundles that are checked", Heap: true}),
 		blocking:      newBlockingRuns(),
-		records:       newRecorder(o.Store.Record, o.Memory, o.Log),
+		records:       newRecorder(store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),
 		attempts:      notify.NewHub(),
+		feeds:         following,
+		stats:         counted,
 		retentionAge:  o.Retention.Age,
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
 	e.admission.Limit = func(tenant runtime.Tenant) int64 { return e.useOf(tenant).Memory() }
 	e.background = dispatch.New(dispatch.Options{
-		Engine: e, Store: o.Store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
+		Engine: e, Store: store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
 		BacklogLimit: o.BacklogLimit, Now: clock.Now, Log: o.Log,
 	})
 	e.deliveries = callback.New(callback.Options{
@@ -161,25 +177,35 @@ func New(o Options) (*Engine, error) {
 		},
 	})
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
-	if err := e.recover(); err != nil {
+	if err := e.resume(); err != nil {
+		_ = history.Close() // nothing was read from it
 		return nil, err
-	}
-	if err := e.scheduleAll(); err != nil {
-		return nil, recoverError(err)
-	}
-	if err := e.deliveries.Start(); err != nil {
-		e.deliveries.Stop()
-		e.deliveries.Abort()
-		e.deliveries.Wait()
-		return nil, recoverError(err)
 	}
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
 	start := clock.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
+	e.retention.Go(func() { e.countHistory(history, e.stopRetention) })
 	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
 	return e, nil
+}
+
+// resume continues what earlier processes have left.
+func (e *Engine) resume() error {
+	if err := e.recover(); err != nil {
+		return err
+	}
+	if err := e.scheduleAll(); err != nil {
+		return recoverError(err)
+	}
+	if err := e.deliveries.Start(); err != nil {
+		e.deliveries.Stop()
+		e.deliveries.Abort()
+		e.deliveries.Wait()
+		return recoverError(err)
+	}
+	return nil
 }
 
 // withDefaults validates the options and fills in defaults.

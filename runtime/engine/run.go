@@ -56,10 +56,12 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}
 	x.Caller.BeginTrace(x.ID)
 	ctx, blocking := e.blocking.add(ctx, x)
+	e.feeds.publish(x.Tenant, x.ID)
 	defer func() {
 		e.blocking.remove(blocking)
 		e.completions.Notify(x.ID)
 		e.attempts.Notify(x.ID)
+		e.feeds.publish(x.Tenant, x.ID)
 	}()
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{
 		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(), Room: space,

@@ -60,6 +60,7 @@ type Admission struct {
 
 	mu       sync.Mutex
 	running  int
+	lending  int // of these, the runs that wait for something
 	parked   int // of these, the runs that wait without an interpreter
 	closed   bool
 	paused   bool

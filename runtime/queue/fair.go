@@ -151,6 +151,23 @@ func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 	return n
 }
 
+// EachFirst calls visit with the item of each group that has waited longest in it, of all tenants, or of
+// one unless its name is empty. It looks at each group.
+func (q *Fair[T]) EachFirst(tenant runtime.Tenant, visit func(T)) {
+	each := func(t *Turn[T]) {
+		for _, g := range t.groups {
+			visit(g.items.Front().Value.(*Item[T]).Value)
+		}
+	}
+	if tenant == "" {
+		for _, t := range q.tenants {
+			each(t)
+		}
+	} else if t := q.tenants[tenant]; t != nil {
+		each(t)
+	}
+}
+
 // Waiting returns the number of waiting items of a tenant.
 func (q *Fair[T]) Waiting(tenant runtime.Tenant) int {
 	if t := q.tenants[tenant]; t != nil {

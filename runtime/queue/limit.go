@@ -32,6 +32,14 @@ func (a *Admission) Held(tenant runtime.Tenant) int64 {
 	return 0
 }
 
+// Most returns the bytes that the runs of a tenant may have at once, apart from its first two runs.
+func (a *Admission) Most(tenant runtime.Tenant) int64 {
+	if limit := a.limitOf(tenant); limit > 0 {
+		return min(limit, a.mostOfTenant)
+	}
+	return a.mostOfTenant
+}
+
 // LimitChanged uses the present limit of a tenant. Runs that have started continue.
 func (a *Admission) LimitChanged(tenant runtime.Tenant) {
 	a.mu.Lock()

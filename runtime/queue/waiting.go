@@ -36,6 +36,7 @@ type age struct {
 // lend lends what a run does not keep, if anything.
 func (a *Admission) lend(r *Run, keeps int64) {
 	r.waits, r.lent, r.charged = true, r.Bytes-keeps, keeps
+	a.lending++
 	if r.lent > 0 {
 		a.memory.Lend(r.lent)
 	}
@@ -72,6 +73,7 @@ func (a *Admission) forget(r *Run) {
 		a.parked--
 	}
 	r.waits, r.lent = false, 0
+	a.lending--
 }
 
 // wait adds a run to those that want back what they have lent.

@@ -21,6 +21,10 @@ type FakeExecutions struct {
 	Called    []runtime.Tenant
 	Reads     []int // numbers of ids of the calls of GetExecutions
 
+	Stats        runtime.Stats
+	StatsQueries []runtime.StatsQuery
+	Feed         runtime.ExecutionFeed // nil: without changes
+
 	Searches []runtime.SearchQuery
 	Found    runtime.Page[runtime.ExecutionSummary]
 
@@ -134,6 +138,36 @@ func (f *FakeExecutions) CancelExecution(_ context.Context, tenant runtime.Tenan
 	}
 	f.Cancelled = append(f.Cancelled, id)
 	return x, !x.CancelRequested && x.Finished.IsZero(), f.Failing
+}
+
+// FollowExecutions returns what Feed returns, or a feed without changes.
+func (f *FakeExecutions) FollowExecutions(tenant runtime.Tenant) (runtime.ExecutionFeed, error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	if f.Feed == nil || f.Failing != nil {
+		return noChanges{}, f.Failing
+	}
+	return f.Feed, nil
+}
+
+// noChanges is a feed without changes.
+type noChanges struct{}
+
+func (noChanges) Next(ctx context.Context) ([]string, int) {
+	<-ctx.Done()
+	return nil, 0
+}
+
+func (noChanges) Close() {}
+
+// GetStats returns Stats, and records the query.
+func (f *FakeExecutions) GetStats(_ context.Context, tenant runtime.Tenant, q runtime.StatsQuery) (runtime.Stats, error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	f.StatsQueries = append(f.StatsQueries, q)
+	return f.Stats, f.Failing
 }
 
 func (f *FakeExecutions) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error) {

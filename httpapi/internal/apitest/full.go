@@ -93,6 +93,15 @@ func (e FullEngine) CancelExecution(context.Context, runtime.Tenant, string) (ru
 	return FullExecution(), true, nil
 }
 
+func (e FullEngine) GetStats(context.Context, runtime.Tenant, runtime.StatsQuery) (runtime.Stats, error) {
+	counts := runtime.RunStats{Succeeded: 5, Failed: 2, Timeout: 1, Cancelled: 3, Ran: 9, P50: time.Millisecond, P90: 2 * time.Millisecond, P99: time.Second, Max: 1500 * time.Microsecond, Mean: 700 * time.Microsecond}
+	return runtime.Stats{
+		From: Time, To: Time.Add(2 * time.Minute), Complete: Time.Add(time.Minute), Step: time.Minute, Total: counts,
+		Series: []runtime.RunStats{{}, counts}, Functions: []runtime.FunctionStats{{Function: "hello.py", RunStats: counts}}, OtherFunctions: 4,
+		Queue: runtime.QueueStats{Queued: 7, Oldest: 1500 * time.Millisecond, Running: 2, Memory: 1 << 20, MemoryLimit: 1 << 30},
+	}, nil
+}
+
 func (e FullEngine) GetLogs(context.Context, runtime.Tenant, string, runtime.LogPosition) (runtime.LogPage, error) {
 	return runtime.LogPage{State: runtime.StateFailed, Attempt: 4, Logs: runtime.Logs{Data: []byte("out\xff<err>"), Marks: []runtime.LogMark{{Stream: 1}, {Stream: 2, Offset: 4}}, Truncated: true}}, nil
 }

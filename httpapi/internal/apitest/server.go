@@ -22,6 +22,8 @@ import (
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/metrics"
 )
 
 var _ httpapi.Engine = (*engine.Engine)(nil)
@@ -219,6 +221,12 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 		Disk: func() runtime.DiskState {
 			return runtime.DiskState{Free: 1 << 30, Total: 1 << 31, Floor: 1 << 26, Ballast: 1 << 25}
 		},
+		Metrics: metrics.New(metrics.Sources{
+			Memory: memory.New(1<<30, nil), Store: func() (f runtime.StoreFigures) { return f },
+			Engine:  func() (f runtime.EngineFigures, running bool) { return f, true },
+			Server:  func() (f runtime.ServerFigures) { return f },
+			Workers: func() []runtime.WorkerStatus { return nil },
+		}).Text,
 		Log: TextLog(log),
 	}
 	if change != nil {

@@ -15,6 +15,7 @@ var (
 	contentTypeFile   = []byte("application/octet-stream")
 	contentTypeZip    = []byte("application/zip")
 	contentTypeEvents = []byte("text/event-stream")
+	contentTypeProm   = []byte("text/plain; version=0.0.4; charset=utf-8")
 	headerNosniff     = []byte("X-Content-Type-Options")
 	valueNosniff      = []byte("nosniff")
 )
@@ -27,6 +28,12 @@ func WriteJSON(ctx *fasthttp.RequestCtx, status int, text []byte) {
 // WriteFile answers with a file, which must not change.
 func WriteFile(ctx *fasthttp.RequestCtx, data []byte) {
 	write(ctx, fasthttp.StatusOK, contentTypeFile, data)
+}
+
+// WriteMetrics answers with figures in the text format of Prometheus, which the caller must not use
+// afterwards.
+func WriteMetrics(ctx *fasthttp.RequestCtx, text []byte) {
+	write(ctx, fasthttp.StatusOK, contentTypeProm, text)
 }
 
 func write(ctx *fasthttp.RequestCtx, status int, contentType, body []byte) {

@@ -102,6 +102,27 @@ func (f *fieldReader) egress() []runtime.Egress {
 	return all
 }
 
+// DecodeEnded decodes what statistics count of the record of an execution that is done: its kind, state,
+// function, times and duration. It costs a part of DecodeDone.
+func DecodeEnded(value []byte) (x runtime.Execution, err error) {
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3, EncodingFields5)
+	x.Kind = word(f, Kinds[:])
+	x.State = word(f, States[:])
+	f.bytes() // the id of the function
+	x.Function = f.text()
+	f.count() // its version
+	x.Created = f.time()
+	x.Started = f.time()
+	x.Finished = f.time()
+	f.number() // the attempt
+	f.number() // retries
+	f.failures()
+	f.flag() // whether it was to be cancelled
+	f.skipRequest()
+	x.Usage.Duration = time.Duration(f.number())
+	return x, f.err
+}
+
 // DecodeDone decodes the record of an execution that is done.
 func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err error) {
 	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3, EncodingFields5)

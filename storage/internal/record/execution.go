@@ -104,6 +104,20 @@ func (f *fieldReader) request() (a request) {
 	return a
 }
 
+// skipRequest skips what request reads.
+func (f *fieldReader) skipRequest() {
+	if f.encoding != EncodingFields3 && f.encoding != EncodingFields5 {
+		return
+	}
+	for range 4 { // the user, the resource and the trace
+		f.bytes()
+	}
+	if f.flag() {
+		f.view(uint64(len(keys.ID{})))
+		f.count()
+	}
+}
+
 // EncodeAccepted returns the record of an execution as it is accepted.
 func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 	f := newFieldWriter(EncodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))

@@ -307,6 +307,12 @@ func FuzzDecodeDone(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		got, err := DecodeDone("t", keys.ID{}, value)
+		if err == nil {
+			x, err := DecodeEnded(value)
+			if x.Tenant = "t"; err != nil || x.Kind != got.Kind || !cmp.Equal(x.EndedRun(), got.EndedRun()) {
+				t.Fatalf("%+v was counted as %+v, %v", got.EndedRun(), x.EndedRun(), err)
+			}
+		}
 		if err != nil || got.ResultBytes > InlineSize || got.LogsBytes > 0 {
 			return
 		}

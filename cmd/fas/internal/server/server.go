@@ -29,6 +29,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/egress"
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/metrics"
 	"github.com/faaspot/faaspot/runtime/redact"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/runtime/worker"
@@ -69,6 +70,8 @@ type server struct {
 	workers  atomic.Pointer[worker.Pool] // that it is; nil: a sandbox in this process
 	walls    confine.Report              // none before it is confined
 	engine   *engine.Engine
+	metrics  *metrics.Metrics
+	measured atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 }
 
 // Run runs a server until ctx ends, which is not an error.
@@ -172,6 +175,7 @@ func (s *server) start(ctx context.Context) (err error) {
 			"tenants", n, "hint", "start it with --workers 1 or more")
 	}
 
+	s.metrics = s.newMetrics()
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
 		Memory:    s.memory,
@@ -180,6 +184,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		Access:    s.access,
 		Audit:     s.store,
 		Disk:      s.store.Disk,
+		Metrics:   s.metrics.Text,
 		Ready:     s.store.Health,
 		Log:       s.log,
 		Secrets:   s.secrets,
@@ -195,7 +200,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	go func() { s.served <- s.web.Serve(s.listener) }()
 	if s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
-		s.log.Info("serving health checks", "address", s.health.Addr().String())
+		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
 	}
 
 	box, err := s.openSandbox(ctx)
@@ -206,7 +211,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets,
+		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
@@ -215,6 +220,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.measured.Store(s.engine)
 	s.web.SetEngine(s.engine)
 	s.access.SetEngine(s.engine)
 	// Compiling or loading the guest leaves garbage of many times the size of an idle server.

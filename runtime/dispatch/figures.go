@@ -1,0 +1,50 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Backlog is the present state of the queued runs.
+type Backlog struct {
+	Waiting int // that may start and wait for their turn, suspects included
+	Delayed int // that wait for their next attempt
+	Held    int // tasks that wait for others of their execution
+	Active  int // attempts that have a lease
+	// Oldest is the time of acceptance of the oldest run in Waiting; zero: there is none.
+	Oldest time.Time
+}
+
+// Backlog returns the present state of the queued runs of all tenants.
+func (d *Dispatcher) Backlog() Backlog {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Backlog{
+		Waiting: d.plan.queue.Len() + d.plan.suspects(), Delayed: len(d.plan.delayed), Held: d.plan.held,
+		Active: len(d.plan.active), Oldest: d.plan.oldest(""),
+	}
+}
+
+// Oldest returns the time of acceptance of the oldest run of a tenant that may start and waits for its
+// turn; zero: there is none.
+func (d *Dispatcher) Oldest(tenant runtime.Tenant) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.oldest(tenant)
+}
+
+// oldest returns the time of acceptance of the oldest run of a tenant, of any if its name is empty, that
+// may start and is no suspect. It looks at one run of each function and job.
+func (p *plan) oldest(tenant runtime.Tenant) time.Time {
+	var oldest int64
+	p.queue.EachFirst(tenant, func(r *QueuedRun) {
+		if oldest == 0 || r.created < oldest {
+			oldest = r.created
+		}
+	})
+	if oldest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, oldest).UTC()
+}

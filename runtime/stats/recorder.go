@@ -1,0 +1,261 @@
+package stats
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
+)
+
+const (
+	// maxBytes bounds the memory of all steps, in bytes; with a small budget, its memoryShare.
+	maxBytes    = 16 * runtime.MiB
+	memoryShare = 64
+	// freeParts is the divisor of the bound that gives what is freed at once beyond it, so that the
+	// tenant that holds most is seldom looked for.
+	freeParts = 16
+)
+
+// Recorder counts runs that have ended. All methods may be called concurrently.
+type Recorder struct {
+	now    func() time.Time
+	memory *memory.Account
+	limit  int64
+
+	mu      sync.Mutex
+	tenants map[runtime.Tenant]*tenant
+	bytes   int64
+	expired int64     // the finest step in which old steps were dropped last
+	since   time.Time // runs that ended before are not counted yet; zero: all are
+}
+
+// tenant is what is counted of one tenant.
+type tenant struct {
+	levels [len(levels)]series
+	bytes  int64
+}
+
+// New returns a Recorder whose memory is of a budget. It counts nothing that ended before a time until
+// [Recorder.Complete].
+func New(b *memory.Budget, now func() time.Time) *Recorder {
+	return &Recorder{
+		now: now, limit: min(maxBytes, b.Total()/memoryShare), since: now(),
+		memory:  b.Open(memory.Options{Name: "statistics", Heap: true}),
+		tenants: make(map[runtime.Tenant]*tenant),
+	}
+}
+
+// Add counts runs.
+func (r *Recorder) Add(runs ...runtime.EndedRun) {
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.bytes
+	r.expire(now)
+	for i := range runs {
+		r.add(&runs[i], now)
+	}
+	if r.bytes > r.limit {
+		r.shrink()
+	}
+	switch change := r.bytes - before; {
+	case change > 0:
+		r.memory.Add(change)
+	case change < 0:
+		r.memory.Give(-change)
+	}
+}
+
+// Complete says that the runs of the time before the Recorder was made are counted.
+func (r *Recorder) Complete() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.since = time.Time{}
+}
+
+// Forget drops all that is counted of a tenant.
+func (r *Recorder) Forget(name runtime.Tenant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.tenants[name]; t != nil {
+		delete(r.tenants, name)
+		r.bytes -= t.bytes
+		r.memory.Give(t.bytes)
+	}
+}
+
+// The methods below are called with mu held.
+
+func (r *Recorder) add(run *runtime.EndedRun, now time.Time) {
+	at := run.Finished
+	if at.After(now) { // the clock was set back
+		at = now
+	}
+	t := r.tenants[run.Tenant]
+	for i, l := range levels {
+		index := l.index(at)
+		if l.index(now)-index >= int64(l.keep) {
+			continue
+		}
+		if t == nil {
+			t = &tenant{}
+			r.tenants[run.Tenant] = t
+		}
+		if s := &t.levels[i]; index >= s.from {
+			step, grown := s.at(index)
+			t.grow(r, grown+step.add(run))
+		}
+	}
+}
+
+func (t *tenant) grow(r *Recorder, n int64) {
+	t.bytes += n
+	r.bytes += n
+}
+
+// expire drops the steps that are too old, once in each of the finest steps.
+func (r *Recorder) expire(now time.Time) {
+	present := levels[0].index(now)
+	if present == r.expired {
+		return
+	}
+	r.expired = present
+	for name, t := range r.tenants {
+		for i, l := range levels {
+			t.grow(r, -t.levels[i].dropBefore(l.index(now)-int64(l.keep)+1))
+		}
+		if t.bytes == 0 && !t.hasGivenUp(now) {
+			delete(r.tenants, name)
+		}
+	}
+}
+
+// hasGivenUp reports whether a step that would still be kept was given up.
+func (t *tenant) hasGivenUp(now time.Time) bool {
+	for i, l := range levels {
+		if t.levels[i].from > l.index(now)-int64(l.keep)+1 {
+			return true
+		}
+	}
+	return false
+}
+
+// shrink frees memory: the tenant that holds most gives up the oldest steps of the level that has most.
+func (r *Recorder) shrink() {
+	for r.bytes > r.limit-r.limit/freeParts {
+		var most *tenant
+		for _, t := range r.tenants {
+			if most == nil || t.bytes > most.bytes {
+				most = t
+			}
+		}
+		if most == nil || most.bytes == 0 {
+			return
+		}
+		for enough := most.bytes / 2; most.bytes > enough && r.bytes > r.limit-r.limit/freeParts; {
+			longest := &most.levels[0]
+			for i := range most.levels {
+				if s := &most.levels[i]; len(s.steps) > len(longest.steps) {
+					longest = s
+				}
+			}
+			most.grow(r, -longest.giveUp())
+		}
+	}
+}
+
+// Query returns the statistics of a tenant, without its queue.
+func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stats {
+	now := r.now()
+	if oldest := now.Add(-runtime.MaxStatsWindow); q.Since.Before(oldest) {
+		q.Since = oldest
+	}
+	if q.Since.After(now) {
+		q.Since = now
+	}
+	n := levelFor(q.Since, now)
+	l := levels[n]
+	first, last := l.index(q.Since), l.index(now)
+	s := runtime.Stats{From: l.start(first), To: now.UTC()}
+	s.Complete = s.From
+	g := grouping{width: 1}
+	if q.Step > 0 {
+		g.width = max(1, int64((q.Step+l.step-1)/l.step), (last-first)/runtime.MaxStatsSteps+1)
+		s.Step = time.Duration(g.width) * l.step
+		g.series = make([]counts, (last-first)/g.width+1)
+	}
+	g.functions = make(map[string]*counts)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.tenants[name]; t != nil {
+		steps := &t.levels[n]
+		if steps.from > first {
+			s.Complete = l.start(steps.from)
+		}
+		for _, step := range steps.steps {
+			if step.index >= first && step.index <= last {
+				g.add(step, q.Function, step.index-first)
+			}
+		}
+	}
+	s.Complete = runtime.Later(s.Complete, r.since.UTC())
+	g.report(&s)
+	return s
+}
+
+// grouping sums up steps.
+type grouping struct {
+	width     int64 // steps that are one of the series
+	total     counts
+	series    []counts
+	functions map[string]*counts
+}
+
+// add adds a step, of one function unless its name is empty.
+func (g *grouping) add(s *step, function string, at int64) {
+	if function != "" {
+		if c := s.of[function]; c != nil {
+			g.addCounts(function, c, at)
+		}
+		return
+	}
+	for name, c := range s.of {
+		g.addCounts(name, c, at)
+	}
+}
+
+func (g *grouping) addCounts(name string, c *counts, at int64) {
+	g.total.merge(c)
+	if g.series != nil {
+		g.series[at/g.width].merge(c)
+	}
+	f := g.functions[name]
+	if f == nil {
+		f = &counts{}
+		g.functions[name] = f
+	}
+	f.merge(c)
+}
+
+// report fills in the sums.
+func (g *grouping) report(s *runtime.Stats) {
+	s.Total = g.total.report()
+	for i := range g.series {
+		s.Series = append(s.Series, g.series[i].report())
+	}
+	for name, c := range g.functions {
+		s.Functions = append(s.Functions, runtime.FunctionStats{Function: name, RunStats: c.report()})
+	}
+	slices.SortFunc(s.Functions, func(a, b runtime.FunctionStats) int {
+		return cmp.Or(cmp.Compare(b.Ended(), a.Ended()), strings.Compare(a.Function, b.Function))
+	})
+	if n := len(s.Functions); n > runtime.MaxStatsFunctions {
+		s.OtherFunctions = n - runtime.MaxStatsFunctions
+		s.Functions = s.Functions[:runtime.MaxStatsFunctions]
+	}
+}
