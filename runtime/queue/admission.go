@@ -249,7 +249,7 @@ func (a *Admission) push(r *Run) {
 		a.started = a.ages.served
 	}
 	if a.queue.Push(&r.item, r.Tenant, r.Group); !r.item.InTurn() {
-		r.setAside()
+		r.setAside(true)
 	}
 	if r.notify == nil {
 		a.callers[r.Tenant]++
@@ -455,8 +455,9 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 			if function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) {
 				// Its turn comes when runs of its own function or tenant have ended.
 				a.queue.Pass(&r.item)
-				full = full && tenant.exceeds(r.Bytes)
-				r.setAside()
+				byTenant := tenant.exceeds(r.Bytes)
+				full = full && byTenant
+				r.setAside(byTenant)
 				continue
 			}
 			shared = false
@@ -474,7 +475,7 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 		case shared && full:
 			a.queue.Hold(t) // until its runs have less; this is not repeated, so it does not count
 			for it := t.Next(); it != nil; it = it.After() {
-				it.Value.setAside()
+				it.Value.setAside(true)
 			}
 		case shared:
 			a.queue.PassTenant(t)

@@ -20,8 +20,9 @@ type Run struct {
 	// Usual says what runs of the same version hold while they wait. Nil: not known.
 	Usual *Usual
 	// Aside is called, under the lock of the Admission and at most once, if the run must wait until
-	// others of its function or its tenant have ended. Nil: nobody needs to know.
-	Aside func()
+	// others of its function or its tenant have ended. byTenant reports that it is the tenant that has its
+	// share. Nil: nobody needs to know.
+	Aside func(byTenant bool)
 
 	admission *Admission
 	charged   int64 // bytes that are taken for it
@@ -65,10 +66,10 @@ func (r *Run) decide(refused bool) {
 }
 
 // setAside notifies the owner of a run that waits for others of its function or its tenant.
-func (r *Run) setAside() {
+func (r *Run) setAside(byTenant bool) {
 	if r.Aside != nil && !r.aside {
 		r.aside = true
-		r.Aside()
+		r.Aside(byTenant)
 	}
 }
 
