@@ -35,8 +35,8 @@ type Run struct {
 	// Admission. It is nil for a blocked caller, which waits for decided instead.
 	notify  func(refused bool)
 	decided chan struct{} // closed with the decision; in Reclaim, when the memory was taken back
-	refused bool
-	holds   int64 // bytes of the request of a blocked caller
+	refusal error         // the decision, nil if the run starts
+	holds   int64         // bytes of the request of a blocked caller
 
 	// Since it has started:
 	share    *share // of its function
@@ -55,13 +55,13 @@ func (r *Run) begin(a *Admission) {
 	*r = Run{Tenant: r.Tenant, Function: r.Function, Group: r.Group, Bytes: r.Bytes, Usual: r.Usual, Aside: r.Aside, admission: a}
 }
 
-// decide delivers the decision on a run that was in the queue.
-func (r *Run) decide(refused bool) {
+// decide delivers the decision on a run that was in the queue: nil, or why it does not start.
+func (r *Run) decide(refusal error) {
 	if r.notify != nil {
-		r.notify(refused)
+		r.notify(refusal != nil)
 		return
 	}
-	r.refused = refused
+	r.refusal = refusal
 	close(r.decided)
 }
 
