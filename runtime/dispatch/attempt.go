@@ -35,7 +35,7 @@ type attempt struct {
 	outlived  bool               // the process has outlived its probation
 	cancelled bool               // a cancellation was requested before it returned
 	returned  bool               // it has ended, and its end is not on disk yet
-	aside     bool               // it waits for runs of its function or its tenant, see plan.asides
+	aside     aside              // what it waits for in spite of free memory
 }
 
 func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
@@ -44,12 +44,13 @@ func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
 	return a
 }
 
-// onAside is called by the Admission when the attempt has to wait for others of its function or tenant.
-func (a *attempt) onAside() {
+// onAside is called by the Admission when the attempt has to wait for others of its function, or of its
+// tenant.
+func (a *attempt) onAside(byTenant bool) {
 	d := a.dispatcher
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plan.setAside(a)
+	d.plan.setAside(a, byTenant)
 }
 
 // onDecision is called by the Admission when the attempt may begin or is refused.

@@ -38,23 +38,18 @@ type plan struct {
 	held           int                                    // tasks that wait in their groups
 	reserved       int                                    // executions that are being accepted
 
-	active   map[string]*attempt    // have a lease or are about to get one, by execution id
-	ahead    int                    // attempts that have not begun, suspects and those of tenants in asides excluded
-	aheadOf  map[runtime.Tenant]int // all attempts that have not begun, suspects excluded
-	target   int                    // number of attempts that should be ahead
-	ran      int                    // attempts that have run so far
-	ready    []*attempt             // have memory and wait for a worker
-	admitted int                    // attempts that are ready or running
-	workers  int                    // goroutines that run them
-	// asides are the numbers of attempts that wait in spite of free memory, because the runs of their
-	// function or tenant have all that they may have. Nothing else of these tenants is leased, and others
-	// are leased as if they had no attempts.
-	asides map[runtime.Tenant]int
-
-	closing bool          // nothing is leased any more
-	drained chan struct{} // closed when closing and nothing is active
-	leaser  notify.Signal
-	random  func(n time.Duration) time.Duration // less than n
+	active   map[string]*attempt             // have a lease or are about to get one, by execution id
+	ahead    int                             // attempts that have not begun, suspects and those that wait aside excluded
+	aheadOf  map[runtime.Tenant]*tenantAhead // all attempts that have not begun, suspects excluded
+	target   int                             // number of attempts that should be ahead
+	ran      int                             // attempts that have run so far
+	ready    []*attempt                      // have memory and wait for a worker
+	admitted int                             // attempts that are ready or running
+	workers  int                             // goroutines that run them
+	closing  bool                            // nothing is leased any more
+	drained  chan struct{}                   // closed when closing and nothing is active
+	leaser   notify.Signal
+	random   func(n time.Duration) time.Duration // less than n
 }
 
 func newPlan(leaser notify.Signal) plan {
@@ -62,8 +57,7 @@ func newPlan(leaser notify.Signal) plan {
 		queue:   queue.NewFair[*QueuedRun](),
 		groups:  make(map[string]*TaskGroup),
 		active:  make(map[string]*attempt),
-		aheadOf: make(map[runtime.Tenant]int),
-		asides:  make(map[runtime.Tenant]int),
+		aheadOf: make(map[runtime.Tenant]*tenantAhead),
 		gone:    make(map[runtime.Tenant]map[string]struct{}),
 		target:  minAhead,
 		drained: make(chan struct{}),
@@ -132,6 +126,9 @@ func (p *plan) enter(r *QueuedRun) {
 		return
 	}
 	p.queue.Push(&r.item, r.Tenant, r.turn())
+	if t := p.aheadOf[r.Tenant]; t != nil && t.waits() && !r.item.InTurn() && !t.holds(r.FunctionID) {
+		p.queue.Free(r.Tenant) // its other functions may be what is held
+	}
 }
 
 func (p *plan) laneOf(r *QueuedRun) *lane { return &p.lanes[min(r.suspicion.Stretch, 1)] }
@@ -176,8 +173,8 @@ func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step
 		return s
 	}
 	for t := p.queue.First(); t != nil && p.ahead < p.target; t = p.queue.First() {
-		it := t.Next()
-		if p.asides[it.Value.Tenant] > 0 || !it.Value.Use.TryRun() {
+		it := p.nextOf(t)
+		if it == nil || !it.Value.Use.TryRun() {
 			p.queue.Hold(t)
 			continue
 		}
@@ -309,48 +306,6 @@ func (p *plan) activate(a *attempt) *attempt {
 		g.state.leased[a] = struct{}{}
 	}
 	return a
-}
-
-// countAhead adds n to the number of attempts that have not begun. Suspects have counts of their own:
-// the others are leased as if there were none.
-func (p *plan) countAhead(a *attempt, n int) {
-	if a.lane != nil {
-		a.lane.countAhead(a.run.Tenant, n)
-		return
-	}
-	tenant := a.run.Tenant
-	if p.asides[tenant] == 0 {
-		p.ahead += n
-	}
-	if p.aheadOf[tenant] += n; p.aheadOf[tenant] == 0 {
-		delete(p.aheadOf, tenant)
-	}
-	if a.aside && n < 0 {
-		p.endAside(a)
-	}
-}
-
-// setAside holds the tenant of an attempt that has not begun, and takes its attempts out of those that
-// are ahead.
-func (p *plan) setAside(a *attempt) {
-	if a.lane != nil || a.aside {
-		return
-	}
-	a.aside = true
-	if p.asides[a.run.Tenant]++; p.asides[a.run.Tenant] == 1 {
-		p.ahead -= p.aheadOf[a.run.Tenant]
-		p.leaser.Set()
-	}
-}
-
-// endAside lets a tenant have leases again, unless others of its attempts wait as this one has.
-func (p *plan) endAside(a *attempt) {
-	a.aside = false
-	if p.asides[a.run.Tenant]--; p.asides[a.run.Tenant] == 0 {
-		delete(p.asides, a.run.Tenant)
-		p.ahead += p.aheadOf[a.run.Tenant]
-		p.free(a.run.Tenant)
-	}
 }
 
 // aim sets the target number of runs that are leased ahead: twice as many as have run since the

@@ -3,8 +3,11 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
@@ -247,6 +250,12 @@ func TestPlanHoldsATenantAtItsLimit(t *testing.T) {
 // have: they take no place of those that are leased ahead, nothing else of the tenant is leased, and
 // its neighbour gets its turns.
 func TestPlanSetsAside(t *testing.T) {
+	for _, byTenant := range []bool{false, true} {
+		testSetAside(t, byTenant)
+	}
+}
+
+func testSetAside(t *testing.T, byTenant bool) {
 	p := testPlan()
 	for i := range 10 {
 		p.put(queued("a", "f", fmt.Sprint("a", i)))
@@ -258,8 +267,8 @@ func TestPlanSetsAside(t *testing.T) {
 	if got := chosen(p, 1); len(got) > 0 {
 		t.Fatalf("leased %v beyond the target", got)
 	}
-	p.setAside(p.active["a0"])
-	p.setAside(p.active["a0"])
+	p.setAside(p.active["a0"], byTenant)
+	p.setAside(p.active["a0"], byTenant)
 	if p.ahead != 0 { // a1 waits behind a0
 		t.Errorf("%d attempts are ahead", p.ahead)
 	}
@@ -267,16 +276,102 @@ func TestPlanSetsAside(t *testing.T) {
 		t.Errorf("leased %s beside a tenant that waits", got)
 	}
 	start(t, p, "b0")
-	p.setAside(p.active["a1"])
+	p.setAside(p.active["a1"], byTenant)
 	p.countAhead(p.active["a0"], -1) // withdrawn
 	p.drop(p.active["a0"])
 	if got := chosen(p, 1); len(got) > 0 {
 		t.Errorf("leased %v while another attempt of the tenant waits", got)
 	}
 	start(t, p, "a1")
-	if got := fmt.Sprint(chosen(p, 1)); got != "[a2 a3]" || len(p.asides) > 0 {
-		t.Errorf("leased %s after the attempts have begun, waiting are %v", got, p.asides)
+	if got := fmt.Sprint(chosen(p, 1)); got != "[a2 a3]" || len(p.aheadOf) != 1 || p.aheadOf["a"].waits() {
+		t.Errorf("leased %s after the attempts have begun, waiting are %v", got, p.aheadOf["a"])
 	}
+}
+
+// TestPlanSetsAsideOneFunction lets an attempt of a function wait because its runs have all the memory that
+// the runs of a function may have: the other functions of its tenant are leased, also those that come
+// when nothing else of it waits, and its jobs that run the function wait as it does.
+func TestPlanSetsAsideOneFunction(t *testing.T) {
+	p := testPlan()
+	for i := range 3 {
+		p.put(queued("a", "f", fmt.Sprint("f", i)))
+	}
+	chosen(p, 1)
+	p.setAside(p.active["f0"], false)
+	job := NewTaskGroup(&runtime.JobExecution{ID: "job", Tenant: "a", Parallelism: 10})
+	p.groups["job"] = job
+	p.put(NewQueuedRun(&Origin{Tenant: "a", Use: runtime.NewTenantUse(runtime.TenantLimits{}), FunctionID: "f", Job: job}, &runtime.Execution{ID: "task"}))
+	p.put(queued("a", "g", "g0"))
+	if got := fmt.Sprint(chosen(p, 1)); got != "[g0]" {
+		t.Errorf("leased %s beside a function that waits", got)
+	}
+	start(t, p, "g0")
+	if got := chosen(p, 1); len(got) > 0 || !p.idle() {
+		t.Errorf("leased %v of a function that waits; idle %t", got, p.idle())
+	}
+	p.put(queued("a", "h", "h0"))
+	if got := fmt.Sprint(chosen(p, 1)); got != "[h0]" {
+		t.Errorf("leased %s beside a function that waits, after nothing else did", got)
+	}
+	start(t, p, "h0")
+	p.setAside(p.active["f1"], true) // now the tenant has its share
+	p.put(queued("a", "g", "g1"))
+	if got := chosen(p, 1); len(got) > 0 {
+		t.Errorf("leased %v of a tenant that waits", got)
+	}
+	start(t, p, "f1")
+	if got := fmt.Sprint(chosen(p, 1)); got != "[g1]" {
+		t.Errorf("leased %s after the tenant has less", got)
+	}
+	start(t, p, "g1")
+	start(t, p, "f0")
+	if got := fmt.Sprint(chosen(p, 1)); got != "[task f2]" && got != "[f2 task]" {
+		t.Errorf("leased %s after the function has less", got)
+	}
+	if p.ahead != 2 || p.aheadOf["a"].waits() {
+		t.Errorf("%d attempts are ahead: %+v", p.ahead, p.aheadOf["a"])
+	}
+}
+
+// TestAheadOfTenants counts random attempts in and out, of which some are set aside: what is ahead is what
+// belongs to no function and no tenant with an attempt aside, and nothing is left in the end.
+func TestAheadOfTenants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := testPlan()
+		var waiting []*attempt
+		for i := range rapid.IntRange(1, 60).Draw(t, "steps") {
+			pick := rapid.IntRange(0, 100).Draw(t, "pick")
+			switch kind := rapid.IntRange(0, 2).Draw(t, "kind"); {
+			case kind == 0 || len(waiting) == 0:
+				tenant, function := runtime.Tenant(fmt.Sprint("t", pick%2)), fmt.Sprint("f", pick%3)
+				waiting = append(waiting, &attempt{run: queued(tenant, function, fmt.Sprint(i))})
+				p.countAhead(waiting[len(waiting)-1], 1)
+			case kind == 1:
+				p.setAside(waiting[pick%len(waiting)], pick%5 == 0)
+			default:
+				at := pick % len(waiting)
+				p.countAhead(waiting[at], -1)
+				waiting = slices.Delete(waiting, at, at+1)
+			}
+			want := 0
+			for _, a := range waiting {
+				if !slices.ContainsFunc(waiting, func(b *attempt) bool {
+					return b.run.Tenant == a.run.Tenant && (b.aside == asideOfTenant || b.aside == asideOfFunction && b.run.FunctionID == a.run.FunctionID)
+				}) {
+					want++
+				}
+			}
+			if p.ahead != want {
+				t.Fatalf("%d attempts are ahead, want %d", p.ahead, want)
+			}
+		}
+		for _, a := range waiting {
+			p.countAhead(a, -1)
+		}
+		if p.ahead != 0 || len(p.aheadOf) != 0 {
+			t.Fatalf("%d attempts are left, of %v", p.ahead, p.aheadOf)
+		}
+	})
 }
 
 // TestPlanCountsQueuedRuns checks the count of a tenant's queued runs against the size of the plan: runs

@@ -58,21 +58,22 @@ type Admission struct {
 	// limit. It is called concurrently, and is set before the first run. Nil: no tenant has one.
 	Limit func(runtime.Tenant) int64
 
-	mu       sync.Mutex
-	running  int
-	lending  int // of these, the runs that wait for something
-	parked   int // of these, the runs that wait without an interpreter
-	closed   bool
-	paused   bool
-	progress uint64        // runs that have started or gone on
-	started  uint64        // ages.served when a run started last, or had its turn
-	watched  bool          // it is looked soon whether there is progress
-	stuck    bool          // there was none
-	patience time.Duration // until it is looked again; zero: reclaimAfter
-	queue    *Fair[*Run]
-	callers  map[runtime.Tenant]int // blocked callers, by tenant
-	blocked  int                    // blocked callers of all tenants
-	held     int64                  // bytes of the requests of blocked callers, in an account that yields
+	mu        sync.Mutex
+	running   int
+	lending   int // of these, the runs that wait for something
+	parked    int // of these, the runs that wait without an interpreter
+	closed    bool
+	paused    bool
+	progress  uint64        // runs that have started or gone on
+	started   uint64        // ages.served when a run started last, or had its turn
+	watched   bool          // it is looked soon whether there is progress
+	stuck     bool          // there was none
+	patience  time.Duration // until it is looked again; zero: reclaimAfter
+	makesRoom bool          // a caller was refused since it was looked last, and gives back its request
+	queue     *Fair[*Run]
+	callers   map[runtime.Tenant]int // blocked callers, by tenant
+	blocked   int                    // blocked callers of all tenants
+	held      int64                  // bytes of the requests of blocked callers, in an account that yields
 
 	// The runs that have started.
 	shares shares
@@ -99,8 +100,8 @@ func NewAdmission(b *memory.Budget, maxRuns, queueLimit int) *Admission {
 func (a *Admission) Largest() int64 { return a.memory.Largest() }
 
 // Acquire waits until the memory of a run is reserved. If it returns nil, the caller must release the
-// run. While it waits, the caller holds the given bytes of a request. It does not wait if the run
-// would not even fit if all other runs ended, and if what is in the way is not freed soon or may be
+// run. While it waits, the caller holds the given bytes of a request. It does not wait, or no longer, if
+// the run would not even fit if all other runs ended, and if what is in the way is not freed soon or may be
 // the requests of such callers.
 //
 // Errors: CodeTooBusy if the queue is full, the tenant has the memory that it may have, the caller may
@@ -145,10 +146,7 @@ func (a *Admission) Acquire(ctx context.Context, r *Run, holds int64) error {
 		}
 		// The decision came first and counts.
 	}
-	if r.refused {
-		return runtime.ShuttingDownError()
-	}
-	return nil
+	return r.refusal
 }
 
 // Possible returns an error if a run of this size can never be admitted.
@@ -184,7 +182,7 @@ func (a *Admission) Enqueue(r *Run, notify func(refused bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		r.decide(true)
+		r.decide(runtime.ShuttingDownError())
 		return
 	}
 	a.push(r)
@@ -238,7 +236,7 @@ func (a *Admission) Stop() {
 		r := t.Next().Value
 		a.queue.Remove(&r.item)
 		a.uncount(r)
-		r.decide(true)
+		r.decide(runtime.ShuttingDownError())
 	}
 }
 
@@ -250,7 +248,7 @@ func (a *Admission) push(r *Run) {
 		a.started = a.ages.served
 	}
 	if a.queue.Push(&r.item, r.Tenant, r.Group); !r.item.InTurn() {
-		r.setAside()
+		r.setAside(true)
 	}
 	if r.notify == nil {
 		a.callers[r.Tenant]++
@@ -383,7 +381,7 @@ func (a *Admission) reclaim(wanted int64) {
 	time.AfterFunc(max(a.patience, reclaimAfter), func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.watched, a.stuck = false, a.progress == progress
+		a.watched, a.makesRoom, a.stuck = false, false, a.progress == progress
 		if a.stuck {
 			a.patience = min(2*max(a.patience, reclaimAfter), longestReclaimAfter)
 		} else {
@@ -392,21 +390,6 @@ func (a *Admission) reclaim(wanted int64) {
 		a.admit()
 		a.stuck = false
 	})
-}
-
-// mayNeverFit reports whether a caller that holds some bytes of a request should not wait for bytes
-// for its run.
-func (a *Admission) mayNeverFit(bytes, holds int64) bool {
-	beside, yielding := a.memory.Budget().Beside(a.memory)
-	most := a.memory.Largest()
-	return bytes > most-beside && (holds > memory.FreeBytes || bytes > most-(beside-yielding))
-}
-
-// comesToFit reports whether a run would fit if all others ended that have started, and all requests whose
-// callers do not wait in the queue: theirs are only freed if it does not hold them up.
-func (a *Admission) comesToFit(bytes int64) bool {
-	beside, yielding := a.memory.Budget().Beside(a.memory)
-	return bytes <= a.memory.Largest()-beside+max(yielding-a.held, 0)
 }
 
 // retry is called, without mu, when bytes of the budget were freed.
@@ -428,13 +411,13 @@ func (a *Admission) start() demand {
 		}
 		a.queue.Serve(&r.item)
 		a.uncount(r)
-		r.decide(false)
+		r.decide(nil)
 	}
 }
 
 // choose takes the memory of the run to start now and returns it, or nil: the first in turn that
 // fits, unless a run before it may not be overtaken any more. A run that would not fit if all others
-// ended does not hold up anything. wanted is what those want that were passed over.
+// ended does not hold up anything, and is refused if its caller holds up others. wanted is what those want that were passed over.
 func (a *Admission) choose() (next *Run, wanted demand) {
 	var before [maxTenants * maxGroups]*Run
 	passed := before[:0]
@@ -456,8 +439,9 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 			if function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes) {
 				// Its turn comes when runs of its own function or tenant have ended.
 				a.queue.Pass(&r.item)
-				full = full && tenant.exceeds(r.Bytes)
-				r.setAside()
+				byTenant := tenant.exceeds(r.Bytes)
+				full = full && byTenant
+				r.setAside(byTenant)
 				continue
 			}
 			shared = false
@@ -466,8 +450,15 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 				wanted.least = needs
 			}
 			wanted.least = min(wanted.least, needs)
-			if r.overtaken >= maxOvertaken && a.comesToFit(r.Bytes) {
+			switch {
+			case r.overtaken >= maxOvertaken && a.comesToFit(r.Bytes):
 				return nil, wanted
+			case a.isInTheWay(r):
+				a.queue.Remove(&r.item)
+				a.uncount(r)
+				a.makesRoom = true
+				r.decide(a.memory.Refuse(r.Bytes))
+				continue
 			}
 			passed = append(passed, r)
 		}
@@ -475,7 +466,7 @@ func (a *Admission) choose() (next *Run, wanted demand) {
 		case shared && full:
 			a.queue.Hold(t) // until its runs have less; this is not repeated, so it does not count
 			for it := t.Next(); it != nil; it = it.After() {
-				it.Value.setAside()
+				it.Value.setAside(true)
 			}
 		case shared:
 			a.queue.PassTenant(t)

@@ -181,9 +181,12 @@ func TestRunThatCannotGoOnForItsTenant(t *testing.T) {
 // others of its function or its tenant, and that it does not for one that waits for memory.
 func TestRunsBeyondTheirShareAreSetAside(t *testing.T) {
 	a := limited(1100, map[runtime.Tenant]int64{"limited": 100})
-	aside := map[string]int{}
+	aside, tenants := map[string]int{}, map[string]bool{}
 	enqueue := func(tenant runtime.Tenant, id string, bytes int64) {
-		a.Enqueue(&Run{Tenant: tenant, Function: "f", Group: id, Bytes: bytes, Aside: func() { aside[id]++ }}, func(bool) {})
+		a.Enqueue(&Run{Tenant: tenant, Function: "f", Group: id, Bytes: bytes, Aside: func(byTenant bool) {
+			aside[id]++
+			tenants[id] = byTenant
+		}}, func(bool) {})
 	}
 	for i := range 3 {
 		enqueue("limited", fmt.Sprint("limited", i), 60)
@@ -196,6 +199,9 @@ func TestRunsBeyondTheirShareAreSetAside(t *testing.T) {
 	want := map[string]int{"limited1": 1, "limited2": 1, "b7": 1}
 	if fmt.Sprint(aside) != fmt.Sprint(want) {
 		t.Errorf("set aside were %v, want %v", aside, want)
+	}
+	if want := (map[string]bool{"limited1": true, "limited2": true, "b7": false}); fmt.Sprint(tenants) != fmt.Sprint(want) {
+		t.Errorf("whether their tenants have their shares is %v, want %v", tenants, want)
 	}
 }
 

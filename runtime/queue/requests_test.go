@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -64,4 +67,68 @@ func TestRequestsInTheWayOfALargeRun(t *testing.T) {
 		}
 		large.Release()
 	})
+}
+
+// Callers of two tenants wait for large runs, and each of these fits beside one of their requests only,
+// since others have taken memory meanwhile. One of them is refused, so that the other one starts: when no
+// run is left that could end, or when small runs have overtaken them often.
+func TestRequestsInEachOthersWay(t *testing.T) {
+	for _, overtaken := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			const mb = runtime.MiB
+			b := memory.New(320*mb, nil)
+			a := NewAdmission(b, 1000, 1000)
+			args := b.Open(memory.Options{Name: "args", Heap: true, Requests: true, Yields: true})
+			others := b.Open(memory.Options{Name: "others"})
+			first := &Run{Tenant: "first", Function: "f", Group: "g", Bytes: a.Largest() - 40*mb}
+			if err := a.Acquire(t.Context(), first, 0); err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+			defer stop()
+			var started, refused atomic.Int32
+			if !args.TryTake(10*mb) || !args.TryTake(10*mb) {
+				t.Fatal("there is no memory for args")
+			}
+			for _, tenant := range []runtime.Tenant{"a", "b"} {
+				go func() {
+					defer args.Give(10 * mb)
+					r := &Run{Tenant: tenant, Function: "f", Group: "g", Bytes: a.Largest() - 20*mb}
+					switch err := a.Acquire(ctx, r, 10*mb); {
+					case err == nil:
+						started.Add(1)
+						r.Release()
+					case runtime.CodeOf(err) == runtime.CodeTooBusy && ctx.Err() == nil:
+						refused.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			if !others.TryTake(5 * mb) {
+				t.Fatal("there is no memory for others")
+			}
+			if overtaken {
+				for i := range maxOvertaken + 1 {
+					small := &Run{Tenant: runtime.Tenant(fmt.Sprint("small", i)), Function: "f", Group: "g", Bytes: mb}
+					soon, cancel := context.WithTimeout(ctx, time.Millisecond) // the last one waits for the large run
+					if err := a.Acquire(soon, small, 0); err == nil {
+						small.Release()
+					} else if i < maxOvertaken {
+						t.Fatal(err)
+					}
+					cancel()
+				}
+				if refused.Load() != 1 {
+					t.Errorf("%d callers are refused while small runs come in", refused.Load())
+				}
+			}
+			first.Release()
+			time.Sleep(time.Minute)
+			if started.Load() != 1 || refused.Load() != 1 {
+				t.Errorf("overtaken %t: %d runs have started, and %d callers are refused", overtaken, started.Load(), refused.Load())
+			}
+			stop()
+			synctest.Wait()
+		})
+	}
 }

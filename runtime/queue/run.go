@@ -20,8 +20,9 @@ type Run struct {
 	// Usual says what runs of the same version hold while they wait. Nil: not known.
 	Usual *Usual
 	// Aside is called, under the lock of the Admission and at most once, if the run must wait until
-	// others of its function or its tenant have ended. Nil: nobody needs to know.
-	Aside func()
+	// others of its function or its tenant have ended. byTenant reports that it is the tenant that has its
+	// share. Nil: nobody needs to know.
+	Aside func(byTenant bool)
 
 	admission *Admission
 	charged   int64 // bytes that are taken for it
@@ -34,8 +35,8 @@ type Run struct {
 	// Admission. It is nil for a blocked caller, which waits for decided instead.
 	notify  func(refused bool)
 	decided chan struct{} // closed with the decision; in Reclaim, when the memory was taken back
-	refused bool
-	holds   int64 // bytes of the request of a blocked caller
+	refusal error         // the decision, nil if the run starts
+	holds   int64         // bytes of the request of a blocked caller
 
 	// Since it has started:
 	share    *share // of its function
@@ -54,21 +55,21 @@ func (r *Run) begin(a *Admission) {
 	*r = Run{Tenant: r.Tenant, Function: r.Function, Group: r.Group, Bytes: r.Bytes, Usual: r.Usual, Aside: r.Aside, admission: a}
 }
 
-// decide delivers the decision on a run that was in the queue.
-func (r *Run) decide(refused bool) {
+// decide delivers the decision on a run that was in the queue: nil, or why it does not start.
+func (r *Run) decide(refusal error) {
 	if r.notify != nil {
-		r.notify(refused)
+		r.notify(refusal != nil)
 		return
 	}
-	r.refused = refused
+	r.refusal = refusal
 	close(r.decided)
 }
 
 // setAside notifies the owner of a run that waits for others of its function or its tenant.
-func (r *Run) setAside() {
+func (r *Run) setAside(byTenant bool) {
 	if r.Aside != nil && !r.aside {
 		r.aside = true
-		r.Aside()
+		r.Aside(byTenant)
 	}
 }
 
