@@ -9,7 +9,8 @@
 // Server and worker talk over one Unix stream socket, in frames: a header with a length, a kind and an
 // id, and a payload. Both sides call each other; the first frame with an id is the call, the second one
 // the reply. A run is one call: its args there, its outcome back. All that the two sides say about a run
-// meanwhile has the id of its call: output, memory that it lends, what it reaches.
+// meanwhile has the id of its call: output, memory that it lends, what it reaches. Short runs and their
+// outcomes go through memory that both processes share instead; see lane.go.
 //
 // A server does not trust its workers. Every frame is bounded and checked, and a worker that sends what
 // it may not, or that does not answer, is killed: its runs end with [runtime.ErrWorkerLost], as those of

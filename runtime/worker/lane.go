@@ -59,8 +59,8 @@ type direction struct {
 	*signals
 	data  []byte
 	count uint32 // pieces that this side has written or read
-	at    int    // what the reader has read of a piece
-	size  int    // of the piece that it reads; 0: none
+	at    int    // data[at:end] is what the reader has not read of a piece
+	end   int
 }
 
 // signals are in shared memory, where the peer may write anything at any time: each value is read once,
@@ -102,19 +102,18 @@ func newLane(fd, index, processor int, server bool) (*lane, error) {
 // Read implements [io.Reader]. It waits for the peer, or for shutdown.
 func (l *lane) Read(b []byte) (n int, err error) {
 	d := &l.from
-	if d.size == 0 {
+	if d.at == d.end {
 		if err := l.wait(&d.written, d.count, &d.readerWaits); err != nil {
 			return 0, err
 		}
-		size := d.signals.size.Load()
+		size := d.size.Load()
 		if d.written.Load() != d.count+1 || size == 0 || size > pieceBytes {
 			return 0, errLane
 		}
-		d.at, d.size = 0, int(size)
+		d.at, d.end = 0, int(size)
 	}
-	n = copy(b, d.data[d.at:d.size])
-	if d.at += n; d.at == d.size {
-		d.size = 0
+	n = copy(b, d.data[d.at:d.end])
+	if d.at += n; d.at == d.end {
 		d.count++
 		d.read.Store(d.count)
 		if d.writerWaits.Load() != 0 {
@@ -138,7 +137,7 @@ func (l *lane) write(b []byte) error {
 		}
 		n := copy(d.data, b)
 		b = b[n:]
-		d.signals.size.Store(uint32(n))
+		d.size.Store(uint32(n))
 		d.count++
 		d.written.Store(d.count)
 		if d.readerWaits.Load() != 0 {

@@ -98,14 +98,14 @@ func TestHostileLane(t *testing.T) {
 		worker func(d *direction) // from the worker's side of its replies
 		err    error
 	}{
-		"two pieces at once":     {func(d *direction) { d.signals.size.Store(100); d.written.Store(2) }, errLane},
-		"a piece before":         {func(d *direction) { d.signals.size.Store(100); d.written.Store(^uint32(0)) }, errLane},
+		"two pieces at once":     {func(d *direction) { d.size.Store(100); d.written.Store(2) }, errLane},
+		"a piece before":         {func(d *direction) { d.size.Store(100); d.written.Store(^uint32(0)) }, errLane},
 		"an empty piece":         {func(d *direction) { d.written.Store(1) }, errLane},
-		"a piece that is larger": {func(d *direction) { d.signals.size.Store(pieceBytes + 1); d.written.Store(1) }, errLane},
-		"the largest number":     {func(d *direction) { d.signals.size.Store(^uint32(0)); d.written.Store(1) }, errLane},
+		"a piece that is larger": {func(d *direction) { d.size.Store(pieceBytes + 1); d.written.Store(1) }, errLane},
+		"the largest number":     {func(d *direction) { d.size.Store(^uint32(0)); d.written.Store(1) }, errLane},
 		"no frame": {func(d *direction) {
 			copy(d.data, strings.Repeat("x", 100))
-			d.signals.size.Store(100)
+			d.size.Store(100)
 			d.written.Store(1)
 		}, nil},
 	} {
@@ -206,7 +206,7 @@ func TestWorkerMisusesLane(t *testing.T) {
 			return l.send(header{kind: kindRun, flags: flagReply, id: h.id}, make([]byte, maxPayload), nil)
 		},
 		"a piece too large": func(l *lane, _ header) error {
-			l.to.signals.size.Store(pieceBytes + 1)
+			l.to.size.Store(pieceBytes + 1)
 			l.to.written.Store(1)
 			wake(&l.to.written)
 			return nil

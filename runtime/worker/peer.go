@@ -77,11 +77,12 @@ func (p *Pool) startWorker(h *host) (*peer, error) {
 	p.processes.Go(w.serve)
 	go w.watch()
 	fds, err := w.lanes.open()
-	if err == nil {
-		stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
-		_, _, err = c.call(ctx, kindHello, w.hello(), fds...)
-		stop()
+	if err != nil && !errors.Is(err, errEnded) {
+		p.o.Log.Warn("the server shares no memory with a worker: short runs take more processor time", "error", err)
 	}
+	stop := context.AfterFunc(ctx, func() { c.abort(ctx.Err()) })
+	_, _, err = c.call(ctx, kindHello, w.hello(), fds...)
+	stop()
 	closeFDs(fds)
 	select {
 	case <-p.ended:

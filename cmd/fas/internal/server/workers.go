@@ -99,8 +99,8 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The threads of lanes wait in system calls. Go takes their right to run away, and looks every 20 µs whether
-	// it must, unless there is more of it than threads that run.
+	// Threads of lanes wait in system calls. While GOMAXPROCS is used up, Go's monitor wakes every 20 µs to take
+	// from such threads what they have of it. With as many more as there are processors, it rarely is.
 	goruntime.GOMAXPROCS(2*shareProcessors() + 1)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sandbox.GCPercent)
