@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -31,12 +30,11 @@ const (
 	lastUsePause = time.Minute
 	// deletePause is the time between two rounds of the deletion of tenants, failedPause that after one
 	// that failed. A round takes at most deleteSteps steps of each tenant, each of at most deleteStep
-	// functions, jobs and executions, and cancels cancelsAtOnce of these at once.
-	deletePause   = 250 * time.Millisecond
-	failedPause   = 5 * time.Second
-	deleteSteps   = 10
-	deleteStep    = 100
-	cancelsAtOnce = 16
+	// functions, jobs and executions.
+	deletePause = 250 * time.Millisecond
+	failedPause = 5 * time.Second
+	deleteSteps = 10
+	deleteStep  = 100
 )
 
 // SetEngine lets the Keeper delete tenants.
@@ -442,19 +440,15 @@ func empty(ctx context.Context, e Engine, name runtime.Tenant) (found int, err e
 	return found, errors.Join(errs...)
 }
 
-// cancelAll cancels executions, several at once, because each waits for the disk, and returns an error or
-// nil for each.
+// cancelAll cancels executions, at most deleteStep, all at once, because each waits for the disk. It returns
+// an error or nil for each.
 func cancelAll(ctx context.Context, e Engine, name runtime.Tenant, all []runtime.Execution) []error {
 	errs := make([]error, len(all))
-	var cancels errgroup.Group
-	cancels.SetLimit(cancelsAtOnce)
+	var cancels sync.WaitGroup
 	for i, x := range all {
-		cancels.Go(func() error {
-			_, _, errs[i] = e.CancelExecution(ctx, name, x.ID)
-			return nil
-		})
+		cancels.Go(func() { _, _, errs[i] = e.CancelExecution(ctx, name, x.ID) })
 	}
-	_ = cancels.Wait() // the errors are in errs
+	cancels.Wait()
 	return errs
 }
 
