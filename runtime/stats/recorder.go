@@ -211,7 +211,6 @@ func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stat
 // grouping sums up steps.
 type grouping struct {
 	width     int64 // steps that are one of the series
-	total     counts
 	series    []counts
 	functions map[string]*counts
 }
@@ -230,7 +229,6 @@ func (g *grouping) add(s *step, function string, at int64) {
 }
 
 func (g *grouping) addCounts(name string, c *counts, at int64) {
-	g.total.merge(c)
 	if g.series != nil {
 		g.series[at/g.width].merge(c)
 	}
@@ -244,7 +242,11 @@ func (g *grouping) addCounts(name string, c *counts, at int64) {
 
 // report fills in the sums.
 func (g *grouping) report(s *runtime.Stats) {
-	s.Total = g.total.report()
+	var total counts
+	for _, c := range g.functions {
+		total.merge(c)
+	}
+	s.Total = total.report()
 	for i := range g.series {
 		s.Series = append(s.Series, g.series[i].report())
 	}
