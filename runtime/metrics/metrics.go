@@ -34,7 +34,7 @@ type Metrics struct {
 // New returns Metrics that have counted no run yet.
 func New(s Sources) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), runs: newRuns()}
-	m.registry.MustRegister(m.runs.collectors()...)
+	m.registry.MustRegister(m.runs.collectors...)
 	m.registry.MustRegister(newParts(s), collectors.NewGoCollector())
 	return m
 }

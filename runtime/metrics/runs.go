@@ -20,53 +20,54 @@ const (
 
 // runs counts the runs that have ended.
 type runs struct {
-	labels   *labels
-	outcomes *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	wait     *prometheus.HistogramVec
-	bytes    *prometheus.CounterVec
-	sent     prometheus.Counter // of bytes
-	received prometheus.Counter // of bytes
-	opened   prometheus.Counter
+	labels     *labels
+	durations  [len(modes)]prometheus.Observer
+	waits      [len(modes)]prometheus.Observer
+	sent       prometheus.Counter // bytes
+	received   prometheus.Counter // bytes
+	opened     prometheus.Counter
+	collectors []prometheus.Collector
 }
 
 // The buckets of durations and waits, in seconds: from a half of a millisecond to an hour.
 var seconds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
 
 func newRuns() *runs {
-	histogram := func(name, help string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: seconds}, []string{"mode"})
+	r := &runs{}
+	byMode := func(name, help string) (all [len(modes)]prometheus.Observer) {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: seconds}, []string{"mode"})
+		for i, mode := range modes {
+			all[i] = v.WithLabelValues(mode)
+		}
+		r.collectors = append(r.collectors, v)
+		return all
 	}
-	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faaspot_egress_bytes_total", Help: "Bytes that runs which have ended have exchanged with the network."}, []string{"direction"})
-	return &runs{
-		labels:   newLabels(),
-		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faaspot_executions_total", Help: "Runs that have ended."}, []string{"tenant", "function", "outcome"}),
-		duration: histogram("faaspot_execution_duration_seconds", "Time that the latest attempts of runs took which have ended."),
-		wait:     histogram("faaspot_execution_wait_seconds", "Time from the acceptance of runs which have ended to the start of their latest attempt."),
-		bytes:    bytes,
-		sent:     bytes.WithLabelValues("sent"),
-		received: bytes.WithLabelValues("received"),
-		opened:   prometheus.NewCounter(prometheus.CounterOpts{Name: "faaspot_egress_connections_total", Help: "Connections of runs that have ended."}),
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		r.collectors = append(r.collectors, v)
+		return v
 	}
-}
-
-func (r *runs) collectors() []prometheus.Collector {
-	return []prometheus.Collector{r.outcomes, r.duration, r.wait, r.bytes, r.opened}
+	r.labels = newLabels(counter("faaspot_executions_total", "Runs that have ended.", "tenant", "function", "outcome"))
+	r.durations = byMode("faaspot_execution_duration_seconds", "Time that the latest attempts of runs took which have ended.")
+	r.waits = byMode("faaspot_execution_wait_seconds", "Time from the acceptance of runs which have ended to the start of their latest attempt.")
+	bytes := counter("faaspot_egress_bytes_total", "Bytes that runs which have ended have exchanged with the network.", "direction")
+	r.sent, r.received = bytes.WithLabelValues("sent"), bytes.WithLabelValues("received")
+	r.opened = counter("faaspot_egress_connections_total", "Connections of runs that have ended.").WithLabelValues()
+	return r
 }
 
 // count counts a run that has ended.
 func (r *runs) count(x *runtime.Execution, blocking bool) {
-	tenant, function := r.labels.of(string(x.Tenant), x.Function)
-	r.outcomes.WithLabelValues(tenant, function, string(x.State)).Inc()
+	r.labels.of(string(x.Tenant), x.Function).count(x.State)
 	if x.Started.IsZero() {
 		return
 	}
-	mode := "background"
+	mode := background
 	if blocking {
-		mode = "blocking"
+		mode = inCall
 	}
-	r.duration.WithLabelValues(mode).Observe(x.Duration().Seconds())
-	r.wait.WithLabelValues(mode).Observe(max(0, x.Started.Sub(x.Created).Seconds()))
+	r.durations[mode].Observe(x.Duration().Seconds())
+	r.waits[mode].Observe(max(0, x.Started.Sub(x.Created).Seconds()))
 	for i := range x.Egress {
 		e := &x.Egress[i]
 		r.sent.Add(float64(max(0, e.Sent)))
@@ -75,33 +76,77 @@ func (r *runs) count(x *runtime.Execution, blocking bool) {
 	}
 }
 
-// labels are the tenants and functions with series of their own.
-type labels struct {
-	mu        sync.Mutex
-	tenants   map[string]map[string]struct{} // names of functions by tenant
-	functions int
+// The modes of runs, and their labels.
+const (
+	background = iota
+	inCall     // a caller waits for it
+)
+
+var modes = [...]string{background: "background", inCall: "blocking"}
+
+// outcomes are the series of one function.
+type outcomes struct {
+	succeeded, failed, timeout, cancelled prometheus.Counter
 }
 
-func newLabels() *labels { return &labels{tenants: make(map[string]map[string]struct{})} }
+func (o *outcomes) count(state runtime.State) {
+	switch state {
+	case runtime.StateSucceeded:
+		o.succeeded.Inc()
+	case runtime.StateTimeout:
+		o.timeout.Inc()
+	case runtime.StateCancelled:
+		o.cancelled.Inc()
+	default:
+		o.failed.Inc()
+	}
+}
 
-// of returns the labels for a function of a tenant.
-func (l *labels) of(tenant, function string) (tenantLabel, functionLabel string) {
+// labels are the series of the tenants and functions that have some of their own, and of all others.
+type labels struct {
+	counter *prometheus.CounterVec // by tenant, function and outcome
+
+	mu        sync.RWMutex
+	tenants   map[string]map[string]*outcomes // by name of the tenant and of the function; guarded by mu
+	functions int                             // without Other; guarded by mu
+}
+
+func newLabels(counter *prometheus.CounterVec) *labels {
+	return &labels{counter: counter, tenants: make(map[string]map[string]*outcomes)}
+}
+
+// of returns the series for a function of a tenant.
+func (l *labels) of(tenant, function string) *outcomes {
+	l.mu.RLock()
+	known := l.tenants[tenant][function]
+	l.mu.RUnlock()
+	if known != nil {
+		return known
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	functions, known := l.tenants[tenant]
-	if !known {
-		if len(l.tenants) == MaxTenants {
-			return Other, Other
-		}
-		functions = make(map[string]struct{})
-		l.tenants[tenant] = functions
+	if l.tenants[tenant] == nil && len(l.tenants) >= MaxTenants {
+		tenant = Other
 	}
-	if _, known := functions[function]; !known {
-		if l.functions == MaxFunctions {
-			return tenant, Other
-		}
-		functions[function] = struct{}{}
-		l.functions++
+	if l.tenants[tenant] == nil {
+		l.tenants[tenant] = make(map[string]*outcomes)
 	}
-	return tenant, function
+	if l.tenants[tenant][function] == nil && (tenant == Other || l.functions == MaxFunctions) {
+		function = Other
+	}
+	if l.tenants[tenant][function] == nil {
+		l.tenants[tenant][function] = l.open(tenant, function)
+		if function != Other {
+			l.functions++
+		}
+	}
+	return l.tenants[tenant][function]
+}
+
+// open adds the series of a function.
+func (l *labels) open(tenant, function string) *outcomes {
+	of := func(state runtime.State) prometheus.Counter {
+		return l.counter.WithLabelValues(tenant, function, string(state))
+	}
+	return &outcomes{of(runtime.StateSucceeded), of(runtime.StateFailed), of(runtime.StateTimeout), of(runtime.StateCancelled)}
 }

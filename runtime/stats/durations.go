@@ -50,12 +50,12 @@ type classCount struct {
 	count uint32
 }
 
-// add counts a duration.
-func (d *durations) add(x time.Duration) {
+// add counts a duration of a class.
+func (d *durations) add(x time.Duration, of class) {
 	d.count++
 	d.sum += x
 	d.max = max(d.max, x)
-	d.addClass(classOf(x), 1)
+	d.addClass(of, 1)
 }
 
 func (d *durations) addClass(c class, n uint32) {

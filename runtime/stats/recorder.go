@@ -56,8 +56,9 @@ func (r *Recorder) Add(runs ...runtime.EndedRun) {
 	defer r.mu.Unlock()
 	before := r.bytes
 	r.expire(now)
+	var at place
 	for i := range runs {
-		r.add(&runs[i], now)
+		r.add(&runs[i], now, &at)
 	}
 	if r.bytes > r.limit {
 		r.shrink()
@@ -90,24 +91,57 @@ func (r *Recorder) Forget(name runtime.Tenant) {
 
 // The methods below are called with mu held.
 
-func (r *Recorder) add(run *runtime.EndedRun, now time.Time) {
-	at := run.Finished
-	if at.After(now) { // the clock was set back
-		at = now
+// place is where the runs of one function are counted that ended in one of the finest steps.
+type place struct {
+	tenant   *tenant // nil: nowhere
+	name     runtime.Tenant
+	function string
+	index    int64 // of the finest step
+	cells    [len(levels)]cell
+}
+
+// cell is the counts of a function in a step; without counts, the level does not have the step.
+type cell struct {
+	step   *step
+	counts *counts
+}
+
+// add counts a run. at is the place of the run before, which is often that of this one.
+func (r *Recorder) add(run *runtime.EndedRun, now time.Time, at *place) {
+	ended := run.Finished
+	if ended.After(now) { // the clock was set back
+		ended = now
 	}
-	t := r.tenants[run.Tenant]
+	if index := levels[0].index(ended); at.tenant == nil || at.index != index || at.function != run.Function || at.name != run.Tenant {
+		*at = place{name: run.Tenant, function: run.Function, index: index}
+		r.find(at, ended, now)
+	}
+	class := classOf(run.Duration)
+	for _, c := range at.cells {
+		if c.counts != nil {
+			at.tenant.grow(r, c.step.add(c.counts, run, class))
+		}
+	}
+}
+
+// find finds, or adds, the cells of a place for runs that ended at a time.
+func (r *Recorder) find(at *place, ended, now time.Time) {
 	for i, l := range levels {
-		index := l.index(at)
+		index := l.index(ended)
 		if l.index(now)-index >= int64(l.keep) {
 			continue
 		}
-		if t == nil {
-			t = &tenant{}
-			r.tenants[run.Tenant] = t
+		if at.tenant == nil {
+			if at.tenant = r.tenants[at.name]; at.tenant == nil {
+				at.tenant = &tenant{}
+				r.tenants[at.name] = at.tenant
+			}
 		}
-		if s := &t.levels[i]; index >= s.from {
+		if s := &at.tenant.levels[i]; index >= s.from {
 			step, grown := s.at(index)
-			t.grow(r, grown+step.add(run))
+			counts, more := step.open(at.function)
+			at.cells[i] = cell{step, counts}
+			at.tenant.grow(r, grown+more)
 		}
 	}
 }
@@ -211,7 +245,6 @@ func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stat
 // grouping sums up steps.
 type grouping struct {
 	width     int64 // steps that are one of the series
-	total     counts
 	series    []counts
 	functions map[string]*counts
 }
@@ -230,7 +263,6 @@ func (g *grouping) add(s *step, function string, at int64) {
 }
 
 func (g *grouping) addCounts(name string, c *counts, at int64) {
-	g.total.merge(c)
 	if g.series != nil {
 		g.series[at/g.width].merge(c)
 	}
@@ -244,7 +276,11 @@ func (g *grouping) addCounts(name string, c *counts, at int64) {
 
 // report fills in the sums.
 func (g *grouping) report(s *runtime.Stats) {
-	s.Total = g.total.report()
+	var total counts
+	for _, c := range g.functions {
+		total.merge(c)
+	}
+	s.Total = total.report()
 	for i := range g.series {
 		s.Series = append(s.Series, g.series[i].report())
 	}

@@ -114,13 +114,22 @@ func TestQuery(t *testing.T) {
 	now := start
 	r, _ := newRecorder(&now, 1<<30)
 	r.Complete()
-	var runs []runtime.EndedRun
-	for range 6000 {
+	var runs, batch []runtime.EndedRun
+	add := func() {
+		r.Add(batch...)
+		runs, batch = append(runs, batch...), nil
+	}
+	for range 4000 {
 		span := []time.Duration{10 * time.Minute, 3 * time.Hour, 20 * time.Hour, 7 * 24 * time.Hour}[rng.IntN(4)]
 		run := randomRun(rng, now, span)
-		runs = append(runs, run)
-		r.Add(run)
+		for range 1 + rng.IntN(3) { // runs of one function often end one after the other
+			batch = append(batch, run)
+		}
+		if rng.IntN(20) == 0 {
+			add()
+		}
 	}
+	add()
 	for _, q := range []struct {
 		back, step, counted time.Duration // counted is the step of the series
 		function            string

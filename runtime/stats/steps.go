@@ -53,7 +53,8 @@ const classBytes = int64(unsafe.Sizeof(classCount{}))
 
 func (c *counts) bytes() int64 { return int64(cap(c.classes)) * classBytes }
 
-func (c *counts) add(r *runtime.EndedRun) {
+// add counts a run, whose duration is of a class.
+func (c *counts) add(r *runtime.EndedRun, of class) {
 	switch r.State {
 	case runtime.StateSucceeded:
 		c.succeeded++
@@ -65,7 +66,7 @@ func (c *counts) add(r *runtime.EndedRun) {
 		c.failed++
 	}
 	if r.Started {
-		c.durations.add(r.Duration)
+		c.durations.add(r.Duration, of)
 	}
 }
 
@@ -95,17 +96,24 @@ type step struct {
 // stepBytes is the memory of a step without its counts, in bytes.
 const stepBytes = 128
 
-// add counts a run, and returns the bytes by which the step has grown.
-func (s *step) add(r *runtime.EndedRun) (grown int64) {
-	c := s.of[r.Function]
+// open returns the counts of a function, which it adds if they are missing. grown is the bytes that they
+// take.
+func (s *step) open(function string) (c *counts, grown int64) {
+	c = s.of[function]
 	if c == nil {
 		c = &counts{}
-		s.of[r.Function] = c
-		grown = countsBytes + int64(len(r.Function))
+		s.of[function] = c
+		grown = countsBytes + int64(len(function))
+		s.bytes += grown
 	}
+	return c, grown
+}
+
+// add counts a run in some of the counts of the step, and returns the bytes by which they have grown.
+func (s *step) add(c *counts, r *runtime.EndedRun, of class) (grown int64) {
 	before := c.bytes()
-	c.add(r)
-	grown += c.bytes() - before
+	c.add(r, of)
+	grown = c.bytes() - before
 	s.bytes += grown
 	return grown
 }
