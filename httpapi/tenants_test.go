@@ -65,14 +65,14 @@ func (n tenantOf) fill(t *testing.T) map[string]string {
 	}
 	return map[string]string{
 		"{name}": "owned", "<execution>": id, "<letter>": letter, "<token>": token, "{jobId}": "nightly", "{executionId}": letter,
-		"{path:*}": "the/path", "{resourceRid}": f.Function.RID(), "{workspace}": n.name,
+		"{path:*}": "the/path", "{resourceRid}": f.Function.RID(), "{workspace}": n.name, "{version}": "1",
 	}
 }
 
 // nothing are the parameters of paths that lead nowhere.
 var nothing = map[string]string{
 	"{name}": "no-one", "<execution>": apitest.ID, "<letter>": apitest.ID, "<token>": apitest.ID, "{jobId}": "nothing", "{executionId}": apitest.ID,
-	"{path:*}": "no/path", "{resourceRid}": runtime.FunctionRID(apitest.ID), "{workspace}": "nowhere",
+	"{path:*}": "no/path", "{resourceRid}": runtime.FunctionRID(apitest.ID), "{workspace}": "nowhere", "{version}": "2",
 }
 
 // pathTo returns the path of a route with parameters.
@@ -88,8 +88,13 @@ func pathTo(r web.Route, params map[string]string) string {
 	for name, value := range params {
 		path = strings.ReplaceAll(path, name, value)
 	}
-	if strings.HasPrefix(path, "/api/v2/") {
+	switch {
+	case strings.HasPrefix(path, "/api/v2/"):
 		path += "?preview=true"
+	case strings.HasSuffix(path, "/diff"):
+		path += "?from=1&to=1"
+	case path == "/v1/schedules/next":
+		path += apitest.SomeSchedule
 	}
 	return path
 }

@@ -110,9 +110,6 @@ func goldenStore(t *testing.T) *Store {
 	g := runtime.Function{ID: "id of a bundle's", Tenant: "t\x00", Name: "g", Version: 1, Created: at, Updated: at}
 	v.FunctionID, v.Number, v.Name = g.ID, 1, g.Name
 	must(t, s.CreateFunction(g, v, runtime.Change{Execution: done(22, runtime.KindCreate, runtime.StateSucceeded)}))
-	i := runtime.Function{ID: "id of a user's", Tenant: "t\x00", Name: "i", Version: 1, Created: at, Updated: at}
-	v.FunctionID, v.Name, v.By, v.Bundle = i.ID, i.Name, "ada", runtime.Bundle{}
-	must(t, s.CreateFunction(i, v, runtime.Change{Execution: done(24, runtime.KindCreate, runtime.StateSucceeded)}))
 
 	// Executions: queued, running, waiting for their second attempt, to be cancelled, done.
 	accept(3, []byte(`{"a":1}`))
@@ -215,6 +212,10 @@ func goldenStore(t *testing.T) *Store {
 		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Millisecond},
 	}
 	must(t, s.Record([]runtime.Execution{reached}))
+	// A version whose user is known.
+	i := runtime.Function{ID: "id of a user's", Tenant: "t\x00", Name: "i", Version: 1, Created: at, Updated: at}
+	v.FunctionID, v.Name, v.By, v.Allow = i.ID, i.Name, "ada", nil
+	must(t, s.CreateFunction(i, v, runtime.Change{Execution: done(25, runtime.KindCreate, runtime.StateSucceeded)}))
 	return s
 }
 

@@ -72,7 +72,7 @@ func TestLinearDiffs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			linear.Bytes(t, 256*runtime.KiB, func(size int) func() {
+			linear.Bytes(t, 128*runtime.KiB, func(size int) func() {
 				pair := texts(size)
 				older, newer := &runtime.Version{Name: "f", Source: []byte(pair[0])}, &runtime.Version{Name: "f", Source: []byte(pair[1])}
 				return func() {

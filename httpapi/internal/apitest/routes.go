@@ -27,7 +27,7 @@ func EveryPath(routes []web.Route, f func(r web.Route, path string)) {
 }
 
 // SomeSchedule is the query of a schedule.
-const SomeSchedule = "?schedule=0+3+*+*+*"
+const SomeSchedule = "?schedule=0+3+*+*+*&from=2026-01-01T00:00:00Z"
 
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
