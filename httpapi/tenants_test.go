@@ -65,14 +65,14 @@ func (n tenantOf) fill(t *testing.T) map[string]string {
 	}
 	return map[string]string{
 		"{name}": "owned", "<execution>": id, "<letter>": letter, "<token>": token, "{jobId}": "nightly", "{executionId}": letter,
-		"{path:*}": "the/path", "{resourceRid}": f.Function.RID(), "{workspace}": n.name, "{version}": "1",
+		"{path:*}": "the/path", "{resourceRid}": f.Function.RID(), "{workspace}": n.name,
 	}
 }
 
 // nothing are the parameters of paths that lead nowhere.
 var nothing = map[string]string{
 	"{name}": "no-one", "<execution>": apitest.ID, "<letter>": apitest.ID, "<token>": apitest.ID, "{jobId}": "nothing", "{executionId}": apitest.ID,
-	"{path:*}": "no/path", "{resourceRid}": runtime.FunctionRID(apitest.ID), "{workspace}": "nowhere", "{version}": "2",
+	"{path:*}": "no/path", "{resourceRid}": runtime.FunctionRID(apitest.ID), "{workspace}": "nowhere",
 }
 
 // pathTo returns the path of a route with parameters.
@@ -84,7 +84,7 @@ func pathTo(r web.Route, params map[string]string) string {
 	case strings.HasPrefix(r.Path, "/v1/tokens"):
 		id = params["<token>"]
 	}
-	path := strings.ReplaceAll(r.Path, "{id}", id)
+	path := strings.NewReplacer("{id}", id, "{version}", "1").Replace(r.Path)
 	for name, value := range params {
 		path = strings.ReplaceAll(path, name, value)
 	}

@@ -121,7 +121,7 @@ func scanFiles(dir string) (p Project, err error) {
 		}
 	}
 	for name, f := range file.Functions {
-		path := filepath.Join(dir, cmp.Or(f.Path, name+codeSuffix))
+		path := filepath.Join(dir, cmp.Or(f.Path, usualPath(dir, name)))
 		info, err := os.Stat(path)
 		if err != nil {
 			return p, clierror.Usagef("correct the path in "+jobfile.FunctionFile, "the function %s has no file: %v", name, err)
@@ -137,6 +137,15 @@ func scanFiles(dir string) (p Project, err error) {
 		return p, clierror.Usagef("give a folder with fewer", "the folder has more than %d functions", maxFunctions)
 	}
 	return p, nil
+}
+
+// usualPath returns the path of a function for which the file of the project has none: the folder of its
+// name, if that has main.py, else the file.
+func usualPath(dir, name string) string {
+	if exists(filepath.Join(dir, name, runtime.BundleMain)) {
+		return name
+	}
+	return name + codeSuffix
 }
 
 func exists(path string) bool {

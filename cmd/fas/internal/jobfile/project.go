@@ -21,7 +21,7 @@ type Project struct {
 // ProjectFunction is one function in the file of a project. What the file does not name is zero.
 type ProjectFunction struct {
 	Settings
-	Path    string // of its file or its folder, from the folder of the project
+	Path    string // of its file or its folder, from the folder of the project; empty: the usual one
 	Context string // of the file with its context, likewise
 }
 
