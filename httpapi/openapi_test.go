@@ -204,12 +204,16 @@ func TestTour(t *testing.T) {
 	tourAccess(t, tr)
 	for _, r := range httpapi.Routes() {
 		if r.Method == "HEAD" {
-			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first", "tenant": "default"}
+			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first", "tenant": "default", "version": "1"}
 			status := 200
 			if strings.Contains(r.Path, "{id}") {
 				status = 404
 			}
-			tr.visit(t, stop{method: "HEAD", pattern: documentPath(r), params: params, status: status})
+			query := ""
+			if r.Path == "/v1/schedules/next" {
+				query = apitest.SomeSchedule[1:]
+			}
+			tr.visit(t, stop{method: "HEAD", pattern: documentPath(r), params: params, query: query, status: status})
 		}
 		if !tr.visited[r.Method+" "+documentPath(r)] {
 			t.Errorf("%s %s is not on the tour", r.Method, r.Path)
@@ -317,6 +321,7 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, stop{method: "PUT", pattern: bundle, params: f, body: "{}", status: 415})
 	tr.visit(t, stop{method: "GET", pattern: bundle, params: f})
 	tr.visit(t, stop{method: "GET", pattern: function, params: f})
+	tourVersions(t, tr, f)
 	for _, rpc := range []string{"/v1/sync/functions/{name}/rpc", "/v1/functions/{name}/rpc"} {
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&c=d"})
 		tr.visit(t, stop{method: "GET", pattern: rpc, params: f, query: "a=b&a=d", status: 400})
@@ -336,6 +341,35 @@ func tourFunctions(t *testing.T, tr *tour) {
 	tr.visit(t, bulk)
 	tr.visit(t, stop{method: "DELETE", pattern: function, params: map[string]string{"name": "g"}})
 	tr.visit(t, stop{method: "DELETE", pattern: function, params: map[string]string{"name": "g"}, status: 404})
+}
+
+func tourVersions(t *testing.T, tr *tour, f map[string]string) {
+	const versions, version = "/v1/functions/{name}/versions", "/v1/functions/{name}/versions/{version}"
+	const diff, rollback = "/v1/functions/{name}/diff", "/v1/functions/{name}/rollback"
+	none := map[string]string{"name": "none", "version": "1"}
+	numbered := func(n string) map[string]string { return map[string]string{"name": "f", "version": n} }
+	tr.visit(t, stop{method: "GET", pattern: versions, params: f})
+	tr.visit(t, stop{method: "GET", pattern: versions, params: none, status: 404})
+	tr.visit(t, stop{method: "GET", pattern: version, params: numbered("1")})
+	tr.visit(t, stop{method: "GET", pattern: version, params: numbered("4"), query: "encoding=plain"})
+	tr.visit(t, stop{method: "GET", pattern: version, params: numbered("99"), status: 404})
+	tr.visit(t, stop{method: "GET", pattern: diff, params: f})
+	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "from=1&to=2"})
+	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "to=1", status: 404})
+	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "from=x", status: 400})
+	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":1}`})
+	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":2,"keep_context":true}`, h: apitest.Header{"Idempotency-Key": "back"}})
+	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":99}`, status: 404})
+	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":0}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":1}`, h: apitest.Header{"If-Match": `"other"`}, status: 412})
+	tr.visit(t, stop{method: "PUT", pattern: "/v1/functions/{name}", params: f, body: `{"code":"x"}`, h: apitest.Header{"If-None-Match": "*"}, status: 412})
+	tr.visit(t, stop{method: "POST", pattern: "/v1/try", body: `{"code":"def main(args, context): pass","args":{"a":1},"context":"k = 1","timeout":5,"memory":64,"allow":["a.test:1"],"name":"x"}`})
+	tr.visit(t, stop{method: "POST", pattern: "/v1/try", body: `{"args":{}}`, status: 400})
+	zipped := apitest.Header{"Content-Type": "application/zip"}
+	tr.visit(t, stop{method: "POST", pattern: "/v1/try/bundle", query: "args=%7B%22a%22:1%7D&timeout=5&memory=64", body: string(apitest.Zip(t, "def main(args, context): pass")), h: zipped})
+	tr.visit(t, stop{method: "POST", pattern: "/v1/try/bundle", query: "context=x", body: string(apitest.Zip(t, "def main(args, context): pass")), h: zipped, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/schedules/next", query: "schedule=30+3+*+*+MON-FRI&timezone=Europe/Berlin&n=3&from=2026-03-27T00:00:00Z"})
+	tr.visit(t, stop{method: "GET", pattern: "/v1/schedules/next", query: "schedule=60+*+*+*+*", status: 400})
 }
 
 func tourExecutions(t *testing.T, tr *tour) {

@@ -82,7 +82,7 @@ func TestEveryRoutePassesTheTenant(t *testing.T) {
 			if a.Status != 200 {
 				t.Errorf("%s %s: %d %s", r.Method, path, a.Status, a.Body)
 			}
-			if r.Open {
+			if r.Open || r.Path == "/v1/schedules/next" { // which asks the engine nothing
 				continue
 			}
 			if r.Path == "/v1/whoami" { // the answer is the tenant

@@ -84,12 +84,17 @@ func pathTo(r web.Route, params map[string]string) string {
 	case strings.HasPrefix(r.Path, "/v1/tokens"):
 		id = params["<token>"]
 	}
-	path := strings.ReplaceAll(r.Path, "{id}", id)
+	path := strings.NewReplacer("{id}", id, "{version}", "1").Replace(r.Path)
 	for name, value := range params {
 		path = strings.ReplaceAll(path, name, value)
 	}
-	if strings.HasPrefix(path, "/api/v2/") {
+	switch {
+	case strings.HasPrefix(path, "/api/v2/"):
 		path += "?preview=true"
+	case strings.HasSuffix(path, "/diff"):
+		path += "?from=1&to=1"
+	case path == "/v1/schedules/next":
+		path += apitest.SomeSchedule
 	}
 	return path
 }

@@ -14,17 +14,18 @@ type Code string
 
 // The codes. A failed execution has a code that follows from its [Class], see [Class.Code].
 const (
-	CodeInvalidArgument  Code = "invalid_argument"  // the request is not valid
-	CodeDeployFailed     Code = "deploy_failed"     // the code cannot be deployed; Traceback and Line show the place
-	CodeUnauthenticated  Code = "unauthenticated"   // the token is missing or wrong
-	CodePermissionDenied Code = "permission_denied" // the token is valid but does not permit this
-	CodeNotFound         Code = "not_found"         // does not exist, or is not visible to this tenant
-	CodeAlreadyExists    Code = "already_exists"    // the name is taken
-	CodeConflict         Code = "conflict"          // contradicts an earlier request: the idempotency key was used for a different one
-	CodeTooLarge         Code = "too_large"         // exceeds a documented size limit
-	CodeTooBusy          Code = "too_busy"          // retry after RetryAfter
-	CodeUnavailable      Code = "unavailable"       // the server is starting, shutting down or out of a resource
-	CodeInternal         Code = "internal"          // a fault of the server; the log has the details under the same id
+	CodeInvalidArgument  Code = "invalid_argument"    // the request is not valid
+	CodeDeployFailed     Code = "deploy_failed"       // the code cannot be deployed; Traceback and Line show the place
+	CodeUnauthenticated  Code = "unauthenticated"     // the token is missing or wrong
+	CodePermissionDenied Code = "permission_denied"   // the token is valid but does not permit this
+	CodeNotFound         Code = "not_found"           // does not exist, or is not visible to this tenant
+	CodeAlreadyExists    Code = "already_exists"      // the name is taken
+	CodeConflict         Code = "conflict"            // contradicts an earlier request: the idempotency key was used for a different one
+	CodePrecondition     Code = "precondition_failed" // the function is not what If-Match or If-None-Match says
+	CodeTooLarge         Code = "too_large"           // exceeds a documented size limit
+	CodeTooBusy          Code = "too_busy"            // retry after RetryAfter
+	CodeUnavailable      Code = "unavailable"         // the server is starting, shutting down or out of a resource
+	CodeInternal         Code = "internal"            // a fault of the server; the log has the details under the same id
 )
 
 // Error is the one error type that crosses package borders. Message and Hint are written for the
@@ -90,6 +91,12 @@ func FunctionNameTakenError(name string) *Error {
 func NoFunctionError(name string) *Error {
 	return Errorf(CodeNotFound, "there is no function named %q", name).
 		WithHint("list the functions to see their names")
+}
+
+// NoVersionError returns the error for a number of no stored version of a function.
+func NoVersionError(name string, number uint64) *Error {
+	return Errorf(CodeNotFound, "the function %q has no version %d", name, number).
+		WithHint(fmt.Sprintf("list its versions: the last %d are stored", KeptVersions))
 }
 
 // NoExecutionError returns the error for an id of no execution.

@@ -36,6 +36,7 @@ type Version struct {
 	Retries    int      // further attempts of background runs after failures of the function, 0 to [MaxRetries]
 	Allow      []string // what runs may reach, as [NormalAllow] returns it; empty: nothing
 	Created    time.Time
+	By         string // user who deployed it, see [Caller]; empty: an earlier release did not record that
 }
 
 // CodeBytes returns the size of the source and the context, in bytes.
@@ -73,7 +74,12 @@ type FunctionUpdate struct {
 	Retries *int     // see [Version]
 	Allow   []string // see [FunctionSpec]; replaces the whole list, an empty one is not nil
 	Create  bool     // create the function if there is none of this name; needs Source, and excludes NewName
-	UserID  string   // see [Caller]
+	// Restore is the number of a stored version that the new one is equal to. It excludes all other
+	// changes. Zero: none.
+	Restore     uint64
+	KeepContext bool         // with Restore: keep the context of the current version
+	If          Precondition // what the function must be
+	UserID      string       // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -107,14 +113,19 @@ func ValidateName(name string) error {
 
 // OnlyRenames reports whether the update changes nothing that is part of a version.
 func (u FunctionUpdate) OnlyRenames() bool {
+	return u.Restore == 0 && u.changesNothing()
+}
+
+// changesNothing reports whether no part of a version is set.
+func (u FunctionUpdate) changesNothing() bool {
 	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil
 }
 
 // NextVersion returns the version after the update, where f is the updated function and old is
-// its version before.
+// its version before, or the one to restore.
 func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	v := old
-	v.Number, v.Name, v.Created = f.Version, f.Name, f.Updated
+	v.Number, v.Name, v.Created, v.By = f.Version, f.Name, f.Updated, u.UserID
 	if u.Source != nil {
 		v.Source, v.Bundle = bytes.Clone(u.Source), Bundle{}
 	}
@@ -152,6 +163,7 @@ func (s FunctionSpec) FirstVersion(f Function) Version {
 		Retries:    s.Retries,
 		Allow:      storedAllow(s.Allow),
 		Created:    f.Created,
+		By:         s.UserID,
 	}
 }
 
@@ -203,6 +215,9 @@ func (u FunctionUpdate) Validate() error {
 	}
 	if u.Create && (u.Source == nil || u.NewName != nil) {
 		return Errorf(CodeInvalidArgument, "to create or update a function needs its code, and no new name")
+	}
+	if u.Restore != 0 && (u.Create || u.NewName != nil || !u.changesNothing()) {
+		return Errorf(CodeInvalidArgument, "to restore a version excludes all other changes")
 	}
 	if u.NewName == nil && u.OnlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").

@@ -141,7 +141,27 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	if u.Create { // the hashes of other requests stay as they were before there was this one
 		h.text([]byte(KindCreate))
 	}
+	if u.Restore != 0 {
+		h.text([]byte("restore"))
+		h.number(int64(u.Restore))
+		h.has(u.KeepContext)
+	}
+	u.If.hash(h)
 	return h.sum()
+}
+
+// hash adds a condition, unless there is none: so do requests of before there were conditions.
+func (p Precondition) hash(h requestHash) {
+	if !p.Exists && !p.Absent {
+		return
+	}
+	h.text([]byte("if"))
+	h.has(p.Exists)
+	h.has(p.Absent)
+	h.number(int64(len(p.Tags)))
+	for _, tag := range p.Tags {
+		h.text([]byte(tag))
+	}
 }
 
 // Hash covers everything that the caller sent, except for the key.

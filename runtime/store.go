@@ -33,6 +33,8 @@ type FunctionStore interface {
 	ListFunctions(tenant Tenant, after string, limit int) ([]Function, error)
 	// GetVersion returns a version with its source and context.
 	GetVersion(tenant Tenant, functionID string, number uint64) (Version, error)
+	// DescribeVersions returns the stored versions without their sources and contexts, newest first.
+	DescribeVersions(tenant Tenant, functionID string) ([]VersionSummary, error)
 	// ListVersions returns the numbers of the stored versions, newest first.
 	ListVersions(tenant Tenant, functionID string) ([]uint64, error)
 }

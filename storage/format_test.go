@@ -212,6 +212,10 @@ func goldenStore(t *testing.T) *Store {
 		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Millisecond},
 	}
 	must(t, s.Record([]runtime.Execution{reached}))
+	// A version whose user is known.
+	i := runtime.Function{ID: "id of a user's", Tenant: "t\x00", Name: "i", Version: 1, Created: at, Updated: at}
+	v.FunctionID, v.Name, v.By, v.Allow = i.ID, i.Name, "ada", nil
+	must(t, s.CreateFunction(i, v, runtime.Change{Execution: done(25, runtime.KindCreate, runtime.StateSucceeded)}))
 	return s
 }
 

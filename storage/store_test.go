@@ -103,7 +103,7 @@ func TestFunctionsSurviveARestart(t *testing.T) {
 	must(t, s.CreateFunction(f, v1, by(f.Tenant)))
 	f.Version, f.Name = 2, "bye"
 	v2 := version("id1", 2, "other")
-	v2.Context = nil
+	v2.Context, v2.By = nil, "ada"
 	must(t, s.UpdateFunction(f, &v2, by(f.Tenant)))
 	must(t, s.PutSetting("token", []byte{1, 0, 2}))
 	must(t, s.Close())
@@ -124,6 +124,17 @@ func TestFunctionsSurviveARestart(t *testing.T) {
 	numbers, err := s.ListVersions("a", "id1")
 	must(t, err)
 	if diff := cmp.Diff([]uint64{2, 1}, numbers); diff != "" {
+		t.Error(diff)
+	}
+	described, err := s.DescribeVersions("a", "id1")
+	must(t, err)
+	var want []runtime.VersionSummary
+	for _, v := range []runtime.Version{v2, v1} {
+		summary := runtime.VersionSummary{Version: v, SourceBytes: len(v.Source), ContextBytes: len(v.Context)}
+		summary.Source, summary.Context = nil, nil
+		want = append(want, summary)
+	}
+	if diff := cmp.Diff(want, described); diff != "" {
 		t.Error(diff)
 	}
 	setting, err := s.Setting("token")
@@ -148,6 +159,7 @@ func TestMissingRecords(t *testing.T) {
 		"update":           func() error { return s.UpdateFunction(function("b", "id1", "hello", 1), nil, by("b")) },
 		"delete":           func() error { return s.DeleteFunction("a", "id2", by("a")) },
 		"delete's tenant":  func() error { return s.DeleteFunction("b", "id1", by("b")) },
+		"descriptions":     func() error { _, err := s.DescribeVersions("b", "id1"); return err },
 		"setting":          func() error { _, err := s.Setting("token"); return err },
 	} {
 		if err := call(); runtime.CodeOf(err) != runtime.CodeNotFound {

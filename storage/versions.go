@@ -34,21 +34,54 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 		if err != nil {
 			return err
 		}
-		v = runtime.Version{
-			FunctionID: functionID,
-			Number:     number,
-			Name:       stored.Name,
-			Source:     source,
-			Bundle:     bundle,
-			Context:    fnContext,
-			Limits:     runtime.Limits(stored.Limits),
-			Retries:    stored.Retries,
-			Allow:      stored.Allow,
-			Created:    stored.Created,
-		}
+		v = versionOf(functionID, number, stored, bundle)
+		v.Source, v.Context = source, fnContext
 		return nil
 	})
 	return v, fault("storage.version", err)
+}
+
+// versionOf returns a version without its source and context.
+func versionOf(functionID string, number uint64, stored record.Version, bundle runtime.Bundle) runtime.Version {
+	return runtime.Version{
+		FunctionID: functionID,
+		Number:     number,
+		Name:       stored.Name,
+		Bundle:     bundle,
+		Limits:     runtime.Limits(stored.Limits),
+		Retries:    stored.Retries,
+		Allow:      stored.Allow,
+		Created:    stored.Created,
+		By:         stored.By,
+	}
+}
+
+// DescribeVersions returns the stored versions without their sources and contexts, newest first.
+func (s *Store) DescribeVersions(tenant runtime.Tenant, functionID string) (all []runtime.VersionSummary, err error) {
+	err = s.snapshot(func(r kv.Reader) error {
+		numbers, err := readVersions(r, tenant, functionID)
+		if err != nil {
+			return err
+		}
+		if len(numbers) == 0 {
+			return noSuchID(functionID)
+		}
+		for _, number := range numbers {
+			stored, err := kv.Get(r, keys.VersionPart(keys.KindVersion, tenant, functionID, number), record.DecodeVersion)
+			if err != nil {
+				return err
+			}
+			bundle, err := stored.BundleOf()
+			if err != nil {
+				return err
+			}
+			all = append(all, runtime.VersionSummary{
+				Version: versionOf(functionID, number, stored, bundle), SourceBytes: stored.Source, ContextBytes: stored.Context,
+			})
+		}
+		return nil
+	})
+	return all, fault("storage.versions", err)
 }
 
 // readPart reads a source or context of a known size; there is no record for size 0.

@@ -171,11 +171,24 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		return c, err
 	}
 	defer b.Close()
-	exists, err := d.exists(ctx, server)
-	if err != nil {
-		return c, err
+	const attempts = 3
+	for n := 1; ; n++ {
+		exists, err := d.exists(ctx, server)
+		if err != nil {
+			return c, err
+		}
+		c, err = a.deployBundle(ctx, server, d, b, exists)
+		// CodePrecondition: another client has created or deleted the function meanwhile.
+		if runtime.CodeOf(err) != runtime.CodePrecondition || n == attempts {
+			return c, err
+		}
 	}
+}
+
+// deployBundle deploys a packed folder as a function that exists, or not.
+func (a *app) deployBundle(ctx context.Context, server *client.Client, d deployment, b *pack.Bundle, exists bool) (c change, err error) {
 	c = change{Name: d.name, Change: "created"}
+	only := client.OnlyNew
 	setContext := func() error {
 		if d.settings.context == nil {
 			return nil
@@ -184,14 +197,14 @@ func (a *app) deployFolder(ctx context.Context, d deployment) (c change, err err
 		return err
 	}
 	if exists {
-		c.Change = "updated"
+		c.Change, only = "updated", client.OnlyExisting
 		if err := setContext(); err != nil {
 			return c, err
 		}
 	}
-	c.ID, err = a.sendBundle(ctx, server, d, b)
+	c.ID, err = a.sendBundle(ctx, server, d, b, only)
 	switch {
-	case exists && err != nil && d.settings.context != nil:
+	case exists && err != nil && d.settings.context != nil && runtime.CodeOf(err) != runtime.CodePrecondition:
 		fmt.Fprintln(a.Err, "note: the context that was given has changed, the code has not")
 	case !exists && err == nil:
 		if err = setContext(); err != nil {
@@ -214,7 +227,7 @@ func (d deployment) exists(ctx context.Context, c *client.Client) (bool, error) 
 }
 
 // sendBundle sends a bundle and waits until it is deployed.
-func (a *app) sendBundle(ctx context.Context, c *client.Client, d deployment, b *pack.Bundle) (executionID string, err error) {
+func (a *app) sendBundle(ctx context.Context, c *client.Client, d deployment, b *pack.Bundle, only client.Only) (executionID string, err error) {
 	status := a.StatusLine()
 	defer status.Clear()
 	sent := &sentBytes{ReaderAt: b.File}
@@ -225,7 +238,9 @@ func (a *app) sendBundle(ctx context.Context, c *client.Client, d deployment, b 
 		}
 		return fmt.Sprintf("deploying %d files, %s", b.Files, ui.SecondsText(time.Since(began)))
 	})
-	return c.PutBundle(ctx, d.name, d.settings.ofBundle(), sent, b.Bytes)
+	s := d.settings.ofBundle()
+	s.Only = only
+	return c.PutBundle(ctx, d.name, s, sent, b.Bytes)
 }
 
 // sentBytes counts what is read of a bundle while it is sent.

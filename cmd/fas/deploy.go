@@ -1,13 +1,20 @@
 package main
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/runtime"
 )
+
+// codeSuffix ends the names of Python files.
+const codeSuffix = ".py"
 
 func newDeploy(a *app) *cobra.Command {
 	var name, contextFile string
@@ -15,13 +22,17 @@ func newDeploy(a *app) *cobra.Command {
 	var folder folderFlags
 	var bounds limits
 	cmd := &cobra.Command{
-		Use:     "deploy {DIR | ZIP} [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
+		Use:     "deploy {DIR | ZIP | FILE} [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
 		GroupID: groupFunctions,
-		Short:   "Deploy a folder or a zip as a function",
+		Short:   "Deploy a file, a folder or a zip as a function",
 		Long: `Deploy a folder as a function: create it, or change the one of that name. The name is
 that of the folder, or --name. What the flags do not name gets the default if the
 function is new, and does not change if it exists. A zip with the files of a function,
 main.py at its root, is deployed as it is.
+
+A Python file, with the suffix .py, is deployed as a function of a single file: its code
+and its context change at once, in one request. The name is that of the file without the
+suffix.
 
 The folder has main.py, which defines main(args, context), and its modules, packages and
 data files. They are packed into a zip, the bundle, of at most 50 MiB, and 250 MiB
@@ -42,6 +53,7 @@ without it if the server refuses the context. Prints the id of the deployment.
 
 ` + changeFields,
 		Example: `  fas deploy shop
+  fas deploy hello.py
   fas deploy . --name mailer -c mailer.conf --memory 256
   fas deploy dist/shop.zip`,
 		Args: arguments("DIR"),
@@ -55,7 +67,7 @@ without it if the server refuses the context. Prints the id of the deployment.
 				if err != nil {
 					return err
 				}
-				if name, err = initialName(strings.TrimSuffix(filepath.Base(whole), ".zip")); err != nil {
+				if name, err = initialName(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(whole), ".zip"), codeSuffix)); err != nil {
 					return clierror.Usagef("give it with --name", "the name of the folder is not a name for a function")
 				}
 			}
@@ -65,6 +77,16 @@ without it if the server refuses the context. Prints the id of the deployment.
 			s, err := bounds.settings(cmd, a, contextFile)
 			if err != nil {
 				return err
+			}
+			if filepath.Ext(folder.dir) == codeSuffix && !isFolder(folder.dir) {
+				if cmd.Flags().Changed("no-install") {
+					return clierror.Usagef("leave it out", "--no-install has no effect on a single file")
+				}
+				c, err := a.deployFile(cmd.Context(), name, folder.dir, s)
+				if err != nil {
+					return err
+				}
+				return a.writeChange(c, asJSON)
 			}
 			c, err := a.deployFolder(cmd.Context(), deployment{name: name, folder: folder, settings: s, create: true, update: true})
 			if err != nil {
@@ -81,4 +103,39 @@ without it if the server refuses the context. Prints the id of the deployment.
 	jsonFlag(cmd, &asJSON)
 	_ = cmd.MarkFlagFilename("context-file")
 	return cmd
+}
+
+// isFolder reports whether a path is that of a folder.
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// deployFile deploys a Python file with one request, which creates the function or changes it.
+func (a *app) deployFile(ctx context.Context, name, path string, s settings) (c change, err error) {
+	code, err := a.ReadText(ctx, path, "code", runtime.MaxSource)
+	if err != nil {
+		return c, err
+	}
+	server, err := a.connect()
+	if err != nil {
+		return c, err
+	}
+	defer server.Close()
+	return a.put(ctx, server, client.CreateRequest{
+		Name: name, Code: *code, Context: s.context, Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow,
+	})
+}
+
+// put creates a function or changes it.
+func (a *app) put(ctx context.Context, c *client.Client, r client.CreateRequest) (change, error) {
+	id, err := c.Put(ctx, r)
+	if err != nil {
+		return change{}, err
+	}
+	done := "applied"
+	if x, err := c.Execution(ctx, id); err == nil && x.Kind != "" {
+		done = x.Kind + "d" // create, update
+	}
+	return change{ID: id, Name: r.Name, Change: done}, nil
 }

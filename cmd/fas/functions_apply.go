@@ -38,15 +38,11 @@ updated.
 				return err
 			}
 			defer c.Close()
-			id, err := c.Put(cmd.Context(), r)
+			done, err := a.put(cmd.Context(), c, r)
 			if err != nil {
 				return err
 			}
-			done := "applied"
-			if x, err := c.Execution(cmd.Context(), id); err == nil && x.Kind != "" {
-				done = x.Kind + "d" // create, update
-			}
-			return a.writeChange(change{ID: id, Name: args[0], Change: done}, d.asJSON)
+			return a.writeChange(done, d.asJSON)
 		},
 	}
 	d.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged", "nothing, or unchanged")

@@ -78,6 +78,10 @@ var hostileCalls = map[string][]string{
 	"login":             {"--token", "t", "--name", "other"},
 	"bench":             {"f", "-n", "2"},
 	"ready":             {"--attempts", "1"},
+	"run":               {"f.py"},
+	"history":           {"f"},
+	"diff":              {"f"},
+	"rollback":          {"f", "1"},
 	"deploy":            {"app", "--name", "f", "--memory", "256"},
 }
 
@@ -85,7 +89,7 @@ const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
 
 // silentCommands print nothing that comes from a server.
 var silentCommands = []string{
-	"serve", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp", "profiles", "completion", "help", "exit-codes", "environment",
+	"serve", "dev", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp", "profiles", "completion", "help", "exit-codes", "environment",
 }
 
 // TestHostileOutput runs each command on a terminal, against servers whose every text is hostile.
@@ -135,7 +139,7 @@ func TestHostileOutput(t *testing.T) {
 					web := httptest.NewServer(handler)
 					defer web.Close()
 					shown := onTerminal(t, []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}, args...)
-					checkShown(t, shown, strings.HasSuffix(path, "logs"))
+					checkShown(t, shown, strings.HasSuffix(path, "logs") || path == "run")
 				})
 			}
 		}
@@ -280,6 +284,15 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{anyID}
 	case strings.HasPrefix(path, "/v1/sync/"):
 		answer = hostile
+	case strings.HasSuffix(path, "/versions"):
+		answer = list{object{"version": 1, "current": true, "created": when, "user_id": hostile, "name": hostile, "allow": list{hostile}, "code_bytes": 1}}
+	case strings.HasSuffix(path, "/diff"):
+		answer = object{
+			"from": 1, "to": 2, "code": hostile, "settings": list{object{"name": hostile, "from": hostile, "to": object{hostile: hostile}}},
+			"context": list{object{"name": hostile, "change": hostile}},
+		}
+	case path == "/v1/try":
+		answer = object{"status": hostile, "output": hostile, "error": failure, "deploy_ms": 1, "duration_ms": 1, "entries": list{object{"stream": "stdout", "text": hostile}}}
 	case strings.HasPrefix(path, "/v1/functions"):
 		answer = anyID
 	case strings.HasSuffix(path, "/logs") && strings.Contains(r.URL.RawQuery, "follow"):

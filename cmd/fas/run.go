@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/dev"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
@@ -77,8 +79,9 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 func (a *app) report(err error) int {
 	a.ResetColours()
 	status := clierror.ExitStatus(err)
+	_, shown := errors.AsType[dev.Shown](err)
 	switch {
-	case err == nil:
+	case err == nil || shown:
 	case a.jsonErrors:
 		ui.WriteErrorJSON(a.Err, err, status)
 	default:

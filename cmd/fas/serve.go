@@ -73,7 +73,7 @@ func newServe(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "serve",
 		GroupID:    groupServer,
-		SuggestFor: []string{"server", "dev", "start", "daemon"},
+		SuggestFor: []string{"server", "start", "daemon"},
 		Short:      "Run the server",
 		Long: `Run the server until Ctrl-C or SIGTERM. The server then refuses new requests, lets
 started runs finish within --grace, and exits. A second Ctrl-C ends it at once.

@@ -57,6 +57,11 @@ func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, er
 	if err != nil {
 		return b, err
 	}
+	return readFunctionBody(f, contexts)
+}
+
+// readFunctionBody reads the members of a body that describe a function.
+func readFunctionBody(f *web.Fields, contexts *contextReader) (b functionBody, err error) {
 	f.Quoted()
 	enc, err := parseEncoding(f.Text("encoding"))
 	if err != nil {

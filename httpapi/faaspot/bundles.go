@@ -30,6 +30,10 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	condition, err := precondition(ctx)
+	if err != nil {
+		return err
+	}
 	upload := web.UploadOf(ctx)
 	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
 		Tenant:         tenant,
@@ -40,6 +44,7 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		Retries:        settings.retries,
 		Allow:          settings.allow,
 		Create:         true,
+		If:             condition,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
 	})

@@ -58,12 +58,7 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		ms := json.Number(appendMillis(nil, x.Duration()))
 		response.DurationMS = &ms
 	}
-	for _, e := range x.Egress {
-		response.Egress = append(response.Egress, wire.Egress{
-			Network: e.Network, Host: e.Host, Port: e.Port, Connections: e.Connections,
-			BytesSent: e.Sent, BytesReceived: e.Received, DurationMS: json.Number(appendMillis(nil, e.Duration)),
-		})
-	}
+	response.Egress = renderEgress(x.Egress)
 	if x.Failure != nil {
 		response.Error = web.RenderFailure(x.Failure)
 		if x.Kind != runtime.KindRun && !web.IsInternal(x.Failure) {
@@ -71,6 +66,17 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		}
 	}
 	return response
+}
+
+// renderEgress renders what an execution has sent and received; nil if there is nothing.
+func renderEgress(egress []runtime.Egress) (all []wire.Egress) {
+	for _, e := range egress {
+		all = append(all, wire.Egress{
+			Network: e.Network, Host: e.Host, Port: e.Port, Connections: e.Connections,
+			BytesSent: e.Sent, BytesReceived: e.Received, DurationMS: json.Number(appendMillis(nil, e.Duration)),
+		})
+	}
+	return all
 }
 
 // renderAbsent renders an id without an execution.

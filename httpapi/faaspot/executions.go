@@ -116,6 +116,11 @@ func appendExecution(dst []byte, base string, x *runtime.Execution) ([]byte, err
 	if err != nil {
 		return dst, runtime.Internal("httpapi.encode", err)
 	}
+	return spliceOutput(dst, text, result)
+}
+
+// spliceOutput appends the text of a response with a result, which may be empty, as its output.
+func spliceOutput(dst, text, result []byte) ([]byte, error) {
 	at := bytes.Index(text, outputMark)
 	if len(result) == 0 || at < 0 {
 		return append(dst, text...), nil

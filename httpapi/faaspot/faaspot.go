@@ -20,9 +20,14 @@ type Engine interface {
 	// GetBundle returns the bundle of a function's current version, and ReadBundle writes its zip to w.
 	GetBundle(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Bundle, error)
 	ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtime.BundleID, w io.Writer) error
+	// ListVersions returns the stored versions of a function, newest first; GetVersion returns one of them.
+	ListVersions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error)
+	GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
+	// Try runs code once and stores nothing.
+	Try(ctx context.Context, r runtime.TryRequest) (runtime.Trial, error)
 	Submit(ctx context.Context, r runtime.SubmitRequest) (runtime.Acceptance, error)
 	SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error)
 	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
@@ -98,6 +103,14 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.delete", MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "GET", Path: "/v1/functions/{name}/versions", Handle: a.listVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rollback", Handle: a.rollback, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.rollback", MaxBody: maxRollbackBody, Body: versionIs},
+
+			{Method: "POST", Path: "/v1/try", Handle: a.try, Scope: runtime.ScopeDeploy, Queues: true, MaxBody: maxTryBody, Body: trialIs},
+			{Method: "POST", Path: "/v1/try" + bundleSuffix, Handle: a.tryBundle, Scope: runtime.ScopeDeploy, Writes: true, Runs: true, MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "GET", Path: "/v1/schedules/next", Handle: a.nextTicks, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},

@@ -1,7 +1,7 @@
 package faaspot
 
 import (
-	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -134,7 +134,6 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 	limits := d.Version.Limits.WithDefaults()
 	response := wire.FunctionDetail[string]{
 		Function: renderFunction(a.URL(ctx), d.Function),
-		Encoding: wire.EncodingPercent,
 		Timeout:  limits.Timeout.Seconds(),
 		Memory:   float64(limits.Memory) / runtime.MiB,
 		Retries:  d.Version.Retries,
@@ -142,36 +141,29 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 
 		ImportsDuringRuns: d.RunImports,
 	}
-	if enc == encodingPlain {
-		response.Encoding, response.Code = wire.EncodingPlain, string(d.Version.Source)
-	} else {
-		response.Code = quote(d.Version.Source)
-	}
+	response.Code, response.Encoding = renderCode(d.Version.Source, enc)
 	if b := d.Version.Bundle; !b.IsZero() {
 		response.Bundle = &wire.Bundle{SHA256: b.ID.String(), Bytes: b.Bytes}
 	}
 	if response.ContextKeys, err = contextKeys(d.Version.Context); err != nil {
 		return err
 	}
+	setFunctionTag(ctx, &d.Function)
 	return web.WriteValue(ctx, response)
+}
+
+// renderCode returns code in an encoding, percent unless it is plain, and the name of the encoding.
+func renderCode(source []byte, enc encoding) (code, name string) {
+	if enc == encodingPlain {
+		return string(source), wire.EncodingPlain
+	}
+	return quote(source), wire.EncodingPercent
 }
 
 // contextKeys returns the sorted names in a context.
 func contextKeys(context []byte) ([]string, error) {
-	keys := []string{}
-	if len(context) == 0 {
-		return keys, nil
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(context, &members) != nil {
-		// The parser's error could quote a secret.
-		return nil, runtime.Errorf(runtime.CodeInternal, "a stored context is not a JSON object")
-	}
-	for key := range members {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys, nil
+	members, err := contextMembers(context)
+	return append([]string{}, slices.Sorted(maps.Keys(members))...), err
 }
 
 func (a *api) updateFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
@@ -217,6 +209,10 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 	if err != nil {
 		return err
 	}
+	condition, err := precondition(ctx)
+	if err != nil {
+		return err
+	}
 	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
 		Tenant:         tenant,
 		Name:           name,
@@ -228,6 +224,7 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 		Retries:        body.retries,
 		Allow:          body.allow,
 		Create:         create,
+		If:             condition,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
 	})

@@ -53,6 +53,38 @@ func TestLinearBodies(t *testing.T) {
 	}
 }
 
+// TestLinearDiffs doubles the sources and contexts that are compared.
+func TestLinearDiffs(t *testing.T) {
+	changed := func(text, from, to string) [2]string { return [2]string{text, strings.ReplaceAll(text, from, to)} }
+	for name, texts := range map[string]func(n int) [2]string{
+		"other lines":  func(n int) [2]string { return changed(numbered(n, "line %d\n"), "line", "Line") },
+		"every second": func(n int) [2]string { return changed(numbered(n, "line %d\n"), "2\n", "3\n") },
+		"equal lines": func(n int) [2]string {
+			return [2]string{strings.Repeat("a line of code\n", n/15), strings.Repeat("a line of code\n", n/15-1)}
+		},
+		"turned round": func(n int) [2]string {
+			return [2]string{numbered(n, "line %d\n"), numbered(n/2, "%d line\n") + numbered(n/2, "line %d\n")}
+		},
+		"one long line": func(n int) [2]string { return [2]string{strings.Repeat("x", n), strings.Repeat("x", n-1) + "y"} },
+		"control bytes": func(n int) [2]string { return [2]string{strings.Repeat("\x01", n), strings.Repeat("\x02", n)} },
+		"of two repeats": func(n int) [2]string {
+			return [2]string{strings.Repeat("a long line\nb long line\n", n/24), strings.Repeat("b long line\na long line\n", n/24)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			linear.Bytes(t, 128*runtime.KiB, func(size int) func() {
+				pair := texts(size)
+				older, newer := &runtime.Version{Name: "f", Source: []byte(pair[0])}, &runtime.Version{Name: "f", Source: []byte(pair[1])}
+				return func() {
+					if _, err := renderDiff(older, newer); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestLinearRequests doubles the other texts of requests up to their limits.
 func TestLinearRequests(t *testing.T) {
 	const maxQuery = 8 * runtime.KiB // the limit of the URL

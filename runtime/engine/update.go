@@ -48,6 +48,9 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	defer unlock()
 
 	f, old, err := e.readFunction(from)
+	if unmet := checkPrecondition(u, f, err); unmet != nil {
+		return runtime.Deployment{}, unmet
+	}
 	if u.Create && runtime.CodeOf(err) == runtime.CodeNotFound {
 		s := u.Spec()
 		if err := s.Validate(); err != nil {
@@ -80,11 +83,16 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 	}
 
 	f.Version = old.Number + 1
-	v := u.NextVersion(f, old)
+	base, unhold, err := e.baseVersion(f, old, u)
+	if err != nil {
+		return runtime.Deployment{}, err
+	}
+	defer unhold()
+	v := u.NextVersion(f, base)
 	if err := v.Limits.Validate(); err != nil {
 		return runtime.Deployment{}, err
 	}
-	if u.Allow != nil {
+	if u.Allow != nil || u.Restore != 0 {
 		if err := e.checkAllow(f.Tenant, v.Allow); err != nil {
 			return runtime.Deployment{}, err
 		}

@@ -191,6 +191,7 @@ _BY_CODE: Dict[str, Type[FaaspotException]] = {
     "not_found": NotFound,
     "already_exists": AlreadyExists,
     "conflict": Conflict,
+    "precondition_failed": Conflict,
     "too_large": TooLarge,
     "too_busy": TooBusy,
     "unavailable": Unavailable,

@@ -66,6 +66,35 @@ func (e FullEngine) GetFunction(_ context.Context, _ runtime.Tenant, name string
 	}, nil
 }
 
+func (e FullEngine) ListVersions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error) {
+	var all []runtime.VersionSummary
+	for _, number := range []uint64{3, 2} {
+		v, err := e.GetVersion(ctx, tenant, name, number)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runtime.VersionSummary{Version: v, SourceBytes: len(v.Source), ContextBytes: len(v.Context)})
+	}
+	return all, nil
+}
+
+func (e FullEngine) GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error) {
+	d, err := e.GetFunction(ctx, tenant, name)
+	v := d.Version
+	v.Name, v.Number, v.Created, v.By = name, number, Time, "ada"
+	if number == 2 {
+		v.Source, v.Context, v.Retries, v.Bundle, v.By = []byte("def main(a, c): pass\n"), []byte(`{"k":"other","old":1}`), 0, runtime.Bundle{}, ""
+	}
+	return v, err
+}
+
+func (e FullEngine) Try(context.Context, runtime.TryRequest) (runtime.Trial, error) {
+	x := FullExecution()
+	x.Logs = runtime.Logs{Data: []byte("out\xff<err>"), Marks: []runtime.LogMark{{Stream: 1}, {Stream: 2, Offset: 4}}, Truncated: true}
+	x.Usage = runtime.Usage{Duration: 1500 * time.Microsecond, Memory: 64 * runtime.MiB}
+	return runtime.Trial{Outcome: x.Outcome, State: x.State, Deploy: runtime.Usage{Duration: 12 * time.Millisecond}}, nil
+}
+
 func (e FullEngine) ListFunctions(context.Context, runtime.Tenant, runtime.PageRequest) (runtime.Page[runtime.Function], error) {
 	return runtime.Page[runtime.Function]{Items: []runtime.Function{{ID: ID, Name: "hello.py", Version: 3, Created: Time, Updated: Time.Add(time.Hour)}}}, nil
 }

@@ -17,15 +17,21 @@ func EveryPath(routes []web.Route, f func(r web.Route, path string)) {
 			if strings.HasPrefix(path, "/api/v2/") {
 				query = "?preview=true"
 			}
+			if r.Path == "/v1/schedules/next" {
+				query = SomeSchedule
+			}
 			f(r, path+query)
 			f(r, path+"/"+query)
 		}
 	}
 }
 
+// SomeSchedule is the query of a schedule.
+const SomeSchedule = "?schedule=0+3+*+*+*&from=2026-01-01T00:00:00Z"
+
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
-	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{tenant}", SomeTenant, "{path:*}", "in/hook",
+	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{version}", "3", "{tenant}", SomeTenant, "{path:*}", "in/hook",
 		"{resourceRid}", runtime.FunctionRID(ID)).Replace(pattern)
 }
 
@@ -46,6 +52,10 @@ func BodyFor(r web.Route) string {
 		return ""
 	case strings.HasSuffix(r.Path, "/bulk_rpc"):
 		return "[{}]"
+	case strings.HasSuffix(r.Path, "/rollback"):
+		return `{"version":3}`
+	case r.Path == "/v1/try":
+		return `{"code":"def main(args, context): pass"}`
 	case r.Path == "/v1/tenants":
 		return `{"name":"` + NewTenant + `"}`
 	case r.Path == "/v1/tokens":

@@ -42,6 +42,7 @@ type Fake struct {
 	Updated []runtime.FunctionUpdate
 	Deleted []runtime.FunctionDeletion
 	Ran     []runtime.RunRequest
+	Tried   []runtime.TryRequest
 	Pages   []int
 	Tenants []runtime.Tenant
 	Uploads [][]byte // contents of the bundles of Updated
@@ -95,6 +96,36 @@ func (f *Fake) GetFunction(_ context.Context, tenant runtime.Tenant, name string
 	d := f.Detail
 	d.Function.Name = name
 	return d, f.Err
+}
+
+func (f *Fake) ListVersions(_ context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error) {
+	v, err := f.GetVersion(context.Background(), tenant, name, 3)
+	older := v
+	older.Number--
+	return []runtime.VersionSummary{
+		{Version: v, SourceBytes: len(v.Source), ContextBytes: len(v.Context)},
+		{Version: older, SourceBytes: len(v.Source), ContextBytes: len(v.Context)},
+	}, err
+}
+
+func (f *Fake) GetVersion(_ context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Tenants = append(f.Tenants, tenant)
+	v := f.Detail.Version
+	v.Name, v.Number = name, number
+	return v, f.Err
+}
+
+func (f *Fake) Try(_ context.Context, r runtime.TryRequest) (runtime.Trial, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Tried = append(f.Tried, r)
+	f.Tenants = append(f.Tenants, r.Function.Tenant)
+	if f.Outcome == nil {
+		return runtime.Trial{State: runtime.StateSucceeded}, f.Err
+	}
+	return runtime.Trial{Outcome: f.Outcome.Outcome, State: f.Outcome.State}, f.Err
 }
 
 func (f *Fake) GetBundle(_ context.Context, tenant runtime.Tenant, name string) (runtime.Bundle, error) {

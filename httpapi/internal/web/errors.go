@@ -33,6 +33,7 @@ var StatusOf = map[runtime.Code]int{
 	runtime.CodeNotFound:         fasthttp.StatusNotFound,
 	runtime.CodeAlreadyExists:    fasthttp.StatusConflict,
 	runtime.CodeConflict:         fasthttp.StatusConflict,
+	runtime.CodePrecondition:     fasthttp.StatusPreconditionFailed,
 	runtime.CodeTooLarge:         fasthttp.StatusRequestEntityTooLarge,
 	runtime.CodeTooBusy:          fasthttp.StatusTooManyRequests,
 	runtime.CodeUnavailable:      fasthttp.StatusServiceUnavailable,

@@ -28,6 +28,7 @@ type Version struct {
 	Bundle  string       `json:"bundle,omitempty"` // its id in hexadecimal; empty: there is none
 	Zip     int64        `json:"zip,omitempty"`    // bytes of the bundle
 	Allow   []string     `json:"allow,omitempty"`  // rules in their normal form
+	By      string       `json:"by,omitempty"`     // user who deployed it
 }
 
 // limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
@@ -55,7 +56,7 @@ func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Fun
 }
 
 // EncodeVersion returns the record of a version. Earlier releases read those without what they do not
-// know: an allow list, a bundle.
+// know: an allow list, a bundle, a user.
 func EncodeVersion(v runtime.Version) ([]byte, error) {
 	r := Version{
 		Name: v.Name, Limits: limitsRecord(v.Limits), Source: len(v.Source), Context: len(v.Context), Retries: v.Retries, Created: v.Created.UTC(),
@@ -69,13 +70,17 @@ func EncodeVersion(v runtime.Version) ([]byte, error) {
 		r.Allow = v.Allow
 		encoding = EncodingJSON4
 	}
+	if v.By != "" {
+		r.By = v.By
+		encoding = EncodingJSON5
+	}
 	return encodeJSON(encoding, r)
 }
 
 // DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
-	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4, EncodingJSON5); err != nil {
 		return r, err
 	}
 	_, err := r.BundleOf()

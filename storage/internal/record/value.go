@@ -26,6 +26,7 @@ const (
 	EncodingJSON4        = 12 // of versions: with an allow list
 	EncodingFields5      = 13 // of executions that are done: with what they sent and received
 	EncodingPacked       = 14 // of args and results: the bytes that follow are the value, compressed as a block of S2
+	EncodingJSON5        = 21 // of versions: with the user who deployed it
 	EncodingFields2      = 5  // of attempts, and of executions that are done: with lost attempts, and logs
 )
 

@@ -19,10 +19,30 @@ type BundleSettings struct {
 	Memory  int64     // MB; 0: unchanged
 	Retries *int      // nil: unchanged
 	Allow   *[]string // nil: unchanged; empty: nothing
+	Only    Only      // whether the function must exist; empty: it may, or not
 }
+
+// Only says whether a function must exist before a change. It is the header, with the value *, that
+// demands it.
+type Only string
+
+// What a change can demand. If it is not true, the error is CodePrecondition.
+const (
+	OnlyNew      Only = "If-None-Match"
+	OnlyExisting Only = "If-Match"
+)
 
 // query returns the settings as a query with its question mark, empty if there are none.
 func (s BundleSettings) query() string {
+	q := s.values()
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// values returns the settings as parameters.
+func (s BundleSettings) values() url.Values {
 	q := make(url.Values)
 	if s.Timeout != 0 {
 		q.Set("timeout", strconv.FormatFloat(s.Timeout, 'f', -1, 64))
@@ -38,21 +58,22 @@ func (s BundleSettings) query() string {
 			q.Set("allow", "")
 		}
 	}
-	if len(q) == 0 {
-		return ""
-	}
-	return "?" + q.Encode()
+	return q
 }
 
 // PutBundle deploys a bundle of size bytes, with some settings: it creates the function, or changes its
 // code, and keeps its other settings. It returns when new runs use the change. The content is read while
 // it is sent.
 func (c *Client) PutBundle(ctx context.Context, name string, s BundleSettings, content io.ReaderAt, size int64) (executionID string, err error) {
-	a, err := c.do(ctx, request{
+	r := request{
 		method: http.MethodPut,
 		path:   bundlePath(name) + s.query(),
 		upload: &upload{content: content, size: size, mediaType: mediaZip},
-	})
+	}
+	if s.Only != "" {
+		r.header = map[string]string{string(s.Only): "*"}
+	}
+	a, err := c.do(ctx, r)
 	if err != nil {
 		return "", err
 	}

@@ -47,6 +47,8 @@ type Options struct {
 	TrustAll      bool   // whether to accept any certificate of the server
 
 	UserAgent string
+	// Traceparent is the trace (W3C Trace Context) of all requests. Empty: each starts one.
+	Traceparent string
 	// Trace, if set, is called with each line about the traffic, which never has tokens or
 	// bodies. It may be called concurrently.
 	Trace func(TraceLevel, string)
@@ -60,6 +62,7 @@ type Client struct {
 	password  string
 	source    string // of the token
 	userAgent string
+	traced    string // Traceparent
 	trace     func(TraceLevel, string)
 	http      *http.Client
 }
@@ -101,6 +104,7 @@ func New(o Options) (*Client, error) {
 		password:  o.Password,
 		source:    o.TokenSource,
 		userAgent: o.UserAgent,
+		traced:    o.Traceparent,
 		trace:     trace,
 		http: &http.Client{
 			Transport: transport,
@@ -189,6 +193,9 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	req.Header.Set("User-Agent", c.userAgent)
 	if r.body != nil {
 		req.Header.Set("Content-Type", mediaJSON)
+	}
+	if c.traced != "" {
+		req.Header.Set("traceparent", c.traced)
 	}
 	for name, value := range r.header {
 		req.Header.Set(name, value)

@@ -32,15 +32,7 @@ func ParseSettings(path string, data []byte) (s Settings, err error) {
 	}
 	r := reader{file: &File{path: path, places: tomlPlaces(data)}}
 	t := r.table("", document.Map())
-	s.Timeout = t.duration("timeout", runtime.MinTimeout.Seconds(), runtime.MaxTimeout.Seconds())
-	s.Memory = t.whole("memory", runtime.MinMemory/runtime.MiB, runtime.MaxMemory/runtime.MiB)
-	if t.has("retries") {
-		n := t.whole("retries", 0, runtime.MaxRetries)
-		s.Retries = &n
-	}
-	if t.has("allow") {
-		s.Allow = t.rules("allow")
-	}
+	s = t.settings()
 	t.end()
 	return s, r.errs.Err()
 }

@@ -57,6 +57,9 @@ func (f *LogFormat) Type() string   { return "FORMAT" }
 
 // accessLog returns the log of all requests, nil if it is off. It does not depend on the log level.
 func (s *server) accessLog() *slog.Logger {
+	if s.Requests != nil {
+		return s.Requests
+	}
 	if !s.AccessLog {
 		return nil
 	}

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"cmp"
+	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
@@ -59,8 +62,18 @@ type Options struct {
 	ResetAdminToken                                              bool
 	Unconfined                                                   bool // keep all rights of the process, for debugging
 
+	// Cache is the folder of the compiled guest. Empty: one in the data folder.
+	Cache string
+	// Ready, if not nil, is called with the URL of the server once it serves functions.
+	Ready func(url string)
+	// Requests gets a record for each request in place of the access log. Nil: see AccessLog.
+	Requests *slog.Logger
+
 	Terminal *ui.Terminal
 	Environ  environ.Environment
 	Version  string
 	Trace    func(client.TraceLevel, string) // traces the requests of the demo
 }
+
+// cacheFolder returns the folder of the compiled guest.
+func (o *Options) cacheFolder() string { return cmp.Or(o.Cache, filepath.Join(o.Data, "cache")) }

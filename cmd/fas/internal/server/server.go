@@ -247,6 +247,9 @@ func (s *server) attend(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.Ready != nil {
+		s.Ready(s.at.url())
+	}
 	if s.Demo {
 		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the demo failed", "error", clierror.Message(err))

@@ -56,7 +56,7 @@ func (s *server) startSpawner() (err error) {
 	if s.Workers == 0 {
 		return nil
 	}
-	o := WorkerOptions{Cache: filepath.Join(s.Data, "cache"), Processors: shareProcessors(), Unconfined: s.Unconfined}
+	o := WorkerOptions{Cache: s.cacheFolder(), Processors: shareProcessors(), Unconfined: s.Unconfined}
 	var env []string
 	for _, name := range passedOn {
 		if value, set := s.Environ[name]; set {
@@ -131,7 +131,7 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 		return s.openWorkers()
 	}
 	o := sandbox.Options{
-		CacheDir: filepath.Join(s.Data, "cache"), Log: s.log, Processors: shareProcessors(), Memory: s.memory, Uses: s.access.Use,
+		CacheDir: s.cacheFolder(), Log: s.log, Processors: shareProcessors(), Memory: s.memory, Uses: s.access.Use,
 		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(), DiskFloor: s.diskFloor(),
 	}
 	o.ImageDir, o.ImageDisk = s.imageFolder()
