@@ -207,6 +207,24 @@ type Served struct {
 	Addr   string
 }
 
+// maintenance is a store without functions, whose backups are empty archives.
+type maintenance struct{}
+
+// Backup implements faaspot.Maintenance.
+func (maintenance) Backup(_ context.Context, _ string, w io.Writer) error {
+	_, err := w.Write(make([]byte, 1024)) // the end of a tar archive
+	return err
+}
+
+// Breakdown implements faaspot.Maintenance.
+func (maintenance) Breakdown(int) (runtime.StorageBreakdown, error) {
+	return runtime.StorageBreakdown{
+		Tables:    4096,
+		Tenants:   []runtime.TenantStorage{{Tenant: "default", Code: 100, Executions: 200}},
+		Functions: []runtime.FunctionStorage{{Tenant: "default", ID: "id", Name: "hello.py", Executions: 2, Bytes: 200}},
+	}, nil
+}
+
 // StartOn serves on a listener.
 func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake *Fake, change func(*httpapi.Options)) *Served {
 	t.Helper()
@@ -219,7 +237,8 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 		Disk: func() runtime.DiskState {
 			return runtime.DiskState{Free: 1 << 30, Total: 1 << 31, Floor: 1 << 26, Ballast: 1 << 25}
 		},
-		Log: TextLog(log),
+		Maintenance: maintenance{},
+		Log:         TextLog(log),
 	}
 	if change != nil {
 		change(&o)

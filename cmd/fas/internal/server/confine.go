@@ -21,6 +21,9 @@ func (s *server) confine() {
 // rights are the files that the server uses once it runs functions.
 func (s *server) rights() confine.Options {
 	o := confine.Options{Write: []string{s.Data}}
+	if s.certificate != nil {
+		o.Read = s.certificate.folders()
+	}
 	if s.AddressFile != "" {
 		o.Create = []string{filepath.Dir(s.AddressFile)}
 	}
