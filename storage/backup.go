@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -147,9 +146,13 @@ func openToRead(fs vfs.FS, dir string) (*pebble.DB, error) {
 	if !desc.Exists {
 		return nil, fmt.Errorf("%w: it has no manifest", errForeign)
 	}
-	db, err := pebble.Open(dir, &pebble.Options{FS: fs, ReadOnly: true, ErrorIfNotExists: true, FormatMajorVersion: desc.FormatMajorVersion, Logger: silent{}})
+	db, err := openPebble(dir, &pebble.Options{
+		FS: fs, ReadOnly: true, ErrorIfNotExists: true, FormatMajorVersion: desc.FormatMajorVersion, Logger: silent{}, DisableTableStats: true,
+		// Pebble's own listener ends the process.
+		EventListener: &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
+	})
 	if err != nil {
-		return nil, errors.Join(lockError(err))
+		return nil, lockError(err)
 	}
 	return db, nil
 }

@@ -22,6 +22,9 @@ func checkAddress(address string) error {
 // listen opens the server's port. It comes before everything else, so that a port in use is
 // reported at once.
 func listen(address string) (net.Listener, error) {
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
