@@ -76,6 +76,7 @@ func TestEverySettingHasAKey(t *testing.T) {
 				value = `"3d"`
 			}
 		}
+		plain := strings.NewReplacer("[", "", "]", "", `"`, "", " ", "").Replace(value) // as a flag takes it
 		if err := os.WriteFile(path, []byte(fileKey(f.Name)+" = "+value+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -84,8 +85,8 @@ func TestEverySettingHasAKey(t *testing.T) {
 			env  environ.Environment
 		}{
 			path + ":1":      {args: []string{"--config", path}},
-			serveEnv[f.Name]: {args: []string{"--config", path}, env: environ.Environment{serveEnv[f.Name]: strings.Trim(value, `[]"`)}},
-			"--" + f.Name:    {args: []string{"--config", path, "--" + f.Name + "=" + strings.Trim(value, `[]"`)}, env: environ.Environment{serveEnv[f.Name]: strings.Trim(value, `[]"`)}},
+			serveEnv[f.Name]: {args: []string{"--config", path}, env: environ.Environment{serveEnv[f.Name]: plain}},
+			"--" + f.Name:    {args: []string{"--config", path, "--" + f.Name + "=" + plain}, env: environ.Environment{serveEnv[f.Name]: plain}},
 		} {
 			cmd := newServe(&app{})
 			if err := cmd.ParseFlags(given.args); err != nil {
@@ -111,11 +112,11 @@ func TestFlagsInTheDocuments(t *testing.T) {
 	flag, variable := regexp.MustCompile("`--([a-z-]+)[ `]"), regexp.MustCompile("`(FAASPOT_[A-Z_]+)`")
 	found := map[string]string{}
 	for line := range strings.Lines(string(text)) {
-		cells := strings.Split(line, " | ")
-		if len(cells) < 4 || !strings.HasPrefix(line, "| `--") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || !strings.HasPrefix(line, "| `--") {
 			continue
 		}
-		flags, variables := flag.FindAllStringSubmatch(cells[0], -1), variable.FindAllStringSubmatch(cells[1], -1)
+		flags, variables := flag.FindAllStringSubmatch(cells[1], -1), variable.FindAllStringSubmatch(cells[2], -1)
 		for i, f := range flags {
 			found[f[1]] = ""
 			if i < len(variables) {

@@ -60,8 +60,10 @@ func (a *api) backUp(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	name := "faaspot-" + began.UTC().Format("20060102-150405") + ".tar"
+	web.SetSubject(ctx, web.Subject{Tenant: new(runtime.Tenant), Name: name})
 	web.StartTar(ctx)
-	ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="faaspot-`+began.UTC().Format("20060102-150405")+`.tar"`)
+	ctx.Response.Header.Set(fasthttp.HeaderContentDisposition, `attachment; filename="`+name+`"`)
 	ctx.Response.SetBodyStream(r, -1)
 	return nil
 }

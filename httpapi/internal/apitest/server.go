@@ -207,12 +207,12 @@ type Served struct {
 	Addr   string
 }
 
-// maintenance is a store without functions, whose backups are empty archives.
+// maintenance is a store whose backups are only a text.
 type maintenance struct{}
 
 // Backup implements faaspot.Maintenance.
 func (maintenance) Backup(_ context.Context, _ string, w io.Writer) error {
-	_, err := w.Write(make([]byte, 1024)) // the end of a tar archive
+	_, err := io.WriteString(w, strings.Repeat("a backup", 64)) // as long as the header of a file
 	return err
 }
 
