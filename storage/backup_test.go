@@ -198,7 +198,7 @@ func TestInspect(t *testing.T) {
 
 	inspect := func(k *keyset.Keyset) (Inspection, error) { return Inspect(InspectOptions{Dir: dir, Keys: k}) }
 	i, err := inspect(nil)
-	if err != nil || i.Tenants != 2 || i.Functions != 3 || i.Plain != 2 || i.Encrypted == 0 || i.Keys || i.Records == 0 || i.Bytes == 0 {
+	if err != nil || i.Tenants != 2 || i.Functions != 3 || i.Plain != 2 || i.Encrypted == 0 || !i.NeedsKeys || i.Keys || i.Records == 0 || i.Bytes == 0 {
 		t.Errorf("without keys: %+v, %v", i, err)
 	}
 	withKeys, err := inspect(k)

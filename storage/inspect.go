@@ -24,6 +24,8 @@ type Inspection struct {
 	// Plain is the number of records with secrets that are not encrypted: an earlier release has stored
 	// them. Reseal encrypts them.
 	Plain int
+	// NeedsKeys says whether Open refuses the store without the keys that it was used with.
+	NeedsKeys bool
 	// Keys says whether the keys that were given decrypt what is encrypted; false without keys.
 	Keys bool
 }
@@ -104,14 +106,16 @@ func (i *Inspection) count(d *database) error {
 
 // checkKeys checks that the keys, if there are any, are those of the store.
 func (i *Inspection) checkKeys(d *database) error {
-	if d.keys == nil {
+	stored, err := kv.Find(d, keys.Setting(keyCheck), record.DecodeRaw)
+	refused := errors.Is(err, keyset.ErrNoKey)
+	i.NeedsKeys = refused || stored != nil
+	switch {
+	case refused && d.keys == nil:
 		return nil
-	}
-	_, err := kv.Find(d, keys.Setting(keyCheck), record.DecodeRaw)
-	if errors.Is(err, keyset.ErrNoKey) {
+	case refused:
 		return fmt.Errorf("%w: %w", errKeys, err)
 	}
-	i.Keys = err == nil
+	i.Keys = err == nil && d.keys != nil && stored != nil
 	return err
 }
 

@@ -69,7 +69,8 @@ const reportFields = `With --json the output is an object with the fields
 
   release (that made the backup), time (RFC 3339), files, bytes, tenants, functions,
   records, encrypted (records with secrets that are), plain (those that are not, which an
-  earlier release has stored), decrypted (whether the keys were given, and are right)`
+  earlier release has stored), needs_keys (whether a server needs keys to use the data),
+  decrypted (whether the keys were given, and are right)`
 
 // writeReport prints what a backup has.
 func (a *app) writeReport(done string, b server.BackupReport, asJSON bool) error {

@@ -49,9 +49,10 @@ type BackupReport struct {
 	Tenants   int   `json:"tenants"`
 	Functions int   `json:"functions"`
 	Records   int64 `json:"records"`
-	Encrypted int   `json:"encrypted"` // records with secrets that are encrypted
-	Plain     int   `json:"plain"`     // records with secrets that are not
-	Decrypted bool  `json:"decrypted"` // the keys that were given decrypt them
+	Encrypted int   `json:"encrypted"`  // records with secrets that are encrypted
+	Plain     int   `json:"plain"`      // records with secrets that are not
+	NeedsKeys bool  `json:"needs_keys"` // no server can use the data without the keys
+	Decrypted bool  `json:"decrypted"`  // the keys that were given are right
 }
 
 // Backup writes a backup of a data folder that no server uses to w.
@@ -127,7 +128,8 @@ func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 	if err != nil {
 		return b, err
 	}
-	b.Tenants, b.Functions, b.Records, b.Encrypted, b.Plain, b.Decrypted = i.Tenants, i.Functions, i.Records, i.Encrypted, i.Plain, i.Keys
+	b.Tenants, b.Functions, b.Records, b.Encrypted, b.Plain = i.Tenants, i.Functions, i.Records, i.Encrypted, i.Plain
+	b.NeedsKeys, b.Decrypted = i.NeedsKeys, i.Keys
 	return b, nil
 }
 
@@ -214,7 +216,7 @@ func (o Secrets) checkEmpty() error {
 
 // KeysHint says what a data folder that was restored needs to be served; empty: nothing.
 func (o Secrets) KeysHint(b BackupReport) string {
-	if b.Encrypted == 0 || b.Decrypted {
+	if !b.NeedsKeys || b.Decrypted {
 		return ""
 	}
 	return fmt.Sprintf("the backup has no keys: copy the file with the keys of its secrets to %s, or set %s, before the server starts", o.path(), environ.SecretsVar)
