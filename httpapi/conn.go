@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -42,8 +43,9 @@ const (
 // set by the next Read. Only the goroutine that serves the connection reads, writes and sets read
 // deadlines.
 type conn struct {
-	net.Conn
-	sender   *sender // of small answers
+	net.Conn          // encrypted, if the listener is
+	socket   net.Conn // below it, the same if it is not encrypted
+	sender   *sender  // of small answers
 	all      *connections
 	memory   web.Memory
 	lingers  atomic.Bool
@@ -86,10 +88,16 @@ func (c *conn) Read(b []byte) (int, error) {
 		return c.Conn.Read(b)
 	}
 	c.blocked.Store(time.Now().UnixNano())
-	n, err := c.Conn.Read(b)
+	n, err := c.Conn.Read(b) // of an encrypted one, the first also makes the handshake
 	c.blocked.Store(0)
+	if err != nil && c.Encrypted() {
+		answerPlain(err)
+	}
 	return n, err
 }
+
+// Encrypted reports whether the connection is one of TLS.
+func (c *conn) Encrypted() bool { return c.Conn != c.socket }
 
 // SetReadDeadline sets the deadline of later calls of Read. Before a token was accepted, it is never
 // far away.
@@ -164,9 +172,9 @@ func linger(ctx *fasthttp.RequestCtx) {
 }
 
 func (c *conn) Close() error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.lingers.Swap(false) && tcp.CloseWrite() == nil {
+	if c.lingers.Swap(false) && c.closeWrite() {
 		c.stuck.Store(time.Now().UnixNano())
-		discard(tcp)
+		discard(c.socket)
 	}
 	if !c.closed.Swap(true) {
 		c.all.remove(c)
@@ -174,8 +182,19 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// closeWrite sends the end of what the server sends, and reports whether the client can know it.
+func (c *conn) closeWrite() bool {
+	switch nc := c.Conn.(type) {
+	case *net.TCPConn:
+		return nc.CloseWrite() == nil
+	case *tls.Conn:
+		return nc.CloseWrite() == nil
+	}
+	return false
+}
+
 // discard reads what a client still sends.
-func discard(tcp *net.TCPConn) {
+func discard(tcp net.Conn) {
 	end := time.Now().Add(lingerTime)
 	for n := 0; n < lingerBytes; n += pieceBytes {
 		until := time.Now().Add(lingerPause)

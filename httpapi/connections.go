@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"container/list"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -20,6 +21,9 @@ const (
 	// connBytes is the memory of a connection, in bytes: the library's buffers, contexts and
 	// goroutine, and a small body and answer.
 	connBytes = 40 * runtime.KiB
+	// tlsBytes is what an encrypted connection takes besides, in bytes: the records that are read and
+	// written, and the state of its handshake.
+	tlsBytes = 48 * runtime.KiB
 	// strangersShare is the divisor of the memory budget for connections without an accepted
 	// token, and minStrangers the number of them that is allowed with any budget.
 	strangersShare = 16
@@ -59,8 +63,9 @@ const (
 type connections struct {
 	memory    *memory.Account
 	budget    *memory.Budget
-	strangers int // largest number of strangers
-	files     int // largest number of connections
+	strangers int   // largest number of strangers
+	files     int   // largest number of connections
+	size      int64 // memory of one, in bytes
 	// always makes room in the memory budget for every connection, whether it is used up or not.
 	always bool
 
@@ -87,11 +92,13 @@ type place struct {
 	disconnected bool          // closed to make room
 }
 
-func newConnections(b *memory.Budget, most int) *connections {
+// newConnections returns the connections of a listener, of which each takes size bytes.
+func newConnections(b *memory.Budget, most int, size int64) *connections {
 	return &connections{
 		memory:    b.Open(memory.Options{Name: "connections", Heap: true, Requests: true}),
 		budget:    b,
-		strangers: min(most, int(max(b.Total()/strangersShare/connBytes, minStrangers))),
+		strangers: min(most, int(max(b.Total()/strangersShare/size, minStrangers))),
+		size:      size,
 		files:     maxConnections(),
 		known:     make(map[*conn]struct{}),
 		unknown:   list.New(),
@@ -102,7 +109,7 @@ func newConnections(b *memory.Budget, most int) *connections {
 // add adds a new connection, and closes others if there are too many. It reports false if there is
 // no room for the new one.
 func (s *connections) add(c *conn) bool {
-	c.address = addressOf(c.Conn)
+	c.address = addressOf(c.socket)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.from[c.address]; at != nil {
@@ -134,7 +141,7 @@ func (s *connections) add(c *conn) bool {
 // there is no room.
 func (s *connections) charge() bool {
 	if s.always {
-		s.memory.Add(connBytes)
+		s.memory.Add(s.size)
 		return true
 	}
 	for s.number >= s.files || s.memory.Held() > s.budget.Total()/idleShare {
@@ -146,7 +153,7 @@ func (s *connections) charge() bool {
 		return false
 	}
 	for range evictions {
-		if s.memory.TryTake(connBytes) {
+		if s.memory.TryTake(s.size) {
 			return true
 		}
 		if !s.evict() {
@@ -268,7 +275,7 @@ func (s *connections) dropSilent() {
 func (s *connections) disconnect(c *conn) {
 	c.disconnected = true
 	s.drop(c)
-	_ = c.Conn.Close()
+	_ = c.socket.Close() // nothing waits for the client to read the end of an encrypted one
 }
 
 // drop forgets a connection and gives back its memory.
@@ -278,7 +285,7 @@ func (s *connections) drop(c *conn) {
 	if c.charged {
 		c.charged = false
 		s.number--
-		s.memory.Give(connBytes)
+		s.memory.Give(s.size)
 	}
 }
 
@@ -314,6 +321,7 @@ type listener struct {
 	net.Listener
 	server   *Server
 	conns    *connections
+	secure   *tls.Config // nil: connections are not encrypted
 	close    sync.Once
 	closed   atomic.Bool
 	closeErr error
@@ -347,11 +355,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		pause = acceptPause
-		c := s.newConn(nc, l.conns)
+		c := s.newConn(nc, l)
 		if l.conns.add(c) {
 			return c, nil
 		}
-		if nc.SetWriteDeadline(time.Now().Add(refuseTime)) == nil {
+		if l.secure == nil && nc.SetWriteDeadline(time.Now().Add(refuseTime)) == nil {
 			_, _ = nc.Write([]byte(refusal)) // the connection is refused whether or not it arrives
 		}
 		_ = nc.Close()

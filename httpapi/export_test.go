@@ -13,6 +13,7 @@ const (
 	RequestsPerConn   = requestsPerConn
 	MaxPerAddress     = maxPerAddress
 	ConnBytes         = connBytes
+	TLSBytes          = tlsBytes
 	MaxFields         = maxFields
 	SearchBound       = searchBound
 	HealthConns       = healthConns
@@ -27,16 +28,20 @@ var (
 
 // anyServer has the routes of every server.
 var anyServer = func() *Server {
-	s, err := New(Options{Auth: TokenHash{}, Access: allRoutes{}, Audit: allRoutes{}, Disk: func() runtime.DiskState { return runtime.DiskState{} }, Metrics: func() ([]byte, error) { return nil, nil }})
+	s, err := New(Options{
+		Auth: TokenHash{}, Access: allRoutes{}, Audit: allRoutes{}, Disk: func() runtime.DiskState { return runtime.DiskState{} },
+		Metrics: func() ([]byte, error) { return nil, nil }, Maintenance: allRoutes{},
+	})
 	if err != nil {
 		panic(err)
 	}
 	return s
 }()
 
-// allRoutes makes a server have the routes of tenants and tokens, and of the audit log.
+// allRoutes makes a server have the routes of tenants and tokens, of the audit log and of the operator.
 type allRoutes struct {
 	faaspot.Access
+	faaspot.Maintenance
 	runtime.AuditStore
 }
 

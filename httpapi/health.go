@@ -84,7 +84,7 @@ func (s *Server) newHealthServer() *fasthttp.Server {
 // ServeHealth answers /healthz, /readyz and /metrics on ln, and nothing else, until [Server.Shutdown] ends. It
 // has its own limits, so it answers while the other listeners are flooded.
 func (s *Server) ServeHealth(ln net.Listener) error {
-	conns := newConnections(s.opts.Memory, healthConns)
+	conns := newConnections(s.opts.Memory, healthConns, connBytes)
 	conns.always = true // a health check that is refused may end the server
 	ours := &listener{Listener: ln, server: s, conns: conns}
 	s.mu.Lock()

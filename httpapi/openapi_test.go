@@ -122,6 +122,7 @@ type tour struct {
 func startTour(t *testing.T) *tour {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/zip", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/x-tar", openapi3filter.FileBodyDecoder)
 	return &tour{apitest.StartJobs(t, nil), apitest.Document(t), map[string]bool{}}
 }
 
@@ -191,9 +192,11 @@ func (tr *tour) visit(t *testing.T, s stop) apitest.Answer {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	tr := startTour(t)
-	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/disk", "/v1/server/workers", "/metrics"} {
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json", "/v1/server/memory", "/v1/server/disk", "/v1/server/workers", "/v1/server/storage", "/metrics"} {
 		tr.visit(t, stop{method: "GET", pattern: path})
 	}
+	tr.visit(t, stop{method: "GET", pattern: "/v1/server/storage", query: "limit=0", status: 400})
+	tr.visit(t, stop{method: "POST", pattern: "/v1/server/backup"})
 	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})
 	tourFunctions(t, tr)
 	tr.visit(t, stop{method: "GET", pattern: "/v1/audit", query: "limit=1&outcome=done&since=2026-01-31T15:04:05Z"})

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"crypto/tls"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -41,6 +42,9 @@ type Options struct {
 	// Metrics returns the figures of the server in the text format of Prometheus. Nil: the server has no
 	// route for them.
 	Metrics func() ([]byte, error)
+	// Maintenance makes backups of the store and returns what takes room in it. Nil: the server has no
+	// routes for them.
+	Maintenance faaspot.Maintenance
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 
@@ -57,6 +61,10 @@ type Options struct {
 	// BaseURL is the scheme and host in the URLs of answers, such as
 	// "https://faas.example.com". Empty: those of each request. Set it behind a proxy.
 	BaseURL string
+
+	// TLS encrypts the connections of [Server.Serve]. Nil: they are not encrypted. Its NextProtos must not
+	// have HTTP/2.
+	TLS *tls.Config
 
 	// SpoolDir is a folder for the bodies of requests that are too large for memory, created with
 	// mode 0700. What is in it when the Server is made is removed. Empty: the folder of the system for
@@ -121,12 +129,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.Ready = func() error { return nil }
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	if o.BaseURL != "" {
-		u, err := url.Parse(o.BaseURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return o, runtime.Errorf(runtime.CodeInvalidArgument, "the base URL %q is not an http(s) URL", o.BaseURL).
-				WithHint("give scheme and host, such as https://faas.example.com")
-		}
+	if err := CheckBaseURL(o.BaseURL); err != nil {
+		return o, err
 	}
 	if min(o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.IdleTimeout) < 0 {
 		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: a timeout is negative")
@@ -145,6 +149,27 @@ func (o Options) withDefaults() (Options, error) {
 			"httpapi: MaxConns must be positive and MaxHeader at least %d bytes", minMaxHeader)
 	}
 	return o, nil
+}
+
+// connBytes returns the memory of a connection, in bytes.
+func (o Options) connBytes() int64 {
+	if o.TLS != nil {
+		return connBytes + tlsBytes
+	}
+	return connBytes
+}
+
+// CheckBaseURL returns an error for a BaseURL of Options that is not one.
+func CheckBaseURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return runtime.Errorf(runtime.CodeInvalidArgument, "the base URL %q is not an http(s) URL", text).
+			WithHint("give scheme and host, such as https://faas.example.com")
+	}
+	return nil
 }
 
 // early returns by how much any of the timeouts may be too short: a hundredth of the shortest.

@@ -32,7 +32,7 @@ func (c *conn) readable() bool {
 
 // poll returns the state of the connection; known is false if it is closed.
 func (c *conn) poll(wanted int16) (events int16, known bool) {
-	s, ok := c.Conn.(syscall.Conn)
+	s, ok := c.socket.(syscall.Conn)
 	if !ok {
 		return 0, true
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -55,7 +56,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
-		conns: newConnections(o.Memory, o.MaxConns), accounts: web.OpenAccounts(o.Memory),
+		conns: newConnections(o.Memory, o.MaxConns, o.connBytes()), accounts: web.OpenAccounts(o.Memory),
 		spool: web.NewSpool(o.SpoolDir),
 		audit: newAuditor(o.Audit, o.Log),
 	}
@@ -67,7 +68,7 @@ func New(o Options) (*Server, error) {
 		s.SetEngine(o.Engine)
 	}
 	s.dialects = []web.Dialect{
-		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, faaspot.Options{Access: o.Access, Audit: o.Audit, Disk: o.Disk}),
+		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, faaspot.Options{Access: o.Access, Audit: o.Audit, Disk: o.Disk, Maintenance: o.Maintenance, Release: o.Version}),
 		blaxel.New(s.host, func() blaxel.Engine { return s.engine() }),
 		foundry.New(s.host, func() foundry.Engine { return s.engine() }),
 	}
@@ -108,10 +109,16 @@ const (
 	maxServed = 1 << 20
 )
 
-// newConn returns a connection that was accepted.
-func (s *Server) newConn(c net.Conn, all *connections) *conn {
+// newConn returns a connection that a listener has accepted.
+func (s *Server) newConn(socket net.Conn, l *listener) *conn {
+	c := socket
+	if l.secure != nil {
+		c = tls.Server(socket, l.secure)
+		// The handshake writes before the library sets a deadline of an answer.
+		_ = socket.SetWriteDeadline(time.Now().Add(s.opts.HeaderTimeout)) // if it fails, so do all writes
+	}
 	return &conn{
-		Conn: c, sender: newSender(c), all: all, memory: web.NewMemory(s.accounts),
+		Conn: c, socket: socket, sender: newSender(c), all: l.conns, memory: web.NewMemory(s.accounts),
 		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
 	}
 }
@@ -138,7 +145,7 @@ const startRetry = time.Second
 // Serve accepts connections on ln until [Server.Shutdown], and then returns nil; at once if the
 // server was shut down before. It closes ln. It may be called for more than one listener.
 func (s *Server) Serve(ln net.Listener) error {
-	ours := &listener{Listener: ln, server: s, conns: s.conns}
+	ours := &listener{Listener: ln, server: s, conns: s.conns, secure: s.opts.TLS}
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
 	closing := s.closing.Load()

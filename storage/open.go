@@ -80,6 +80,12 @@ func DefaultFloor(total uint64) uint64 {
 	return min(max(total/floorPart, leastFloor), DefaultMinFree)
 }
 
+// Room returns the bytes that are free on the disk of a folder, and those that it has.
+func Room(dir string) (free, total uint64, err error) {
+	u, err := vfs.Default.GetDiskUsage(dir)
+	return u.AvailBytes, u.TotalBytes, err
+}
+
 // Options are the options of a Store. Dir must be set.
 type Options struct {
 	// Dir is the store's own directory. Open creates it, with access for its owner alone, if it
@@ -192,6 +198,9 @@ func open(o Options) (_ *Store, err error) {
 		return nil, lockError(err)
 	}
 	s.end = append([]io.Closer{lock}, s.end...)
+	if err := dropCheckpoint(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
 	if s.ballast, err = disk.NewBallast(o.FS, o.Dir, o.Ballast, o.Log); err != nil {
 		return nil, err
 	}

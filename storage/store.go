@@ -42,6 +42,7 @@ type Store struct {
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
 	expiring    sync.Mutex // held by Expire
+	backing     sync.Mutex // held by Backup
 	opened      time.Time
 	usage       usage
 	holdings    holdings

@@ -39,8 +39,8 @@ Environment variables. Each overrides the file, and is overridden by its flag:
                        sent to that server only
   FAASPOT_ADMIN_TOKEN  for "fas serve": the admin token, instead of a generated
                        one
-  FAASPOT_SECRETS_KEYS for "fas serve" and "fas secrets": the keys that encrypt
-                       secrets, instead of those of a file
+  FAASPOT_SECRETS_KEYS for "fas serve", "fas secrets" and "fas admin": the keys that
+                       encrypt secrets, instead of those of a file
   NO_COLOR             any value: no colours
 
 For the variables of "fas serve" see "fas serve --help".`,

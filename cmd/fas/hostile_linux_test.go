@@ -60,6 +60,8 @@ var hostileCalls = map[string][]string{
 	"dlq show":          {anyID},
 	"dlq redrive":       {"--all"},
 	"dlq purge":         {"--all", "--yes"},
+	"admin df":          {},
+	"doctor":            {},
 	"tenants create":    {"t"},
 	"tenants list":      {},
 	"tenants get":       {"t"},
@@ -89,7 +91,8 @@ const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
 
 // silentCommands print nothing that comes from a server.
 var silentCommands = []string{
-	"serve", "dev", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp", "profiles", "completion", "help", "exit-codes", "environment",
+	"serve", "dev", "man", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp",
+	"admin restore", "admin verify", "admin backup", "profiles", "completion", "help", "exit-codes", "environment",
 }
 
 // TestHostileOutput runs each command on a terminal, against servers whose every text is hostile.
@@ -335,8 +338,15 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{tenant}
 	case strings.HasPrefix(path, "/v1/tenants"):
 		answer = tenant
+	case path == "/v1/server/disk":
+		answer = object{"free": 1, "total": 2, "floor": 1, "ballast": 0, "accepting": false, "problem": hostile}
 	case path == "/v1/server/workers":
 		answer = list{object{"pid": 1, "tenant": hostile, "function": hostile, "since": when, "restarts": 1, "runs": 1, "memory": 1}}
+	case path == "/v1/server/storage":
+		answer = object{
+			"tables": 1, "tenants": list{object{"tenant": hostile, "bytes": 1, "executions": 1}},
+			"functions": list{object{"tenant": hostile, "function": hostile, "rid": hostile, "executions": 1, "bytes": 1}},
+		}
 	case path == "/v1/audit":
 		answer = list{object{
 			"id": hostile, "time": when, "tenant": hostile, "operation": hostile, "outcome": hostile, "kind": hostile, "name": hostile, "new_name": hostile, "thing": hostile,

@@ -22,7 +22,7 @@ func newReady(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "ready [--attempts N] [--json]",
 		GroupID:    groupServer,
-		SuggestFor: []string{"doctor", "health", "ping", "check"},
+		SuggestFor: []string{"health", "ping"},
 		Short:      "Check that the server accepts this token and requests, for scripts",
 		Long: `Check that the server can be reached, accepts the token and is ready for requests. The
 exit status is 0 if so, 3 if the token is not valid, and 5 if the server cannot be

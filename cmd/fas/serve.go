@@ -1,63 +1,16 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
-	"strings"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
-	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/server"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/engine"
 )
-
-// serveEnv maps flags of `fas serve` to their environment variables. A flag overrides its variable.
-var serveEnv = map[string]string{
-	"listen":                   "FAASPOT_LISTEN",
-	"health-listen":            "FAASPOT_HEALTH_LISTEN",
-	"data":                     "FAASPOT_DATA",
-	"secrets-file":             "FAASPOT_SECRETS_FILE",
-	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
-	"image-disk":               "FAASPOT_IMAGE_DISK",
-	"disk-floor":               "FAASPOT_DISK_FLOOR",
-	"ballast":                  "FAASPOT_BALLAST",
-	"audit-age":                "FAASPOT_AUDIT_AGE",
-	"audit-bytes":              "FAASPOT_AUDIT_BYTES",
-	"grace":                    "FAASPOT_GRACE",
-	"retention-age":            "FAASPOT_RETENTION_AGE",
-	"retention-count":          "FAASPOT_RETENTION_COUNT",
-	"retention-min-age":        "FAASPOT_RETENTION_MIN_AGE",
-	"retention-bytes":          "FAASPOT_RETENTION_BYTES",
-	"retention-tenant-bytes":   "FAASPOT_RETENTION_TENANT_BYTES",
-	"retention-function-bytes": "FAASPOT_RETENTION_FUNCTION_BYTES",
-	"public-url":               "FAASPOT_PUBLIC_URL",
-	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
-	"egress-ceiling":           "FAASPOT_EGRESS_CEILING",
-	"egress-proxy":             "FAASPOT_EGRESS_PROXY",
-	"workers":                  "FAASPOT_WORKERS",
-	"own-workers":              "FAASPOT_OWN_WORKERS",
-	"tenant-requests":          "FAASPOT_TENANT_REQUESTS",
-	"tenant-request-burst":     "FAASPOT_TENANT_REQUEST_BURST",
-	"tenant-runs":              "FAASPOT_TENANT_RUNS",
-	"tenant-queued":            "FAASPOT_TENANT_QUEUED",
-	"tenant-functions":         "FAASPOT_TENANT_FUNCTIONS",
-	"tenant-code-bytes":        "FAASPOT_TENANT_CODE_BYTES",
-	"tenant-stored-bytes":      "FAASPOT_TENANT_STORED_BYTES",
-	"tenant-egress-bytes":      "FAASPOT_TENANT_EGRESS_BYTES",
-	"tenant-egress-hosts":      "FAASPOT_TENANT_EGRESS_HOSTS",
-	"tenant-processor-share":   "FAASPOT_TENANT_PROCESSOR_SHARE",
-	"tenant-memory-bytes":      "FAASPOT_TENANT_MEMORY_BYTES",
-	"tenant-image-bytes":       "FAASPOT_TENANT_IMAGE_BYTES",
-	"log-level":                "FAASPOT_LOG_LEVEL",
-	"access-log":               "FAASPOT_ACCESS_LOG",
-	"log-format":               "FAASPOT_LOG_FORMAT",
-	"unconfined":               "FAASPOT_UNCONFINED",
-}
 
 func newServe(a *app) *cobra.Command {
 	o := server.Options{
@@ -70,6 +23,8 @@ func newServe(a *app) *cobra.Command {
 		AuditAge:        ui.Span(runtime.DefaultAuditAge),
 	}
 	var hosts []string
+	var config string
+	var check bool
 	cmd := &cobra.Command{
 		Use:        "serve",
 		GroupID:    groupServer,
@@ -83,8 +38,16 @@ data, and writes the token to a profile in ~/.faaspot/fasconf.yaml, so that othe
 commands work at once. If FAASPOT_ADMIN_TOKEN is set, that is the admin token, and
 nothing is written.
 
-Requests are not encrypted. To serve other machines, put a proxy that speaks TLS in
-front.
+With --tls-cert and --tls-key requests are encrypted; files that change are read again.
+With --acme-domain the server gets its certificates itself, from Let's Encrypt or another
+authority that speaks ACME, whose terms you accept thereby: port 443 of the domain must
+lead to --listen. Otherwise requests are not encrypted: to serve other machines, put a
+proxy that speaks TLS in front.
+
+--config names a TOML file with a line for each setting, such as memory_budget = "4GB":
+its keys are the flags with _ in place of -. A flag overrides its variable, which
+overrides the file. --check reports all mistakes with their lines, or prints the settings
+in force and where they come from, and starts nothing.
 
 Before it runs functions, the server gives up the rights that it does not need, as far
 as the kernel allows: it uses no files but its data folder and a few of the system's,
@@ -95,9 +58,10 @@ With --workers N, functions run in N further processes, which have no files, no 
 and no secrets but those of the functions that they run. If one crashes, its runs lose one
 attempt, and the server starts it again.
 
-All flags except --demo, --address-file and --reset-admin-token can also be set by
-variables: FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN, FAASPOT_DATA,
-FAASPOT_SECRETS_FILE,
+All flags except --check, --demo, --address-file and --reset-admin-token can also be set
+by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
+FAASPOT_TLS_CERT, FAASPOT_TLS_KEY, FAASPOT_ACME_DOMAIN, FAASPOT_ACME_EMAIL,
+FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_SECRETS_FILE,
 FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
 FAASPOT_AUDIT_AGE, FAASPOT_AUDIT_BYTES, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
@@ -112,40 +76,31 @@ FAASPOT_TENANT_IMAGE_BYTES, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG,
 FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
+  fas serve --config /etc/faaspot/faasd.toml --check
   fas serve --demo`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flagsFromEnv(cmd.Flags(), serveEnv, a.env); err != nil {
+			settings := readServeSettings(cmd.Flags(), newServe(&app{env: a.env}).Flags(), a.env)
+			settings.errs.Add("data", a.serveOptions(&o, hosts))
+			settings.errs.Add("", o.Check())
+			if err := settings.errs.Err(); err != nil {
 				return err
 			}
-			var err error
-			if o.Data, err = dataFolder(a, o.Data); err != nil {
-				return err
+			if check {
+				return a.writeSettings(settings.inForce(true))
 			}
-			if o.Grace < 0 {
-				return clierror.Usagef("give a duration, such as 30s", "the --grace %v is negative", o.Grace)
-			}
-			if o.RetentionCount < 1 {
-				return clierror.Usagef("give a number from 1 on", "the --retention-count %d is not positive", o.RetentionCount)
-			}
-			if n := max(o.Workers, o.OwnWorkers); n > server.MaxWorkers || min(o.Workers, o.OwnWorkers) < 0 {
-				return clierror.Usagef(fmt.Sprintf("give numbers from 0 to %d", server.MaxWorkers),
-					"the --workers %d or the --own-workers %d are out of bounds", o.Workers, o.OwnWorkers)
-			}
-			if o.TenantLimits.EgressHosts, err = runtime.NormalEgressHosts(hosts); err != nil {
-				return err
-			}
-			if err := o.TenantLimits.Validate(); err != nil {
-				return err
-			}
-			if l := o.TenantLimits; l.RequestBurst > 0 && l.RequestsPerSecond == 0 {
-				return clierror.Usagef("give --tenant-requests too, or leave the burst out", "--tenant-request-burst has no effect without --tenant-requests")
-			}
-			o.Terminal, o.Environ, o.Trace, o.Version = &a.Terminal, a.env, a.trace(), version()
+			o.Settings = settings.inForce(false)
 			return server.Run(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&config, configFlag, "", "TOML `FILE` with settings, which flags and variables override (default none)")
+	f.BoolVar(&check, "check", false, "check the settings, print those in force, and exit")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `FILE` with the certificate of the server and those that lead to its authority; read again when it changes")
+	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `FILE` with the private key of --tls-cert")
+	f.StringSliceVar(&o.ACMEDomains, "acme-domain", nil, "`DOMAIN` for which the server gets certificates itself, by ACME")
+	f.StringVar(&o.ACMEEmail, "acme-email", "", "`ADDRESS` that the authority may write to (default none)")
+	f.StringVar(&o.ACMEDirectory, "acme-directory", "", "`URL` of the directory of the authority (default that of Let's Encrypt)")
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
 	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz, /readyz and /metrics at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
@@ -190,24 +145,28 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("address-file")
-	_ = cmd.MarkFlagFilename("secrets-file")
+	for _, name := range []string{"secrets-file", configFlag, "tls-cert", "tls-key"} {
+		_ = cmd.MarkFlagFilename(name)
+	}
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(server.LevelNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(server.FormatNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// flagsFromEnv sets flags that are not on the command line from their variables. It ignores empty
-// variables.
-func flagsFromEnv(flags *pflag.FlagSet, names map[string]string, env environ.Environment) error {
-	var wrong error
-	flags.VisitAll(func(f *pflag.Flag) {
-		value := env[names[f.Name]]
-		if f.Changed || strings.TrimSpace(value) == "" || wrong != nil {
-			return
+// serveOptions completes the options of a server with what is not a flag, and checks what the command line
+// gives in another form than the server takes it.
+func (a *app) serveOptions(o *server.Options, hosts []string) (err error) {
+	o.Terminal, o.Environ, o.Trace, o.Version = &a.Terminal, a.env, a.trace(), version()
+	if o.Data, err = dataFolder(a, o.Data); err != nil {
+		return err
+	}
+	for _, path := range []*string{&o.TLSCert, &o.TLSKey} {
+		if *path != "" {
+			if *path, err = filepath.Abs(*path); err != nil {
+				return err
+			}
 		}
-		if err := f.Value.Set(value); err != nil {
-			wrong = clierror.Usagef("see `fas serve --help`", "the variable %s has the invalid value %q: %v", names[f.Name], value, err)
-		}
-	})
-	return wrong
+	}
+	o.TenantLimits.EgressHosts, err = runtime.NormalEgressHosts(hosts)
+	return err
 }

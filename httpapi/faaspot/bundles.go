@@ -2,12 +2,7 @@ package faaspot
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
-	"runtime/debug"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -90,16 +85,9 @@ func allowRules(rules []string) ([]string, error) {
 	return rules, nil
 }
 
-const (
-	// bundleReaderBytes is the memory, in bytes, of a response with a bundle: the function that is
-	// looked up, a chunk of the bundle, and the library's buffers.
-	bundleReaderBytes = runtime.MaxSource + runtime.MaxContext + 512*runtime.KiB
-	// firstRead is the number of bytes of a bundle that are read before the answer begins.
-	firstRead = 4 * runtime.KiB
-	// slowestRead is the rate, in bytes per second, at which a client must read a bundle after the
-	// time that it has for any answer.
-	slowestRead = 64 * runtime.KiB
-)
+// bundleReaderBytes is the memory, in bytes, of a response with a bundle: the function that is looked
+// up, and what streams it.
+const bundleReaderBytes = runtime.MaxSource + runtime.MaxContext + streamBytes
 
 // getBundle answers with the bundle of a function, as it was deployed.
 func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
@@ -125,7 +113,7 @@ func (a *api) getBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		ctx.Response.SkipBody = true
 		return nil
 	}
-	r, err := a.readBundle(ctx.Conn(), tenant, b)
+	r, err := a.sendFile(ctx.Conn(), min(b.Bytes, firstRead), func(w io.Writer) error { return a.engine().ReadBundle(a.Context(), tenant, b.ID, w) })
 	if err != nil {
 		return err
 	}
@@ -158,61 +146,4 @@ func hasTag(h *fasthttp.RequestHeader, tag string) bool {
 		}
 	}
 	return false
-}
-
-// bundleReader is the body of a response with a bundle. It has one chunk of the bundle in memory. The
-// library reads it on the goroutine that serves the connection, and closes it.
-type bundleReader struct {
-	*io.PipeReader
-	first   []byte // read before the answer began
-	sent    int64  // bytes
-	conn    net.Conn
-	began   time.Time
-	timeout time.Duration // of any answer
-}
-
-// readBundle begins to read a bundle. Errors need a status, which an answer can only have before its
-// body begins, so it waits for the first bytes.
-func (a *api) readBundle(conn net.Conn, tenant runtime.Tenant, b runtime.Bundle) (*bundleReader, error) {
-	pr, pw := io.Pipe()
-	go func() {
-		err := a.copyBundle(pw, tenant, b.ID)
-		_ = pw.CloseWithError(err) // always nil
-	}()
-	r := &bundleReader{PipeReader: pr, first: make([]byte, min(b.Bytes, firstRead)), conn: conn, began: time.Now(), timeout: a.WriteTimeout}
-	if _, err := io.ReadFull(pr, r.first); err != nil {
-		_ = pr.Close() // always nil
-		return nil, err
-	}
-	return r, nil
-}
-
-// copyBundle writes a bundle to w. It runs on a goroutine of its own, where no other code recovers.
-func (a *api) copyBundle(w io.Writer, tenant runtime.Tenant, id runtime.BundleID) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = runtime.Internal("httpapi.bundle", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-			a.Log.Error("reading a bundle panicked", slog.Any("err", err))
-		}
-	}()
-	return a.engine().ReadBundle(a.Context(), tenant, id, w)
-}
-
-// Read returns the next bytes, once the client has read those before.
-func (r *bundleReader) Read(p []byte) (n int, err error) {
-	if len(r.first) > 0 {
-		n = copy(p, r.first)
-		r.first = r.first[n:]
-	} else if n, err = r.PipeReader.Read(p); err != nil {
-		return n, err
-	}
-	r.sent += int64(n)
-	deadline := r.began.Add(r.timeout + time.Duration(r.sent)*time.Second/slowestRead)
-	if next := time.Now().Add(r.timeout); next.Before(deadline) {
-		deadline = next
-	}
-	if r.conn == nil { // a test has none
-		return n, nil
-	}
-	return n, r.conn.SetWriteDeadline(deadline)
 }

@@ -54,11 +54,13 @@ type Engine interface {
 // api holds what the handlers of this dialect use.
 type api struct {
 	*web.Host
-	engine   func() Engine            // not called before there is an engine
-	access   Access                   // nil: the routes of tenants and tokens do not exist
-	audit    Audit                    // nil: the route of the audit log does not exist
-	disk     func() runtime.DiskState // nil: the route of the disk does not exist
-	contexts contextReader
+	engine      func() Engine            // not called before there is an engine
+	access      Access                   // nil: the routes of tenants and tokens do not exist
+	audit       Audit                    // nil: the route of the audit log does not exist
+	disk        func() runtime.DiskState // nil: the route of the disk does not exist
+	maintenance Maintenance              // nil: the routes of backups and of what takes room do not exist
+	release     string                   // of the server
+	contexts    contextReader
 }
 
 // bulkSuffix ends the paths that take the args of many runs.
@@ -82,14 +84,16 @@ const (
 
 // Options are parts of the server that a server may not have. Nil: there are no routes for it.
 type Options struct {
-	Access Access // tenants and tokens
-	Audit  Audit  // the audit log
-	Disk   func() runtime.DiskState
+	Access      Access // tenants and tokens
+	Audit       Audit  // the audit log
+	Disk        func() runtime.DiskState
+	Maintenance Maintenance // backups, and what takes room
+	Release     string      // of the server, empty if it is not known
 }
 
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
-	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk}
+	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release}
 	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,
@@ -145,6 +149,9 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 	}
 	if a.disk != nil {
 		d.Routes = append(d.Routes, web.Route{Method: "GET", Path: "/v1/server/disk", Handle: a.getDisk, Scope: runtime.ScopeOperator, MaxBody: web.NoBody})
+	}
+	if a.maintenance != nil {
+		d.Routes = append(d.Routes, a.maintenanceRoutes()...)
 	}
 	if a.audit != nil {
 		d.Routes = append(d.Routes, a.auditRoutes()...)

@@ -127,7 +127,7 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 	k.SetEngine(e)
 	ln, dial := ListenTCP(t) // logs may be followed, see TestFollow
 	s := StartOn(t, ln, dial, &Fake{}, func(o *httpapi.Options) {
-		o.Engine, o.Auth, o.Access, o.Audit, o.Disk = e, k, k, store, store.Disk
+		o.Engine, o.Auth, o.Access, o.Audit, o.Disk, o.Maintenance = e, k, k, store, store.Disk, store
 		if change != nil {
 			change(o)
 		}

@@ -240,6 +240,24 @@ type Served struct {
 	Addr   string
 }
 
+// maintenance is a store whose backups are only a text.
+type maintenance struct{}
+
+// Backup implements faaspot.Maintenance.
+func (maintenance) Backup(_ context.Context, _ string, w io.Writer) error {
+	_, err := io.WriteString(w, strings.Repeat("a backup", 64)) // as long as the header of a file
+	return err
+}
+
+// Breakdown implements faaspot.Maintenance.
+func (maintenance) Breakdown(int) (runtime.StorageBreakdown, error) {
+	return runtime.StorageBreakdown{
+		Tables:    4096,
+		Tenants:   []runtime.TenantStorage{{Tenant: "default", Code: 100, Executions: 200}},
+		Functions: []runtime.FunctionStorage{{Tenant: "default", ID: "id", Name: "hello.py", Executions: 2, Bytes: 200}},
+	}, nil
+}
+
 // StartOn serves on a listener.
 func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake *Fake, change func(*httpapi.Options)) *Served {
 	t.Helper()
@@ -258,7 +276,8 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 			Server:  func() (f runtime.ServerFigures) { return f },
 			Workers: func() []runtime.WorkerStatus { return nil },
 		}).Text,
-		Log: TextLog(log),
+		Maintenance: maintenance{},
+		Log:         TextLog(log),
 	}
 	if change != nil {
 		change(&o)

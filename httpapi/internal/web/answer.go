@@ -14,6 +14,7 @@ var (
 	contentTypeText   = []byte("text/plain; charset=utf-8")
 	contentTypeFile   = []byte("application/octet-stream")
 	contentTypeZip    = []byte("application/zip")
+	contentTypeTar    = []byte("application/x-tar")
 	contentTypeEvents = []byte("text/event-stream")
 	contentTypeProm   = []byte("text/plain; version=0.0.4; charset=utf-8")
 	headerNosniff     = []byte("X-Content-Type-Options")
@@ -62,6 +63,9 @@ func start(ctx *fasthttp.RequestCtx, contentType []byte) {
 
 // StartZip sets the header of an answer whose body, a zip file, the caller sets.
 func StartZip(ctx *fasthttp.RequestCtx) { start(ctx, contentTypeZip) }
+
+// StartTar sets the header of an answer whose body, a tar archive, the caller sets.
+func StartTar(ctx *fasthttp.RequestCtx) { start(ctx, contentTypeTar) }
 
 // StartEvents sets the header of an answer that is a stream of server-sent events.
 func StartEvents(ctx *fasthttp.RequestCtx) {

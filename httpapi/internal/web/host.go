@@ -59,13 +59,20 @@ func (h *Host) StopWaiting() { h.endWaits() }
 // Cancel cancels everything that requests have started.
 func (h *Host) Cancel() { h.cancelRuns() }
 
+// Encrypted reports whether the connection of a request is one of TLS. [fasthttp.RequestCtx.IsTLS] does not
+// know connections of other types.
+func Encrypted(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(interface{ Encrypted() bool })
+	return ok && c.Encrypted() || ctx.IsTLS()
+}
+
 // URL returns the scheme and host under which the caller of a request reaches the server.
 func (h *Host) URL(ctx *fasthttp.RequestCtx) string {
 	if h.BaseURL != "" {
 		return h.BaseURL
 	}
 	scheme := "http://"
-	if ctx.IsTLS() {
+	if Encrypted(ctx) {
 		scheme = "https://"
 	}
 	host := string(ctx.Request.Header.Host())

@@ -18,13 +18,16 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// CheckpointName is the name of the folder with the files of a backup, in the folder of a store.
+const CheckpointName = "checkpoint"
+
 // logFS is a file system that reports every failed operation on a log of Pebble after the log was
 // created. What the disk holds is then unknown, and Pebble panics: with locks held, or, where it
 // switches to the next log, on a goroutine on which nothing can recover. Pebble's events report a
 // log that cannot be created.
 //
 // A write on a full disk does not fail: nothing was written beyond what it returned, so it continues
-// when there is room. The same holds for the manifests.
+// when there is room. The same holds for the manifests. Copies in a backup are files as any other.
 type logFS struct {
 	vfs.FS
 	failed func(err error) // must not return once the store is open
@@ -50,9 +53,12 @@ func (fs logFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteCat
 // IsLog reports whether a file is a log of Pebble.
 func IsLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
+// copied reports whether a file belongs to a backup.
+func copied(name string) bool { return path.Base(path.Dir(name)) == CheckpointName }
+
 // waits reports whether writes to a file wait for room.
 func waits(name string) bool {
-	return IsLog(name) || strings.HasPrefix(path.Base(name), "MANIFEST-")
+	return !copied(name) && (IsLog(name) || strings.HasPrefix(path.Base(name), "MANIFEST-"))
 }
 
 func (fs logFS) watch(name string) func(vfs.File, error) (vfs.File, error) {
@@ -60,7 +66,7 @@ func (fs logFS) watch(name string) func(vfs.File, error) (vfs.File, error) {
 		if err == nil && waits(name) {
 			f = patientFile{f, fs}
 		}
-		if err == nil && IsLog(name) {
+		if err == nil && IsLog(name) && !copied(name) {
 			f = logFile{f, fs.failed}
 		}
 		return f, err

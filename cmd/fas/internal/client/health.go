@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"time"
 
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
@@ -12,7 +14,8 @@ import (
 type Health struct {
 	Reachable bool
 	Ready     bool
-	Version   string // empty if the server does not report it
+	Version   string    // empty if the server does not report it
+	Time      time.Time // of the server's clock when it answered, in whole seconds; zero: it did not say
 }
 
 // CheckToken returns an error if the server does not accept the token.
@@ -29,6 +32,7 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 		return Health{Reachable: answered}, err
 	}
 	h := Health{Reachable: true, Ready: true}
+	h.Time, _ = http.ParseTime(a.header.Get("Date")) // zero if there is none
 	var body wire.Health
 	if json.Unmarshal(a.body, &body) == nil {
 		h.Version = body.Version

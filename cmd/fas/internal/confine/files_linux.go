@@ -40,7 +40,7 @@ var (
 // restrictFiles restricts the process to the files of o, and to those of the system without which
 // names and certificates cannot be resolved. It returns the version of the kernel's interface.
 func restrictFiles(o Options, create bool) (abi int, err error) {
-	if abi, err = landlockVersion(); err != nil {
+	if abi, err = LandlockVersion(); err != nil {
 		return 0, err
 	}
 	if create {

@@ -30,7 +30,7 @@ func Spawner(o Options) Report {
 // restrictPrograms restricts what the process executes to its own program, and what it writes to the
 // folders of o.Write.
 func restrictPrograms(o Options) (abi int, err error) {
-	if abi, err = landlockVersion(); err != nil {
+	if abi, err = LandlockVersion(); err != nil {
 		return 0, err
 	}
 	r := rules{abi: abi}

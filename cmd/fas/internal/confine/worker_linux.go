@@ -29,7 +29,7 @@ func Worker() Report {
 // restrictAll takes all files, TCP and UDP from the process, and signals to processes that are not as
 // confined as itself, as far as the kernel's version of the interface has them.
 func restrictAll() (abi int, err error) {
-	if abi, err = landlockVersion(); err != nil {
+	if abi, err = LandlockVersion(); err != nil {
 		return 0, err
 	}
 	all := landlock.V11
@@ -39,7 +39,8 @@ func restrictAll() (abi int, err error) {
 	return abi, nil
 }
 
-func landlockVersion() (abi int, err error) {
+// LandlockVersion returns the version of the kernel's interface of Landlock.
+func LandlockVersion() (abi int, err error) {
 	if abi, err = syscalls.LandlockGetABIVersion(); err != nil {
 		return 0, fmt.Errorf("landlock is not in the kernel or not enabled: %w", err)
 	}

@@ -53,6 +53,7 @@ type adminKeeper struct {
 	config   string // path of the profile file
 	data     string // absolute path of the data folder
 	at       place
+	trust    string // path of the certificate to trust; empty: authorities of the system
 	log      *slog.Logger
 }
 
@@ -192,9 +193,9 @@ func (k adminKeeper) own(f *config.File) (string, config.Profile) {
 	return "", config.Profile{}
 }
 
-// address sets the address of a profile. The server itself does not speak TLS.
+// address sets the address of a profile. Clients trust the certificate that the server has in a file.
 func (k adminKeeper) address(p *config.Profile) {
-	p.Host, p.Port, p.Protocol, p.SSLEnabled = k.at.host, k.at.port, "http", false
+	p.Host, p.Port, p.Protocol, p.SSLEnabled, p.SSLCertificate = k.at.host, k.at.port, k.at.scheme(), k.at.secure, k.trust
 }
 
 // freeName returns a name for the profile that no other profile has.

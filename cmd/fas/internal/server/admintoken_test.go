@@ -44,7 +44,7 @@ func newKeeper(t *testing.T) (adminKeeper, *memorySettings, *strings.Builder) {
 		settings: s,
 		config:   filepath.Join(t.TempDir(), "fasconf.yaml"),
 		data:     "/data",
-		at:       place{"127.0.0.1", 8080},
+		at:       place{host: "127.0.0.1", port: 8080},
 		log:      slog.New(slog.NewTextHandler(&log, nil)),
 	}, s, &log
 }
@@ -97,7 +97,7 @@ func TestFirstStartGeneratesToken(t *testing.T) {
 func TestLaterStartKeepsTokenAndUpdatesAddress(t *testing.T) {
 	k, _, _ := newKeeper(t)
 	first := mustOpen(t, k, false)
-	k.at = place{"::1", 9090}
+	k.at = place{host: "::1", port: 9090}
 	second := mustOpen(t, k, false)
 	if second.hash != first.hash || second.token != first.token || second.profile != "local" || !second.active {
 		t.Errorf("got %+v, want the token of %+v", second, first)

@@ -24,6 +24,9 @@ func (s *server) rights() confine.Options {
 	if s.Cache != "" {
 		o.Write = append(o.Write, s.Cache)
 	}
+	if s.certificate != nil {
+		o.Read = s.certificate.folders()
+	}
 	if s.AddressFile != "" {
 		o.Create = []string{filepath.Dir(s.AddressFile)}
 	}

@@ -30,7 +30,7 @@ func (s *server) runDemo(ctx context.Context) error {
 	if who.token == "" {
 		return errors.New("no profile has the admin token: start the server once with --reset-admin-token")
 	}
-	c, err := client.New(client.Options{URL: at.url(), Token: who.token, UserAgent: "fas-demo/" + s.Version, Trace: s.Trace})
+	c, err := client.New(client.Options{URL: at.url(), CACertificate: s.TLSCert, Token: who.token, UserAgent: "fas-demo/" + s.Version, Trace: s.Trace})
 	if err != nil {
 		return err
 	}

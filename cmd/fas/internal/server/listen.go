@@ -11,11 +11,19 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
+// checkAddress checks the form of an address to listen at.
+func checkAddress(address string) error {
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return clierror.Usagef("give host and port, such as "+DefaultListen, "the address %q to listen at is not valid", address)
+	}
+	return nil
+}
+
 // listen opens the server's port. It comes before everything else, so that a port in use is
 // reported at once.
 func listen(address string) (net.Listener, error) {
-	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-		return nil, clierror.Usagef("give host and port, such as "+DefaultListen, "the address %q to listen at is not valid", address)
+	if err := checkAddress(address); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", address)
 	switch {
@@ -33,8 +41,9 @@ func listen(address string) (net.Listener, error) {
 
 // place is the address at which clients on this machine reach the server.
 type place struct {
-	host string
-	port int
+	host   string
+	port   int
+	secure bool // requests are encrypted
 }
 
 // placeOf returns the place of a listener. A listener at every address of the machine is reached at
@@ -48,11 +57,17 @@ func placeOf(address net.Addr) (place, error) {
 	if host.IsUnspecified() {
 		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return place{host.String(), int(at.Port())}, nil
+	return place{host: host.String(), port: int(at.Port())}, nil
 }
 
 func (p place) String() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
-func (p place) url() string    { return "http://" + p.String() }
+func (p place) scheme() string {
+	if p.secure {
+		return "https"
+	}
+	return "http"
+}
+func (p place) url() string { return p.scheme() + "://" + p.String() }
 
 // beyond reports whether other machines can reach a listener.
 func beyond(address net.Addr) bool {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/url"
@@ -78,6 +79,18 @@ func newLog(t *ui.Terminal, level LogLevel, format LogFormat, secrets *redact.Re
 		}), secrets))
 	}
 	return slog.New(redact.NewHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}), secrets))
+}
+
+// logSettings logs the settings that do not have their default.
+func (s *server) logSettings() {
+	if len(s.Settings) == 0 {
+		return
+	}
+	attrs := make([]slog.Attr, len(s.Settings))
+	for i, one := range s.Settings {
+		attrs[i] = slog.String(one.Name, one.Value)
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "settings that are not the defaults", attrs...)
 }
 
 // hideOwn keeps the secrets of the server's own settings out of the log, for as long as it runs.

@@ -32,6 +32,10 @@ const (
 type Options struct {
 	Listen          string        // HOST:PORT; port 0 is any free port
 	HealthListen    string        // HOST:PORT of a listener for health checks alone; empty: none
+	TLSCert, TLSKey string        // absolute paths of PEM files; empty: requests are not encrypted
+	ACMEDomains     []string      // domains for which the server gets certificates by ACME
+	ACMEEmail       string        // address that the authority may write to; empty: none
+	ACMEDirectory   string        // URL of the authority's directory; empty: that of Let's Encrypt
 	Data            string        // absolute path of the data folder
 	SecretsFile     string        // path of the file with the keys of secrets; empty: one in the data folder
 	MemoryBudget    ui.ByteSize   // memory that the server holds for others; 0: half of the machine's
@@ -69,6 +73,7 @@ type Options struct {
 	// Requests gets a record for each request in place of the access log. Nil: see AccessLog.
 	Requests *slog.Logger
 
+	Settings []Setting // those that do not have their default, for the log
 	Terminal *ui.Terminal
 	Environ  environ.Environment
 	Version  string

@@ -48,6 +48,15 @@ func (o Secrets) load() (*keyset.Keyset, error) {
 	return k, err
 }
 
+// given returns the keys, nil if there are none.
+func (o Secrets) given() (*keyset.Keyset, error) {
+	k, err := o.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return k, err
+}
+
 // open returns the keys. If there are none, it generates one, which keep stores: the store calls keep
 // before it encrypts anything for the first time, so that a folder whose keys are missing is refused,
 // and gets no key that is useless. keep is nil if the keys are stored.
@@ -85,7 +94,7 @@ func RotateSecrets(o Secrets, log *slog.Logger) (changed int, err error) {
 	}
 	// The keys are those of another folder if there is no store in this one: replacing them would lose
 	// that one's secrets.
-	dir := filepath.Join(o.Data, "store")
+	dir := filepath.Join(o.Data, storeName)
 	if _, err := os.Stat(dir); err != nil {
 		return 0, clierror.Usagef("name the folder with --data", "there is no data in %s: %v", o.Data, err)
 	}

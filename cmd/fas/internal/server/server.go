@@ -53,37 +53,42 @@ const (
 // is nil.
 type server struct {
 	Options
-	log      *slog.Logger
-	secrets  *redact.Registry // that the log does not show
-	listener net.Listener
-	health   net.Listener // for health checks alone; nil: none
-	at       place
-	memory   *memory.Budget
-	govern   context.CancelFunc // ends the government of Go's memory
-	store    *storage.Store
-	admin    admin
-	access   *access.Keeper
-	web      *httpapi.Server
-	served   chan error                  // receives the errors of listeners that web stops serving by itself
-	spawner  *spawn.Spawner              // nil: runs happen in this process
-	box      io.Closer                   // what runs functions
-	workers  atomic.Pointer[worker.Pool] // that it is; nil: a sandbox in this process
-	walls    confine.Report              // none before it is confined
-	engine   *engine.Engine
-	metrics  *metrics.Metrics
-	measured atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
+	log         *slog.Logger
+	secrets     *redact.Registry // that the log does not show
+	certificate *certificate     // in files, of the listener; nil: none
+	notifier    *notifier        // of the service manager
+	listener    net.Listener
+	health      net.Listener // for health checks alone; nil: none
+	at          place
+	memory      *memory.Budget
+	govern      context.CancelFunc // ends the government of Go's memory
+	store       *storage.Store
+	admin       admin
+	access      *access.Keeper
+	web         *httpapi.Server
+	served      chan error                  // receives the errors of listeners that web stops serving by itself
+	spawner     *spawn.Spawner              // nil: runs happen in this process
+	box         io.Closer                   // what runs functions
+	workers     atomic.Pointer[worker.Pool] // that it is; nil: a sandbox in this process
+	walls       confine.Report              // none before it is confined
+	engine      *engine.Engine
+	metrics     *metrics.Metrics
+	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 }
 
 // Run runs a server until ctx ends, which is not an error.
 func Run(ctx context.Context, o Options) error {
 	s := &server{Options: o, secrets: redact.New()}
 	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
+	s.notifier = newNotifier(o.Environ, s.log)
+	defer s.notifier.close()
 	err := s.start(ctx)
 	if err == nil {
 		err = s.attend(ctx)
 	}
 	grace := o.Grace
 	if ctx.Err() != nil {
+		s.notifier.send("STOPPING=1")
 		s.log.Info("stopping", "grace", grace.String())
 		err = nil // any error is a consequence of the stop
 	} else {
@@ -122,7 +127,13 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.at, err = placeOf(s.listener.Addr()); err != nil {
 		return fmt.Errorf("read the address of the listener: %w", err)
 	}
+	secure, err := s.secure()
+	if err != nil {
+		return err
+	}
+	s.at = s.reachedAt(s.at)
 	s.log.Info("starting", "url", s.at.url(), "data", s.Data, "version", s.Version)
+	s.logSettings()
 	if err := os.MkdirAll(s.Data, dataMode); err != nil {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
@@ -152,7 +163,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	writes := s.memory.Open(memory.Options{Name: "writes to the store", Heap: true})
 	if s.store, err = storage.Open(storage.Options{
-		Keys: keys, KeepKeys: keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, "store"), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		Keys: keys, KeepKeys: keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, storeName), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
 		MinFree: uint64(s.DiskFloor), Ballast: ballastBytes(s.Ballast), AuditAge: time.Duration(s.AuditAge), AuditBytes: int64(s.AuditBytes),
 	}); err != nil {
 		return err
@@ -178,20 +189,22 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.metrics = s.newMetrics()
 	// From here on clients get answers: that the server is starting.
 	s.web, err = httpapi.New(httpapi.Options{
-		Memory:    s.memory,
-		Workers:   s.workerStatus,
-		Auth:      s.access,
-		Access:    s.access,
-		Audit:     s.store,
-		Disk:      s.store.Disk,
-		Metrics:   s.metrics.Text,
-		Ready:     s.store.Health,
-		Log:       s.log,
-		Secrets:   s.secrets,
-		AccessLog: s.accessLog(),
-		BaseURL:   s.PublicURL,
-		SpoolDir:  filepath.Join(s.Data, "spool"),
-		Version:   s.Version,
+		Memory:      s.memory,
+		Workers:     s.workerStatus,
+		Auth:        s.access,
+		Access:      s.access,
+		Audit:       s.store,
+		Disk:        s.store.Disk,
+		Maintenance: s.store,
+		Metrics:     s.metrics.Text,
+		Ready:       s.store.Health,
+		Log:         s.log,
+		Secrets:     s.secrets,
+		AccessLog:   s.accessLog(),
+		BaseURL:     s.PublicURL,
+		TLS:         secure,
+		SpoolDir:    filepath.Join(s.Data, "spool"),
+		Version:     s.Version,
 	})
 	if err != nil {
 		return err
@@ -232,9 +245,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.govern = stop
 	go s.memory.Govern(governed)
 	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
-	if beyond(s.listener.Addr()) {
+	if beyond(s.listener.Addr()) && !s.encrypts() {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",
-			"hint", "put a proxy that speaks TLS in front")
+			"hint", "use --tls-cert and --tls-key, or --acme-domain; or put a proxy that speaks TLS in front")
 	}
 	return nil
 }
@@ -250,6 +263,10 @@ func (s *server) attend(ctx context.Context) error {
 	if s.Ready != nil {
 		s.Ready(s.at.url())
 	}
+	served, stop := context.WithCancel(ctx)
+	defer stop()
+	s.maintain(served)
+	s.notifier.send("READY=1\nSTATUS=serving at " + s.at.url())
 	if s.Demo {
 		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the demo failed", "error", clierror.Message(err))
@@ -343,7 +360,7 @@ func ballastBytes(size ui.ByteSize) int64 {
 
 // openAdmin loads or generates the admin token.
 func (s *server) openAdmin() (admin, error) {
-	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, log: s.log}
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log}
 	if k.given == "" {
 		path, err := s.Environ.ConfigPath()
 		if err != nil {

@@ -1,0 +1,167 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/backup"
+	"github.com/faaspot/faaspot/storage/internal/disk"
+)
+
+// backupPatience is how long a backup waits for the disk to sync what was written before it began.
+const backupPatience = time.Minute
+
+// Backup writes a backup of the store to w, with the name of this release. It has everything that was
+// durable when Backup was called, and no other state than one that the store had since then. Writes
+// continue meanwhile. Tables are not copied on the disk, but what is deleted or compacted meanwhile takes
+// room until Backup returns: it gives up if the disk gets too full for new work.
+//
+// One backup is made at a time; a further one fails with CodeConflict. Secrets are in a backup as
+// they are stored: encrypted, unless a release that did not encrypt stored them; see [Inspect].
+func (s *Store) Backup(ctx context.Context, release string, w io.Writer) error {
+	const op = "storage.backup"
+	if !s.backing.TryLock() {
+		return fault(op, runtime.Errorf(runtime.CodeConflict, "another backup is in progress").WithHint("try again when it has ended"))
+	}
+	defer s.backing.Unlock()
+	if err := s.Health(); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.checkpoint(); err != nil {
+		return fault(op, s.checked(err))
+	}
+	defer func() {
+		if err := s.fs.RemoveAll(s.checkpointDir()); err != nil {
+			s.log.Warn("storage: the files of a backup cannot be removed; the next start removes them", "err", err)
+		}
+	}()
+	return fault(op, s.writeBackup(ctx, backup.Info{Release: release, Time: began.UTC()}, w))
+}
+
+func (s *Store) checkpointDir() string { return s.fs.PathJoin(s.dir, disk.CheckpointName) }
+
+// checkpoint makes a folder with the present files of the store: tables have a second name there, logs
+// are copied.
+func (s *Store) checkpoint() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	if !s.commits.Wait(s.commits.Visible(), backupPatience) {
+		return s.health.Full()
+	}
+	dir := s.checkpointDir()
+	// An earlier backup may have left files that it could not remove.
+	if err := s.fs.RemoveAll(dir); err != nil {
+		return err
+	}
+	return s.db.Checkpoint(dir)
+}
+
+func (s *Store) writeBackup(ctx context.Context, info backup.Info, w io.Writer) error {
+	dir := s.checkpointDir()
+	names, err := s.fs.List(dir)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	b, err := backup.NewWriter(w, info)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.backUp(ctx, b, dir, name); err != nil {
+			return err
+		}
+	}
+	return b.Close()
+}
+
+// backUp adds a file to a backup.
+func (s *Store) backUp(ctx context.Context, b *backup.Writer, dir, name string) error {
+	f, err := s.fs.Open(s.fs.PathJoin(dir, name), vfs.SequentialReadsOption)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return b.Add(name, info.Size(), &backupReader{ctx: ctx, store: s, file: f})
+}
+
+// backupReader reads a file of a backup until it is abandoned, or until the disk is too full.
+type backupReader struct {
+	ctx   context.Context
+	store *Store
+	file  io.Reader
+	left  int // bytes until the disk is looked at again
+}
+
+// backupChunk is the number of bytes of a backup between two looks at the disk.
+const backupChunk = 8 << 20
+
+func (r *backupReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, runtime.Errorf(runtime.CodeUnavailable, "the backup was abandoned: %v", r.ctx.Err()).WithHint("make another one")
+	}
+	if r.left <= 0 {
+		if err := r.store.Health(); err != nil {
+			return 0, err
+		}
+		r.left = backupChunk
+	}
+	n, err := r.file.Read(p)
+	r.left -= n
+	return n, err
+}
+
+// dropCheckpoint removes what a backup has left of a process that was killed.
+func dropCheckpoint(fs vfs.FS, dir string) error {
+	path := fs.PathJoin(dir, disk.CheckpointName)
+	if _, err := fs.Stat(path); err != nil {
+		return nil
+	}
+	return fs.RemoveAll(path)
+}
+
+// openToRead opens the database of a store that no process uses, and changes nothing.
+func openToRead(fs vfs.FS, dir string) (*pebble.DB, error) {
+	if _, err := fs.Stat(dir); err != nil {
+		return nil, fmt.Errorf("%w: %w", errForeign, err)
+	}
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return nil, err
+	}
+	if !desc.Exists {
+		return nil, fmt.Errorf("%w: it has no manifest", errForeign)
+	}
+	db, err := openPebble(dir, &pebble.Options{
+		FS: fs, ReadOnly: true, ErrorIfNotExists: true, FormatMajorVersion: desc.FormatMajorVersion, Logger: silent{}, DisableTableStats: true,
+		// Pebble's own listener ends the process.
+		EventListener: &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
+	})
+	if err != nil {
+		return nil, lockError(err)
+	}
+	return db, nil
+}
+
+// silent drops the messages of Pebble, whose errors are returned as well.
+type silent struct{}
+
+func (silent) Infof(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+func (silent) Fatalf(format string, args ...any) {
+	panic(fmt.Errorf(format, args...))
+}
