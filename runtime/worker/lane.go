@@ -18,8 +18,8 @@ import (
 const (
 	// lanesEach is the number of lanes of a processor: another run may come while one is computing.
 	lanesEach = 2
-	// maxLanes bounds the lanes of a worker.
-	maxLanes = 128
+	// maxLanes bounds the lanes of a worker, each of which has a thread there. Further processors have none.
+	maxLanes = 64
 	// maxProcessors bounds the numbers of processors.
 	maxProcessors = 1 << 16
 	// laneBytes bounds the payload of a run that goes through a lane, in bytes.
@@ -30,6 +30,8 @@ const (
 	laneSize = 192 * runtime.KiB
 	// laneControl is the part of it before the pieces of both directions.
 	laneControl = 4 * runtime.KiB
+	// laneBuffer is the size of the buffer of a lane's reader, in bytes.
+	laneBuffer = 4 * runtime.KiB
 	// laneLook is the time after which a server that waits for a worker looks whether the lane has ended: a
 	// worker may do with the word at which it waits what it likes.
 	laneLook = time.Second
@@ -95,7 +97,7 @@ func newLane(fd, index, processor int, server bool) (*lane, error) {
 	if l.from, l.to = ways[0], ways[1]; server {
 		l.from, l.to, l.look = ways[1], ways[0], laneLook
 	}
-	l.in = newReader(l)
+	l.in = &reader{from: l, buf: make([]byte, laneBuffer)}
 	return l, nil
 }
 
@@ -165,7 +167,7 @@ func (l *lane) send(h header, payload, more []byte) error {
 	h.size = len(payload) + len(more)
 	l.out = append(append(h.append(l.out[:0]), payload...), more...)
 	err := l.write(l.out)
-	if cap(l.out) > 2*laneBytes {
+	if cap(l.out) > copied {
 		l.out = nil
 	}
 	return err
