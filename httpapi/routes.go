@@ -18,6 +18,7 @@ func (s *Server) routes() []web.Route {
 		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/client/{wheel}", Handle: s.pythonClient, Open: true, MaxBody: web.NoBody},
 	}
+	all = append(all, s.consoleRoutes()...)
 	for _, d := range s.dialects {
 		all = append(all, d.Routes...)
 	}
