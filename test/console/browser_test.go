@@ -22,9 +22,10 @@ import (
 	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-
-	"github.com/faaspot/faaspot/test/process"
 )
+
+// patience bounds every wait; nothing takes that long unless it is broken.
+const patience = 30 * time.Second
 
 // axePath is the script of axe-core, from the folder of this package.
 const axePath = "../../httpapi/console/node_modules/axe-core/axe.min.js"
@@ -89,10 +90,10 @@ func (b *Browser) watch(event any) {
 	case *log.EventEntryAdded:
 		// A response with an error status is an entry too.
 		if e.Entry.Source != log.EntrySourceNetwork && e.Entry.Level == log.EntryLevelError {
-			problem = fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text)
+			problem = fmt.Sprintf("%s: %s\n%s", e.Entry.Source, e.Entry.Text, asJSON(e.Entry))
 		}
 	case *cdpruntime.EventExceptionThrown:
-		problem = "an exception: " + e.ExceptionDetails.Text
+		problem = "an exception: " + asJSON(e.ExceptionDetails)
 	case *network.EventRequestWillBeSent:
 		if !strings.HasPrefix(e.Request.URL, b.base+"/") && !strings.HasPrefix(e.Request.URL, "about:") {
 			problem = "a request to " + e.Request.URL
@@ -150,7 +151,7 @@ func (b *Browser) insert(text string) {
 // until waits until an expression is true.
 func (b *Browser) until(what, expression string) {
 	b.t.Helper()
-	end := time.Now().Add(process.Patience)
+	end := time.Now().Add(patience)
 	for !eval[bool](b, expression) {
 		if time.Now().After(end) {
 			b.t.Fatalf("%s never came; the page is %s\n%s", what, eval[string](b, "location.href"), eval[string](b, "document.body.innerText"))
@@ -159,11 +160,13 @@ func (b *Browser) until(what, expression string) {
 	}
 }
 
-// quoted returns a text as a literal of JavaScript.
-func quoted(text string) string {
-	literal, _ := json.Marshal(text)
-	return string(literal)
+func asJSON(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
 }
+
+// quoted returns a text as a literal of JavaScript.
+func quoted(text string) string { return asJSON(text) }
 
 // see waits until the page shows texts.
 func (b *Browser) see(texts ...string) {

@@ -184,7 +184,7 @@ func newFunctionStory(b *Browser, story func(string, func())) {
 		b.write("def main(args, context):\n    return 1 +\n")
 		b.press("s", chromedp.ModifierCtrl)
 		b.see("line 2")
-		b.until("the mark", `document.querySelector(".editor").shadowRoot.querySelector(".cm-lintRange-error, .cm-lint-marker-error") !== null`)
+		b.until("the mark", `document.querySelector(".editor").shadowRoot.querySelector(".failed") !== null`)
 		b.write("def main(args, context):\n    print(\"again\")\n    return {\"a\": args.get(\"name\"), \"b\": " + quoted(canary) + "}\n")
 		b.press("\r", chromedp.ModifierCtrl)
 		b.see("again", "version 2", "<img src=x")

@@ -264,6 +264,7 @@ export async function begin(): Promise<void> {
   const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
   if (ticket) {
     history.replaceState(null, "", location.pathname);
+    dispatchEvent(new HashChangeEvent("hashchange"));
     try {
       await login(`Ticket ${ticket}`);
       return;

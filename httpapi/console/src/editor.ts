@@ -87,7 +87,7 @@ export function edit(host: HTMLElement, text: string, readOnly: boolean, changed
         lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), bracketMatching(),
         indentUnit.of("    "), pythonLanguage, syntaxHighlighting(colors), theme, marks,
         EditorState.readOnly.of(readOnly),
-        EditorView.contentAttributes.of({ "aria-label": "Code" }),
+        EditorView.contentAttributes.of({ "aria-label": "Code", tabindex: "0" }),
         EditorView.updateListener.of((u) => u.docChanged && changed()),
         keymap.of([
           ...Object.entries(keys).map(([key, run]) => ({ key, preventDefault: true, run: () => { run(); return true; } })),

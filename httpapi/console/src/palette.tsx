@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { functions, jobs } from "./api";
 import { href } from "./router";
 import { paletteOpen, views } from "./views";
@@ -26,8 +26,8 @@ export default function Palette() {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const [all, setAll] = useState<Target[]>(() => views.map(([path, name]) => ({ name, kind: "Page", to: `#/${path}` })));
+  useLayoutEffect(() => element.current?.showModal(), []);
   useEffect(() => {
-    element.current?.showModal();
     const add = (kind: string, names: string[]) => setAll((old) => [...old, ...names.map((name) => ({ name, kind, to: href([`${kind.toLowerCase()}s`, name]) }))]);
     functions().then((fs) => add("Function", fs.map((f) => f.name)), () => {});
     jobs().then((js) => add("Job", js.map((j) => j.metadata.name)), () => {});

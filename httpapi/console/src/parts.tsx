@@ -1,6 +1,6 @@
 // The parts of pages that are loaded later.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import text from "text:./pages.css";
 import { adopt } from "./adopt";
 import { Button } from "./ui";
@@ -33,7 +33,7 @@ export function Facts({ of }: { of: [string, ComponentChildren][] }) {
 /** Dialog is modal. Escape closes it. */
 export function Dialog({ title, onClose, children }: { children?: ComponentChildren; title: string; onClose: () => void }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => element.current?.showModal(), []);
+  useLayoutEffect(() => element.current?.showModal(), []);
   return (
     <dialog ref={element} aria-label={title} onClose={onClose} onClick={(e) => e.target === element.current && element.current?.close()}>
       <div class="dialog">

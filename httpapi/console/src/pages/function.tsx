@@ -103,6 +103,7 @@ function Workbench({ fn, name, deployed }: Draft) {
   const editable = may("deploy") && !fn?.bundle;
   const saved = fn?.code ?? template;
   const [code, setCode] = useState(() => (editable ? sessionStorage.getItem(`draft ${name}`) : null) ?? saved);
+  const current = useRef(code); // is the state without its delay
   const [text, setText] = useState(() => sessionStorage.getItem(`args ${name}`) ?? "{}");
   const [run, setRun] = useState<Run>();
   const [error, setError] = useState<Error>();
@@ -110,9 +111,9 @@ function Workbench({ fn, name, deployed }: Draft) {
   const changed = editable && (!fn || code !== fn.code);
 
   const edited = () => {
-    const now = editor.current!.text();
-    setCode(now);
-    sessionStorage.setItem(`draft ${name}`, now); // so that another page may be opened in between
+    current.current = editor.current!.text();
+    setCode(current.current);
+    sessionStorage.setItem(`draft ${name}`, current.current); // so that another page may be opened in between
   };
   const discard = () => {
     editor.current?.set(saved);
@@ -127,7 +128,7 @@ function Workbench({ fn, name, deployed }: Draft) {
     editor.current?.mark(0, "");
     setSaid("Deploying…");
     try {
-      await putFunction(name, { code: editor.current!.text() });
+      await putFunction(name, { code: current.current });
       setSaid("Deployed.");
       sessionStorage.removeItem(`draft ${name}`);
       deployed();

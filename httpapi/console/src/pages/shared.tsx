@@ -10,7 +10,7 @@ export const failureOf = (x: Execution): string => (x.error ? x.error.message.sp
 
 export const functionLink = (name: string) => <a href={href(["functions", name])}>{name}</a>;
 
-export const executionLink = (id: string, text = id.slice(0, 8)) => <a class="mono" href={href(["executions", id])} title={id}>{text}</a>;
+export const executionLink = (id: string, text = id.slice(-8)) => <a class="mono" href={href(["executions", id])} title={id}>{text}</a>;
 
 export const executionColumns: Column<Execution>[] = [
   { name: "Execution", cell: (x) => executionLink(x.uuid) },
