@@ -23,15 +23,15 @@ var screens = flag.String("screens", "", "write pictures of the pages into this 
 // canary would set window.pwned if it became markup.
 const canary = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">x</a>`
 
-// flaky fails for every third n. What it prints, returns and raises is CANARY.
+// flaky fails for every third n. What it prints, returns and raises is TEXT.
 const flaky = `import time
 def main(args, context):
     n = args.get("n", 0)
     time.sleep(n % 7 / 500)
-    print("n is", n, CANARY)
+    print("n is", n, TEXT)
     if n % 3 == 2:
-        raise ValueError("bad n " + CANARY)
-    return {"n": n, "text": CANARY, "list": [1, 2.5, None, True], "big": 12345678901234567890}
+        raise ValueError("bad n " + TEXT)
+    return {"n": n, "text": TEXT, "list": [1, 2.5, None, True], "big": 12345678901234567890}
 `
 
 // field returns a field of an answer.
@@ -45,10 +45,10 @@ func field(t *testing.T, r process.Reply, name string) string {
 	return text
 }
 
-// stock gives a server functions, jobs and executions to show. It returns ids of executions.
-func stock(t *testing.T, s *process.Server) (failed, job string) {
+// stock gives a server functions, a job and executions to show. It returns the id of one that failed.
+func stock(t *testing.T, s *process.Server) (failed string) {
 	t.Helper()
-	s.Deploy(t, "flaky", strings.ReplaceAll(flaky, "CANARY", quoted(canary)), "context", map[string]string{"secret": "s3cret"})
+	s.Deploy(t, "flaky", strings.ReplaceAll(flaky, "TEXT", `"of a page"`))
 	s.Deploy(t, "resize", process.EchoCode)
 	s.Must(t, "POST", "/v1/functions/resize/bulk_rpc/", process.JSONArray(process.NumberedArgs(60)))
 	for n := range 8 {
@@ -61,13 +61,13 @@ func stock(t *testing.T, s *process.Server) (failed, job string) {
 		{"id":"nightly","type":"cron","configuration":{"schedule":"30 3 * * MON-FRI","timezone":"Europe/Berlin"}},
 		{"id":"hook","type":"http-async","configuration":{"path":"hook","callbackUrl":"https://127.0.0.1:9/<b>","retry":0}}]}}`)
 	tasks := process.JSONArray(process.NumberedArgs(300))
-	job = field(t, s.Must(t, "POST", "/v0/jobs/pages/executions", `{"tasks":`+tasks+`,"executionId":"monday"}`), "executionId")
+	s.Must(t, "POST", "/v0/jobs/pages/executions", `{"tasks":`+tasks+`,"executionId":"monday"}`)
 	s.Must(t, "POST", "/v0/jobs/pages/triggers/hook", `{"n":1}`)
 	for _, path := range []string{"/v0/jobs/pages/executions/monday?wait=100", "/v1/executions/" + failed + "?wait=100"} {
 		s.Must(t, "GET", path, "")
 	}
 	process.Until(t, "the callback is a dead letter", func() bool { return len(s.Must(t, "GET", "/v1/dlq/", "").Body) > 3 })
-	return failed, job
+	return failed
 }
 
 // TestConsole uses each page as people do.
@@ -77,7 +77,7 @@ func TestConsole(t *testing.T) {
 	}
 	axe(t) // or skips
 	s := process.NewSite(t, "--public-url", "").Serve(t)
-	failed, job := stock(t, s)
+	failed := stock(t, s)
 	b := open(t, s.Base)
 	b.size(1280, 800, "light")
 
@@ -120,23 +120,24 @@ func TestConsole(t *testing.T) {
 	})
 	newFunctionStory(b, story)
 	story("executions", func() {
-		b.visit("executions?status=Failed", "ValueError: bad n <img", "fas executions list --include-completed --status Failed")
+		b.visit("executions?status=Failed", "ValueError: bad n of a page", "fas executions list --include-completed --status Failed")
 		b.until("the chart", `document.querySelector(".chart canvas") !== null`)
 		b.click("All")
 		b.see("Success")
 		b.picture("executions", "dark")
 	})
 	story("execution", func() {
-		b.visit("executions/"+failed, "ValueError: bad n <img", "raise ValueError", "n is 2 <img", "Attempt 1")
+		b.visit("executions/"+failed, "ValueError: bad n of a page", "raise ValueError", "n is 2", "Attempt 1")
 		b.picture("execution", "light")
 	})
+	hostileStory(b, s, story)
 	cancelStory(b, s, story)
 	story("jobs", func() {
 		b.visit("jobs", "pages")
-		b.visit("jobs/pages", canary, "nightly", "<b>scans</b>", job)
+		b.visit("jobs/pages", canary, "nightly", "<b>scans</b>", "monday")
 	})
 	story("job execution", func() {
-		b.visit("jobs/pages/"+job, "300 tasks", "Failures by message", "100")
+		b.visit("jobs/pages/monday", "300 tasks", "Failures by message", "100")
 		b.until("the grid", `document.querySelector("canvas.grid").height > 20`)
 		b.picture("job", "dark")
 	})
@@ -179,6 +180,7 @@ func newFunctionStory(b *Browser, story func(string, func())) {
 		b.fill("name", "Ada")
 		b.click("Deploy and run")
 		b.see("greeting Ada", "Hello Ada", "in the sandbox", "version 1")
+		b.picture("function", "light")
 	})
 	story("function", func() {
 		b.write("def main(args, context):\n    return 1 +\n")
@@ -188,13 +190,31 @@ func newFunctionStory(b *Browser, story func(string, func())) {
 		b.write("def main(args, context):\n    print(\"again\")\n    return {\"a\": args.get(\"name\"), \"b\": " + quoted(canary) + "}\n")
 		b.press("\r", chromedp.ModifierCtrl)
 		b.see("again", "version 2", "<img src=x")
-		b.picture("function", "light")
 		b.click("Settings")
 		b.fill("Timeout, seconds", "7")
 		b.click("Save")
 		b.see("7 s")
 		b.click("Call it")
 		b.see("fas functions run greet")
+	})
+}
+
+// hostileStory looks at a function whose texts are markup.
+func hostileStory(b *Browser, s *process.Server, story func(string, func())) {
+	s.Deploy(b.t, "hostile", strings.ReplaceAll(flaky, "TEXT", quoted(canary)), "context", map[string]string{canary: "s3cret"})
+	failed, good := s.Submit(b.t, "hostile", `{"n":2}`), s.Submit(b.t, "hostile", `{"n":1}`)
+	for _, id := range []string{failed, good} {
+		s.Must(b.t, "GET", "/v1/executions/"+id+"?wait=100", "")
+	}
+	story("hostile failure", func() { b.visit("executions/"+failed, "ValueError: bad n <img", "n is 2 <img", "raise ValueError") })
+	story("hostile result", func() { b.visit("executions/"+good, "12345678901234567890", "n is 1 <img") })
+	story("hostile failures", func() { b.visit("", "ValueError: bad n <img") })
+	story("hostile function", func() {
+		b.visit("functions/hostile?tab=settings", "it has <img")
+		b.until("the code", `document.querySelector(".editor").shadowRoot?.textContent.includes("raise ValueError")`)
+		if strings.Contains(eval[string](b, "document.documentElement.outerHTML"), "s3cret") {
+			b.t.Error("the page has a secret")
+		}
 	})
 }
 
@@ -211,10 +231,10 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.click("Cancel")
 		b.see("Cancelled")
 		b.visit("executions?function=slow", "slow")
-		b.until("all of them", `document.querySelectorAll("tbody tr").length === 3`)
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 4`)
 		b.do(`document.querySelector("[aria-label='Select all']").click()`)
 		b.click("Cancel 2")
-		b.until("the end", `[...document.querySelectorAll("tbody .status")].every((e) => e.innerText === "Cancelled")`)
+		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 3`)
 	})
 }
 

@@ -30,18 +30,32 @@ function draw<T>(host: HTMLElement, options: Omit<uPlot.Options, "width" | "heig
   const plot = new uPlot({ ...size(host), ...options }, dataOf(data), host);
   const resized = new ResizeObserver(() => plot.setSize(size(host)));
   resized.observe(host);
+  const redraw = () => plot.redraw(false);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const chosen = new MutationObserver(redraw);
+  dark.addEventListener("change", redraw);
+  chosen.observe(document.documentElement, { attributes: true }); // the theme
   return {
     set: (next) => plot.setData(dataOf(next)),
     remove() {
       resized.disconnect();
+      chosen.disconnect();
+      dark.removeEventListener("change", redraw);
       plot.destroy();
     },
   };
 }
 
 const axisOf = (host: HTMLElement): uPlot.Axis => {
-  const grid = { stroke: color(host, "--line"), width: 1 };
-  return { stroke: color(host, "--mute"), grid, ticks: { ...grid, size: 4 }, font: "11px system-ui", size: 24 };
+  const grid = { stroke: () => color(host, "--line"), width: 1 };
+  return { stroke: () => color(host, "--mute"), grid, ticks: { ...grid, size: 4 }, font: "11px system-ui", size: 24 };
+};
+
+/** decades returns the powers of ten in a range. */
+const decades = (min: number, max: number) => {
+  const all: number[] = [];
+  for (let i = Math.ceil(Math.log10(min) - 1e-9); i <= Math.log10(max) + 1e-9; i++) all.push(10 ** i);
+  return all;
 };
 
 const duration = (v: number) => (v >= 1000 ? `${v / 1000} s` : v >= 1 ? `${v} ms` : `${Math.round(v * 1000)} µs`);
@@ -60,8 +74,8 @@ export function scatter(host: HTMLElement, dots: Dot[], series: { label: string;
     legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false } },
     scales: { x: { time: true }, y: { distr: 3, log: 10 } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((v) => (v === null || Math.abs(Math.log10(v) % 1) > 1e-6 ? "" : duration(v))) }],
-    series: [{}, ...series.map((s) => ({ label: s.label, paths: () => null, points: { show: true, size: 6, width: 0, fill: color(host, s.color) } }))],
+    axes: [axis, { ...axis, size: 56, splits: (_, __, min, max) => decades(min, max), filter: (_, splits) => splits, values: (_, ticks) => ticks.map(duration) }],
+    series: [{}, ...series.map((s) => ({ label: s.label, paths: () => null, points: { show: true, size: 6, width: 0, fill: () => color(host, s.color) } }))],
     hooks: {
       setSelect: [
         (u) => {
@@ -84,6 +98,6 @@ export function lines(host: HTMLElement, data: (number | null)[][], series: { la
     cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => unit(v)) }],
-    series: [{}, ...series.map((s) => ({ label: s.label, stroke: color(host, s.color), width: 1.5 }))],
+    series: [{}, ...series.map((s) => ({ label: s.label, stroke: () => color(host, s.color), width: 1.5 }))],
   }, (all) => all as uPlot.AlignedData, data);
 }

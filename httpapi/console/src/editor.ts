@@ -88,6 +88,15 @@ export function edit(host: HTMLElement, text: string, readOnly: boolean, changed
         indentUnit.of("    "), pythonLanguage, syntaxHighlighting(colors), theme, marks,
         EditorState.readOnly.of(readOnly),
         EditorView.contentAttributes.of({ "aria-label": "Code", tabindex: "0" }),
+        // A browser that replaces coloured text itself gives the new one a style, which the policy refuses.
+        EditorView.domEventHandlers({
+          beforeinput(e, view) {
+            if (e.inputType !== "insertText" || e.data === null || view.state.selection.main.empty) return false;
+            view.dispatch(view.state.replaceSelection(e.data), { userEvent: "input.type" });
+            e.preventDefault();
+            return true;
+          },
+        }),
         EditorView.updateListener.of((u) => u.docChanged && changed()),
         keymap.of([
           ...Object.entries(keys).map(([key, run]) => ({ key, preventDefault: true, run: () => { run(); return true; } })),

@@ -17,7 +17,7 @@ function targets(all: Target[], text: string): Target[] {
   if (isID.test(words)) return [{ name: words, kind: "Execution", to: href(["executions", words]) }];
   const found = all.filter((t) => t.name.toLowerCase().includes(words));
   found.sort((a, b) => Number(b.name.toLowerCase().startsWith(words)) - Number(a.name.toLowerCase().startsWith(words)));
-  return found.slice(0, 12);
+  return found.slice(0, 50);
 }
 
 /** Palette finds pages, functions, jobs and executions by what is typed. */

@@ -51,7 +51,7 @@ function Args({ names, text, onChange }: { names: string[]; text: string; onChan
   };
   return (
     <>
-      {names.length > 0 && <Choices label="Args as" options={[["form", "Form"], ["json", "JSON"]]} value={asForm ? "form" : "json"} onChange={(v) => setForm(v === "form")} />}
+      {names.length > 0 && <div class="filters"><Choices label="Args as" options={[["form", "Form"], ["json", "JSON"]]} value={asForm ? "form" : "json"} onChange={(v) => setForm(v === "form")} /></div>}
       {asForm ? (
         names.map((name) => (
           <Field key={name} label={name}>
