@@ -2,6 +2,7 @@
 import uPlot from "uplot";
 import text from "text:uplot/dist/uPlot.min.css";
 import { adopt } from "./adopt";
+import { onTheme } from "./theme";
 
 adopt(text);
 
@@ -30,17 +31,12 @@ function draw<T>(host: HTMLElement, options: Omit<uPlot.Options, "width" | "heig
   const plot = new uPlot({ ...size(host), ...options }, dataOf(data), host);
   const resized = new ResizeObserver(() => plot.setSize(size(host)));
   resized.observe(host);
-  const redraw = () => plot.redraw(false);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = new MutationObserver(redraw);
-  dark.addEventListener("change", redraw);
-  chosen.observe(document.documentElement, { attributes: true }); // the theme
+  const end = onTheme(() => plot.redraw(false));
   return {
     set: (next) => plot.setData(dataOf(next)),
     remove() {
       resized.disconnect();
-      chosen.disconnect();
-      dark.removeEventListener("change", redraw);
+      end();
       plot.destroy();
     },
   };

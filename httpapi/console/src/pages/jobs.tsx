@@ -4,6 +4,7 @@ import { count, ms, plural, quote, timeOf } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";
 import { Command, confirmed, Dialog, Facts } from "../parts";
+import { onTheme } from "../theme";
 import { Button, type Column, Field, kindOf, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { executionLink, functionLink } from "./shared";
 
@@ -128,11 +129,16 @@ const cell = 12; // pixels of a square with the space around it
 function Grid({ of }: { of: Task[] }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
+  const [theme, setTheme] = useState(0); // counts its changes
   const columns = Math.max(1, Math.floor(width / cell));
   useEffect(() => {
     const seen = new ResizeObserver(([e]) => setWidth(e.contentRect.width));
     seen.observe(canvas.current!.parentElement!);
-    return () => seen.disconnect();
+    const end = onTheme(() => setTheme((n) => n + 1));
+    return () => {
+      seen.disconnect();
+      end();
+    };
   }, []);
   useEffect(() => {
     const c = canvas.current!;
@@ -157,7 +163,7 @@ function Grid({ of }: { of: Task[] }) {
       g.globalAlpha = kind === "wait" ? 0.35 : 1;
       g.fillRect((i % columns) * cell, Math.floor(i / columns) * cell, cell - 2, cell - 2);
     }
-  }, [of, width]);
+  }, [of, width, theme]);
   const at = (e: MouseEvent): Task | undefined => {
     const box = canvas.current!.getBoundingClientRect();
     const column = Math.floor((e.clientX - box.left) / cell);
