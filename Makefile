@@ -176,6 +176,14 @@ test-arm64: ## Serve and run tests of the sandbox for linux/arm64 under qemu; as
 soak-arm64: ## Run all tests of the sandbox for linux/arm64 under qemu; takes an hour or more.
 	test/release/arm64.sh soak
 
+.PHONY: console
+console: ## Compile the console from its sources, after a change of them; needs Node.js.
+	cd httpapi/console && npm ci && npm run build
+
+.PHONY: console-check
+console-check: ## Check the types of the console, and that what is committed is what its sources compile to; needs Node.js.
+	cd httpapi/console && npm ci && npm run check
+
 .PHONY: bootstrap
 bootstrap: ## Compile the guest's own Python modules, after a change of them.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update
@@ -194,7 +202,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
-check: lint test test-clients race ## Run what CI runs: all checks, and short soaks.
+check: lint console-check test test-clients race ## Run what CI runs: all checks, and short soaks.
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
 	$(MAKE) fuzz FUZZTIME=1000x

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -19,6 +20,8 @@ import (
 // logged. Authenticate is called once or twice per request, concurrently.
 type Authenticator interface {
 	Authenticate(token []byte) (*runtime.Identity, error)
+	// AuthenticateHash is Authenticate for the SHA-256 of a token.
+	AuthenticateHash(hash [sha256.Size]byte) (*runtime.Identity, error)
 }
 
 // PasswordAuthenticator is an [Authenticator] that also accepts a user name and a password. Its errors
@@ -39,7 +42,11 @@ func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
 // Authenticate implements [Authenticator]. It compares hashes in constant time, so its duration
 // reveals nothing about the right token.
 func (h TokenHash) Authenticate(token []byte) (*runtime.Identity, error) {
-	got := sha256.Sum256(token)
+	return h.AuthenticateHash(sha256.Sum256(token))
+}
+
+// AuthenticateHash implements [Authenticator].
+func (h TokenHash) AuthenticateHash(got [sha256.Size]byte) (*runtime.Identity, error) {
 	if subtle.ConstantTimeCompare(got[:], h[:]) != 1 {
 		return nil, runtime.InvalidTokenError()
 	}
@@ -58,7 +65,8 @@ var (
 )
 
 // authenticate returns the sender of a request. The token is in one of two headers, or the same
-// token in both. A user name and a password are in Authorization alone.
+// token in both. A user name and a password are in Authorization alone. A request of the console has the
+// cookie of its session in place of a token.
 func (s *Server) authenticate(h *fasthttp.RequestHeader) (*runtime.Identity, error) {
 	if token, found, err := blaxelToken(h); err != nil {
 		return nil, err
@@ -70,7 +78,17 @@ func (s *Server) authenticate(h *fasthttp.RequestHeader) (*runtime.Identity, err
 	case len(fields) > 1:
 		return nil, errTwoTokens
 	case len(fields) == 0:
-		return nil, errNoToken
+		x, err := s.session(h)
+		if err != nil {
+			return nil, err
+		}
+		return s.opts.Auth.AuthenticateHash(x.token)
+	}
+	if secret, ok := ticketOf(h); ok {
+		if x := s.console.tickets.get(secret, time.Now()); x != nil {
+			return s.opts.Auth.AuthenticateHash(x.token)
+		}
+		return nil, errBadTicket
 	}
 	if token, ok := bearer(fields[0]); ok {
 		return s.opts.Auth.Authenticate(token)

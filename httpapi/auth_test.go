@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -43,6 +44,10 @@ type failingAuth struct{}
 
 func (failingAuth) Authenticate([]byte) (*runtime.Identity, error) {
 	return nil, errors.New("no database")
+}
+
+func (a failingAuth) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return a.Authenticate(nil)
 }
 
 func TestAuthenticatorFails(t *testing.T) {

@@ -240,6 +240,10 @@ func (tokenTenants) Authenticate(token []byte) (*runtime.Identity, error) {
 	return &runtime.Identity{Tenant: runtime.Tenant(token), UserID: "ada", Scope: runtime.ScopeAdmin}, nil
 }
 
+func (tokenTenants) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return nil, runtime.InvalidTokenError()
+}
+
 // Uploads in progress are bounded, whatever tenants do: those that upload as much as they can leave room
 // for others. Their places are free again when they end.
 func TestUploadsAreBounded(t *testing.T) {

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"log/slog"
@@ -21,6 +22,10 @@ type anyToken struct{ httpapi.TokenHash }
 
 func (anyToken) Authenticate([]byte) (*runtime.Identity, error) {
 	return &runtime.Identity{Tenant: runtime.DefaultTenant, UserID: "ada", Scope: runtime.ScopeAdmin}, nil
+}
+
+func (a anyToken) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return a.Authenticate(nil)
 }
 
 // TestCredentialsAreNotLogged lets requests fail with errors and panics that have what the request has

@@ -1,11 +1,15 @@
 package httpapi
 
 import (
+	"log/slog"
+	"time"
+
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -82,3 +86,35 @@ func (s *Server) OpenConnections() int32 { return s.http.GetOpenConnectionsCount
 
 // Spooled returns the bytes and the number of the uploads on disk.
 func (s *Server) Spooled() (bytes int64, count int) { return s.spool.Held() }
+
+// The bounds of logins.
+const (
+	MaxTokenLogins  = maxTokenLogins
+	MaxTenantLogins = maxTenantLogins
+	MaxLogins       = maxLogins
+)
+
+// Logins are the tickets or sessions of the console, with their memory.
+type Logins struct {
+	*logins
+	memory *memory.Account
+}
+
+// NewLogins returns logins that last for some time.
+func NewLogins(life time.Duration) Logins {
+	account := memory.New(1<<30, slog.New(slog.DiscardHandler)).Open(memory.Options{Name: "logins"})
+	return Logins{newLogins(life, account), account}
+}
+
+// Add adds a login.
+func (l Logins) Add(secret, token, tenant string, now time.Time) error {
+	_, err := l.add(login{secret: HashToken(secret), token: HashToken(token), tenant: runtime.Tenant(tenant)}, now)
+	return err
+}
+
+// Has reports whether there is a login with a secret.
+func (l Logins) Has(secret string, now time.Time) bool { return l.get(HashToken(secret), now) != nil }
+
+// Len returns the number of logins, and Held their memory in bytes.
+func (l Logins) Len() int    { return len(l.all) }
+func (l Logins) Held() int64 { return l.memory.Held() }

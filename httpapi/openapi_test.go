@@ -198,6 +198,12 @@ func TestTour(t *testing.T) {
 	tr.visit(t, stop{method: "GET", pattern: "/v1/server/storage", query: "limit=0", status: 400})
 	tr.visit(t, stop{method: "POST", pattern: "/v1/server/backup"})
 	tr.visit(t, stop{method: "GET", pattern: "/client/{wheel}", params: map[string]string{"wheel": python.WheelName()}})
+	tr.visit(t, stop{method: "GET", pattern: "/console"})
+	tr.visit(t, stop{method: "GET", pattern: "/console/{file}", params: map[string]string{"file": "licences.txt"}})
+	tr.visit(t, stop{method: "POST", pattern: "/console/ticket"})
+	for _, method := range []string{"POST", "GET", "DELETE"} {
+		tr.visit(t, stop{method: method, pattern: "/console/session"})
+	}
 	tourFunctions(t, tr)
 	tr.visit(t, stop{method: "GET", pattern: "/v1/audit", query: "limit=1&outcome=done&since=2026-01-31T15:04:05Z"})
 	tourExecutions(t, tr)
@@ -207,7 +213,7 @@ func TestTour(t *testing.T) {
 	tourAccess(t, tr)
 	for _, r := range httpapi.Routes() {
 		if r.Method == "HEAD" {
-			params := map[string]string{"wheel": python.WheelName(), "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first", "tenant": "default", "version": "1"}
+			params := map[string]string{"wheel": python.WheelName(), "file": "index.html", "name": "hello.py", "id": apitest.ID, "jobId": "nightly", "executionId": "first", "tenant": "default", "version": "1"}
 			status := 200
 			if strings.Contains(r.Path, "{id}") {
 				status = 404

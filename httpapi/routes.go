@@ -21,6 +21,7 @@ func (s *Server) routes() []web.Route {
 	if s.opts.Metrics != nil {
 		all = append(all, web.Route{Method: "GET", Path: "/metrics", Handle: s.metrics, Scope: runtime.ScopeOperator, MaxBody: web.NoBody})
 	}
+	all = append(all, s.consoleRoutes()...)
 	for _, d := range s.dialects {
 		all = append(all, d.Routes...)
 	}

@@ -32,6 +32,7 @@ type Server struct {
 
 	passwords PasswordAuthenticator // nil: there are no passwords
 	audit     *auditor
+	console   consoleLogins
 
 	started   atomic.Pointer[Engine] // nil until there is an engine
 	closing   atomic.Bool
@@ -58,7 +59,7 @@ func New(o Options) (*Server, error) {
 		opts: o, host: web.NewHost(o.Log, o.BaseURL, o.WriteTimeout, o.Memory),
 		conns: newConnections(o.Memory, o.MaxConns, o.connBytes()), accounts: web.OpenAccounts(o.Memory),
 		spool: web.NewSpool(o.SpoolDir),
-		audit: newAuditor(o.Audit, o.Log),
+		audit: newAuditor(o.Audit, o.Log), console: newConsoleLogins(o.Memory),
 	}
 	s.host.Secrets = o.Secrets
 	s.host.Workers = o.Workers

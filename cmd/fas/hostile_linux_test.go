@@ -84,6 +84,7 @@ var hostileCalls = map[string][]string{
 	"history":           {"f"},
 	"diff":              {"f"},
 	"rollback":          {"f", "1"},
+	"open":              {},
 	"deploy":            {"app", "--name", "f", "--memory", "256"},
 }
 
@@ -279,6 +280,8 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/readyz":
 		answer = object{"status": hostile, "version": hostile}
+	case path == "/console/ticket":
+		answer = object{"ticket": hostile, "path": hostile, "expires": hostile}
 	case path == "/v1/functions" && r.Method == http.MethodGet:
 		answer = list{function}
 	case path == "/v1/functions/f" && r.Method == http.MethodGet:

@@ -1,6 +1,7 @@
 package foundry_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -306,6 +307,10 @@ type deniedAuth struct{}
 
 func (deniedAuth) Authenticate([]byte) (*runtime.Identity, error) {
 	return nil, runtime.Errorf(runtime.CodePermissionDenied, "the token is good for nothing")
+}
+
+func (a deniedAuth) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return a.Authenticate(nil)
 }
 
 func TestObservedDenied(t *testing.T) {

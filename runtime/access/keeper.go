@@ -167,7 +167,11 @@ func (k *Keeper) Close() error {
 // Authenticate returns who has a token. The error of one that is unknown, expired or revoked is
 // CodeUnauthenticated.
 func (k *Keeper) Authenticate(token []byte) (*runtime.Identity, error) {
-	hash := sha256.Sum256(token)
+	return k.AuthenticateHash(sha256.Sum256(token))
+}
+
+// AuthenticateHash is Authenticate for the SHA-256 of a token.
+func (k *Keeper) AuthenticateHash(hash [sha256.Size]byte) (*runtime.Identity, error) {
 	c := k.secrets.get(&hash)
 	if c == nil {
 		return nil, runtime.InvalidTokenError()

@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"github.com/faaspot/faaspot/clients/python"
@@ -31,7 +32,7 @@ const SomeSchedule = "?schedule=0+3+*+*+*&from=2026-01-01T00:00:00Z"
 
 // SomePath returns a path that matches the pattern of a route.
 func SomePath(pattern string) string {
-	return strings.NewReplacer("{wheel}", python.WheelName(), "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{version}", "3", "{tenant}", SomeTenant, "{path:*}", "in/hook",
+	return strings.NewReplacer("{wheel}", python.WheelName(), "{file}", "index.html", "{name}", "hello.py", "{id}", ID, "{jobId}", "hello", "{workspace}", string(runtime.DefaultTenant), "{executionId}", ID, "{version}", "3", "{tenant}", SomeTenant, "{path:*}", "in/hook",
 		"{resourceRid}", runtime.FunctionRID(ID)).Replace(pattern)
 }
 
@@ -83,11 +84,15 @@ func BodyFor(r web.Route) string {
 // TwoTenants knows a token for each of two tenants.
 type TwoTenants struct{}
 
-func (TwoTenants) Authenticate(token []byte) (*runtime.Identity, error) {
-	switch string(token) {
-	case "token-a":
+func (t TwoTenants) Authenticate(token []byte) (*runtime.Identity, error) {
+	return t.AuthenticateHash(sha256.Sum256(token))
+}
+
+func (TwoTenants) AuthenticateHash(hash [sha256.Size]byte) (*runtime.Identity, error) {
+	switch hash {
+	case sha256.Sum256([]byte("token-a")):
 		return &runtime.Identity{Tenant: "a", UserID: "ada", Scope: runtime.ScopeAdmin}, nil
-	case "token-b":
+	case sha256.Sum256([]byte("token-b")):
 		return &runtime.Identity{Tenant: "b", UserID: "bob", Scope: runtime.ScopeAdmin}, nil
 	}
 	return nil, runtime.Errorf(runtime.CodeUnauthenticated, "the token is not valid")

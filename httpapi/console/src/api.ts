@@ -1,0 +1,389 @@
+// All access to the server. Pages know no path of the API.
+import { signal } from "@preact/signals";
+
+/** Failure is an error that the server reports, in any of its dialects. */
+export class Failure extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly code: string,
+    readonly hint = "",
+    readonly line = 0,
+    readonly traceback = "",
+  ) {
+    super(message);
+  }
+}
+
+export interface Session {
+  tenant: string | null;
+  user: string;
+  scope: string;
+  operator: boolean;
+  functions: string[];
+  version: string;
+  expires: string;
+}
+
+export interface RunError {
+  message: string;
+  error_code: string;
+  hint?: string;
+  server_traceback?: string;
+  line?: number;
+  error_type?: string;
+}
+
+export interface Execution {
+  uuid: string;
+  name: string;
+  kind: string;
+  version: number;
+  status: "Pending" | "Started" | "Success" | "Failed" | "Cancelled";
+  output: unknown;
+  output_size: number | null;
+  output_omitted?: boolean;
+  error: RunError | null;
+  created: string;
+  started: string | null;
+  finished: string | null;
+  duration_ms: number | null;
+  attempts: number;
+  retries: number;
+  cancel_requested: boolean;
+  trace_id: string;
+  user_id: string | null;
+  egress?: { network?: string; host: string; port?: number; connections: number; bytes_sent: number; bytes_received: number; duration_ms: number }[];
+}
+
+export interface Fn {
+  name: string;
+  rid: string;
+  version: number;
+  created: string;
+  updated: string;
+}
+
+export interface FnDetail extends Fn {
+  code: string;
+  timeout: number;
+  memory: number;
+  retries: number;
+  allow: string[];
+  context_keys: string[];
+  bundle?: { sha256: string; bytes: number };
+}
+
+export interface FnChange {
+  code?: string;
+  context?: string;
+  timeout?: number;
+  memory?: number;
+  retries?: number;
+  allow?: string[];
+}
+
+export interface Trigger {
+  id: string;
+  type: "http" | "http-async" | "cron";
+  enabled: boolean;
+  configuration: { path?: string; schedule?: string; timezone?: string; missed?: string; callbackUrl?: string };
+}
+
+export interface Job {
+  metadata: { name: string; displayName?: string; labels?: Record<string, string>; createdAt: string; updatedAt: string };
+  spec: {
+    enabled: boolean;
+    function: string;
+    runtime: { memory?: number; timeout?: number; maxRetries: number; maxConcurrentTasks?: number };
+    triggers: Trigger[];
+    revision: { active: string };
+  };
+  status: string;
+}
+
+export interface JobExecution {
+  metadata: { id: string; uuid: string; job: string; createdAt: string; startedAt?: string; completedAt?: string; trigger?: string; revision?: string; traceId?: string };
+  spec: { parallelism: number; taskCount: number };
+  stats: { cancelled: number; failure: number; retried: number; running: number; success: number; total: number };
+  status: string;
+}
+
+export interface Task {
+  metadata: { name: string; createdAt: string; startedAt?: string; completedAt?: string };
+  conditions: { type: string; executionReason?: string; message: string }[];
+  status: string;
+  execution: string;
+}
+
+export interface DeadLetter {
+  id: string;
+  job: string;
+  execution: string;
+  url: string;
+  created: string;
+  attempts: number;
+  last_attempt: string;
+  last_status: number | null;
+  last_error: string;
+  body_size: number;
+  body?: unknown;
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  tenant: string | null;
+  scope: string;
+  functions: string[];
+  created: string;
+  created_by: string;
+  expires: string | null;
+  last_used: string | null;
+  token?: string;
+}
+
+export interface AuditEntry {
+  id: string;
+  time: string;
+  operation: string;
+  outcome: string;
+  name: string | null;
+  thing: string | null;
+  by: { user: string; token: string | null; tenant: string | null };
+  remote: string | null;
+}
+
+export interface Memory {
+  budget: number;
+  used: number;
+  resident: number;
+  holders: { name: string; bytes: number }[];
+}
+
+export interface Disk {
+  free: number;
+  total: number;
+  floor: number;
+  accepting: boolean;
+  problem: string | null;
+}
+
+export interface Worker {
+  pid: number | null;
+  tenant: string | null;
+  function: string | null;
+  since: string | null;
+  restarts: number;
+  runs: number;
+  memory: number;
+}
+
+const storedKey = "faaspot.console.key";
+
+/** session is who is logged in: undefined until that is known, null if nobody is. */
+export const session = signal<Session | null | undefined>(undefined);
+
+interface Options {
+  body?: unknown;
+  query?: Record<string, string | number | boolean | undefined>;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** open sends a request, and returns its response, of a success. */
+export async function open(method: string, path: string, o: Options = {}): Promise<Response> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(o.query ?? {})) {
+    if (value !== undefined && value !== "" && value !== false) query.set(name, String(value));
+  }
+  const headers: Record<string, string> = { ...o.headers };
+  if (!headers.Authorization) headers["X-Faaspot-Console"] = localStorage.getItem(storedKey) ?? "";
+  if (o.body !== undefined) headers["Content-Type"] = "application/json";
+  const target = query.size > 0 ? `${path}?${query}` : path;
+  let response: Response;
+  try {
+    response = await fetch(target, {
+      method,
+      headers,
+      body: o.body === undefined ? undefined : JSON.stringify(o.body),
+      credentials: "same-origin",
+      redirect: "error",
+      cache: "no-store",
+      signal: o.signal,
+    });
+  } catch (e) {
+    if (o.signal?.aborted) throw e;
+    throw new Failure("the server cannot be reached", 0, "unreachable", "check that it runs, and try again");
+  }
+  if (response.ok) return response;
+  const failure = await failureOf(response);
+  if (response.status === 401 && !headers.Authorization) session.value = null;
+  throw failure;
+}
+
+async function failureOf(response: Response): Promise<Failure> {
+  const text = await response.text();
+  try {
+    const e = JSON.parse(text);
+    return new Failure(e.message ?? e.errorDescription ?? text, response.status, e.error_code ?? e.error ?? e.errorName ?? "", e.hint, e.line, e.server_traceback);
+  } catch {
+    return new Failure(`the server answers with status ${response.status}`, response.status, "");
+  }
+}
+
+/** Exact is a number that a double cannot hold, as it was written. */
+export class Exact {
+  constructor(readonly text: string) {}
+}
+
+/** parse reads JSON. Whole numbers beyond 2^53 keep their digits where the browser can tell them. */
+export function parse(text: string): unknown {
+  const revive = (_: string, value: unknown, context?: { source?: string }) =>
+    typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source ? new Exact(context.source) : value;
+  return JSON.parse(text, revive as (key: string, value: unknown) => unknown);
+}
+
+async function get<T>(path: string, query?: Options["query"], signal?: AbortSignal, headers?: Record<string, string>): Promise<T> {
+  const response = await open("GET", path, { query, signal, headers });
+  return parse(await response.text()) as T;
+}
+
+async function send<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+  const response = await open(method, path, { body, headers });
+  return parse(await response.text()) as T;
+}
+
+/** at returns a path with its parts encoded. */
+export const at = (strings: TemplateStringsArray, ...parts: string[]) => strings.reduce((path, text, i) => path + encodeURIComponent(parts[i - 1]) + text);
+
+// Sessions.
+
+/** begin finds out who is logged in. It redeems the ticket of an address such as /console/#ticket=... */
+export async function begin(): Promise<void> {
+  const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
+  if (ticket) {
+    history.replaceState(null, "", location.pathname);
+    dispatchEvent(new HashChangeEvent("hashchange"));
+    try {
+      await login(`Ticket ${ticket}`);
+      return;
+    } catch (e) {
+      session.value = null;
+      throw e;
+    }
+  }
+  try {
+    session.value = await get<Session>("/console/session");
+  } catch (e) {
+    session.value = null;
+    if (!(e instanceof Failure && e.status === 401)) throw e;
+  }
+}
+
+/** login begins a session with a credential, such as "Token T". */
+export async function login(credential: string): Promise<void> {
+  const begun = await send<{ key: string }>("POST", "/console/session", undefined, { Authorization: credential });
+  localStorage.setItem(storedKey, begun.key);
+  session.value = await get<Session>("/console/session");
+}
+
+export async function logout(): Promise<void> {
+  try {
+    await send("DELETE", "/console/session");
+  } finally {
+    localStorage.removeItem(storedKey);
+    session.value = null;
+  }
+}
+
+/** may reports whether the session has a scope of its tenant. */
+export function may(scope: "read" | "invoke" | "deploy" | "admin"): boolean {
+  const all = ["", "read", "invoke", "deploy", "admin"];
+  return all.indexOf(session.value?.scope ?? "") >= all.indexOf(scope);
+}
+
+// Functions.
+
+export const functions = (signal?: AbortSignal) => get<Fn[]>("/v1/functions/", undefined, signal);
+export const getFunction = (name: string, signal?: AbortSignal) => get<FnDetail>(at`/v1/functions/${name}`, { encoding: "plain" }, signal);
+export const putFunction = (name: string, f: FnChange) => send<string>("PUT", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
+export const changeFunction = (name: string, f: FnChange) => send<string>("PATCH", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
+export const deleteFunction = (name: string) => send<string>("DELETE", at`/v1/functions/${name}`);
+
+/** submit starts a run in the background and returns its id. */
+export const submit = (name: string, args: unknown) => send<string>("POST", at`/v1/functions/${name}/rpc/`, args);
+
+// Executions.
+
+export interface Filter {
+  function?: string;
+  status?: string;
+  trace_id?: string;
+  created_after?: string;
+  created_before?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string; // cursor of the next page; empty: this is the last one
+}
+
+/** executions returns a page of executions, the newest first, completed or not. */
+export async function executions(f: Filter, limit: number, cursor = "", signal?: AbortSignal): Promise<Page<Execution>> {
+  const response = await open("GET", "/v1/executions/", { query: { ...f, include_completed: f.status ? undefined : "true", limit, cursor }, signal });
+  const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1] ?? "";
+  return { items: parse(await response.text()) as Execution[], next: new URLSearchParams(link.split("?")[1]).get("cursor") ?? "" };
+}
+
+export const execution = (id: string, signal?: AbortSignal) => get<Execution>(at`/v1/executions/${id}`, undefined, signal);
+export const cancel = (id: string) => send<Execution & { changed: boolean; message: string }>("DELETE", at`/v1/executions/${id}`);
+
+// Jobs.
+
+const paged = { "Blaxel-Version": "2026-04-28" };
+
+interface Listing<T> {
+  data: T[];
+  meta: { hasMore: boolean; nextCursor: string; total: number };
+}
+
+/** jobs returns the newest jobs, at most 200. */
+export const jobs = async (signal?: AbortSignal) => (await get<Listing<Job>>("/v0/jobs", { limit: 200 }, signal, paged)).data;
+export const getJob = (name: string, signal?: AbortSignal) => get<Job>(at`/v0/jobs/${name}`, undefined, signal);
+export const jobExecutions = async (name: string, limit: number, signal?: AbortSignal) =>
+  (await get<Listing<JobExecution>>(at`/v0/jobs/${name}/executions`, { limit }, signal, paged)).data;
+export const jobExecution = (name: string, id: string, signal?: AbortSignal) => get<JobExecution>(at`/v0/jobs/${name}/executions/${id}`, undefined, signal);
+export const startJob = (name: string, tasks: unknown) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions`, { tasks });
+export const cancelJobExecution = (name: string, id: string) => send<JobExecution>("DELETE", at`/v0/jobs/${name}/executions/${id}`);
+
+/** tasks reports all tasks of a job execution, a page at a time. */
+export async function tasks(name: string, id: string, page: (tasks: Task[]) => void, signal: AbortSignal): Promise<void> {
+  let cursor = "";
+  do {
+    const listing = await get<Listing<Task>>(at`/v0/jobs/${name}/executions/${id}/tasks`, { limit: 200, cursor }, signal, paged);
+    page(listing.data);
+    cursor = listing.meta.hasMore ? listing.meta.nextCursor : "";
+  } while (cursor);
+}
+
+// Dead letters.
+
+export const deadLetters = (limit: number, signal?: AbortSignal) => get<DeadLetter[]>("/v1/dlq/", { limit }, signal);
+export const deadLetter = (id: string, signal?: AbortSignal) => get<DeadLetter>(at`/v1/dlq/${id}`, undefined, signal);
+export const redrive = (id: string) => send<{ count: number }>("POST", at`/v1/dlq/${id}/redrive`);
+export const redriveAll = () => send<{ count: number }>("POST", "/v1/dlq/redrive");
+export const purge = (id: string) => send<{ count: number }>("DELETE", at`/v1/dlq/${id}`);
+
+// Tokens, tenants and the server.
+
+/** usage returns what the tenant has in progress. */
+export const usage = (signal?: AbortSignal) => get<{ runs: number; queued: number }>("/v1/usage", undefined, signal);
+
+export const tokens = (signal?: AbortSignal) => get<Token[]>("/v1/tokens/", { limit: 200 }, signal);
+export const createToken = (t: { name: string; scope: string; expires_in?: number }) => send<Token>("POST", "/v1/tokens/", t);
+export const deleteToken = (id: string) => send<Token>("DELETE", at`/v1/tokens/${id}`);
+export const audit = (signal?: AbortSignal) => get<AuditEntry[]>("/v1/audit/", { limit: 50 }, signal);
+export const memory = (signal?: AbortSignal) => get<Memory>("/v1/server/memory", undefined, signal);
+export const disk = (signal?: AbortSignal) => get<Disk>("/v1/server/disk", undefined, signal);
+export const workers = (signal?: AbortSignal) => get<Worker[]>("/v1/server/workers", undefined, signal);

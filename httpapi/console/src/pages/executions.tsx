@@ -1,0 +1,147 @@
+import type { Chart, Dot } from "../chart";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { cancel, type Execution, executions, type Filter, may } from "../api";
+import { count, plural, quote, timeOf } from "../format";
+import { paused, useLive } from "../live";
+import { route, setQuery } from "../router";
+import { Choices, Command, confirmed } from "../parts";
+import { Button, kindOf, Page, Panel, Problem, Table } from "../ui";
+import { done, executionColumns, since } from "./shared";
+
+const pageSize = 200;
+
+const statuses: [string, string][] = [["", "All"], ["Started", "Running"], ["Pending", "Waiting"], ["Success", "Succeeded"], ["Failed", "Failed"], ["Cancelled", "Cancelled"]];
+const spans: [string, string][] = [["", "Any time"], ["1", "1 h"], ["24", "24 h"], ["168", "7 d"]];
+
+/** filterOf returns the filter of the address. */
+function filterOf(q: URLSearchParams): Filter {
+  const hours = Number(q.get("since"));
+  return {
+    function: q.get("function") ?? undefined,
+    status: q.get("status") ?? undefined,
+    trace_id: q.get("trace") ?? undefined,
+    created_after: q.get("from") ?? (hours ? since(hours) : undefined),
+    created_before: q.get("to") ?? undefined,
+  };
+}
+
+/** commandOf returns the command that lists the same executions. */
+function commandOf(q: URLSearchParams): string {
+  const words = ["fas executions list --include-completed"];
+  for (const [name, flag] of [["function", "--function"], ["status", "--status"], ["trace", "--trace"]]) {
+    const value = q.get(name);
+    if (value) words.push(`${flag} ${quote(value)}`);
+  }
+  return words.join(" ");
+}
+
+const series = [
+  { label: "Succeeded", color: "--ok", kind: "ok" },
+  { label: "Failed", color: "--bad", kind: "bad" },
+  { label: "Running", color: "--run", kind: "run" },
+  { label: "Other", color: "--off", kind: "off" },
+];
+
+function dotsOf(xs: Execution[]): Dot[] {
+  return xs.filter((x) => x.started).map((x) => ({
+    time: timeOf(x.started!).getTime() / 1000,
+    value: x.duration_ms ?? Date.now() - timeOf(x.started!).getTime(),
+    series: series.findIndex((s) => s.kind === kindOf(x.status) || s.kind === "off"),
+  }));
+}
+
+const zoom = (from: number, to: number) =>
+  setQuery({ from: new Date(Math.floor(from * 1000)).toISOString(), to: new Date(Math.ceil(to * 1000)).toISOString(), since: "" });
+
+/** Scatter shows when executions started and how long they took. */
+function Scatter({ of }: { of: Execution[] }) {
+  const host = useRef<HTMLDivElement>(null);
+  const latest = useRef(of);
+  const chart = useRef<Chart<Dot[]>>(undefined);
+  latest.current = of;
+  useEffect(() => {
+    let gone = false;
+    void import("../chart").then((m) => {
+      if (!gone) chart.current = m.scatter(host.current!, dotsOf(latest.current), series, zoom);
+    });
+    return () => {
+      gone = true;
+      chart.current?.remove();
+    };
+  }, []);
+  useEffect(() => chart.current?.set(dotsOf(of)), [of]);
+  return <div ref={host} class="chart" role="img" aria-label={`Durations of ${plural(of.length, "execution")} over time. The table below has the same.`} />;
+}
+
+/** BulkCancel cancels the executions that are selected and not done, one after another. */
+function BulkCancel({ of, finish }: { of: Execution[]; finish: () => void }) {
+  const [progress, setProgress] = useState("");
+  const open = of.filter((x) => !done(x));
+  const run = async () => {
+    if (!confirmed(`Cancel ${plural(open.length, "execution")}?`)) return;
+    let changed = 0;
+    let failed = 0;
+    for (const [i, x] of open.entries()) {
+      setProgress(`${i + 1} of ${open.length}`);
+      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => failed++);
+    }
+    setProgress(`${count(changed)} cancelled${failed ? `, ${count(failed)} could not be` : ""}`);
+    finish();
+  };
+  return (
+    <>
+      <Button kind="danger" disabled={open.length === 0} onClick={run}>Cancel {open.length > 0 && count(open.length)}</Button>
+      <span class="mute" role="status">{progress}</span>
+    </>
+  );
+}
+
+export default function ExecutionsPage() {
+  const q = route.value.query;
+  const key = q.toString();
+  const { data, error, loading, reload } = useLive((signal) => executions(filterOf(q), pageSize, "", signal), [key], 3000);
+  const [older, setOlder] = useState<{ key: string; items: Execution[]; next: string }>({ key, items: [], next: "" });
+  const [selected, setSelected] = useState<Set<string>>(new Set());
+  const more = older.key === key && older.items.length > 0 ? older : undefined;
+  const first = data?.items ?? [];
+  const seen = new Set(first.map((x) => x.uuid));
+  const rows = more ? [...first, ...more.items.filter((x) => !seen.has(x.uuid))] : first;
+  const next = more ? more.next : data?.next;
+  const loadMore = async () => {
+    paused.value = true; // so that the pages stay next to each other
+    const page = await executions(filterOf(q), pageSize, next);
+    setOlder({ key, items: [...(more?.items ?? []), ...page.items], next: page.next });
+  };
+  const select = (id: string, on: boolean) => setSelected((old) => { const now = new Set(old); if (on) now.add(id); else now.delete(id); return now; });
+  const chosen = rows.filter((x) => selected.has(x.uuid));
+  const all = rows.length > 0 && chosen.length === rows.length;
+  const zoomed = q.get("from") || q.get("to");
+  return (
+    <Page title="Executions" sub={data && `${count(rows.length)}${next ? "+" : ""} shown, the newest first`}
+      actions={may("invoke") && chosen.length > 0 && <BulkCancel of={chosen} finish={() => { setSelected(new Set()); reload(); }} />}>
+      <Problem error={error} />
+      <div class="filters">
+        <Choices label="Status" options={statuses} value={q.get("status") ?? ""} onChange={(status) => setQuery({ status })} />
+        <Choices label="Accepted" options={spans} value={zoomed ? "zoom" : (q.get("since") ?? "")} onChange={(value) => setQuery({ since: value, from: "", to: "" })} />
+        <input type="search" aria-label="Function" placeholder="Function" value={q.get("function") ?? ""} onChange={(e) => setQuery({ function: e.currentTarget.value.trim() })} />
+        {zoomed && <Button onClick={() => setQuery({ from: "", to: "" })}>Selected times ✕</Button>}
+        {q.get("trace") && <Button onClick={() => setQuery({ trace: "" })}>Trace {q.get("trace")!.slice(0, 8)} ✕</Button>}
+      </div>
+      <Panel flush>
+        {loading ? <p class="empty">Loading…</p> : (
+          <>
+            {rows.filter((x) => x.started).length > 1 && <Scatter of={rows} />}
+            <Table label="Executions" rows={rows} id={(x) => x.uuid} empty="No execution matches." more={next ? loadMore : undefined} columns={[
+              {
+                name: <input type="checkbox" aria-label="Select all" checked={all} onChange={() => setSelected(all ? new Set() : new Set(rows.map((x) => x.uuid)))} />,
+                cell: (x) => <input type="checkbox" aria-label={`Select ${x.uuid}`} checked={selected.has(x.uuid)} onChange={(e) => select(x.uuid, e.currentTarget.checked)} />,
+              },
+              ...executionColumns,
+            ]} />
+          </>
+        )}
+      </Panel>
+      <Command line={commandOf(q)} />
+    </Page>
+  );
+}

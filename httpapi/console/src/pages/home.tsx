@@ -1,0 +1,104 @@
+import type { ComponentChildren } from "preact";
+import { deadLetters, executions, type Execution, jobs, may, memory, session, usage } from "../api";
+import { bytes, count, span } from "../format";
+import { useLive } from "../live";
+import { href } from "../router";
+import { Page, Panel, Problem, Table, Time } from "../ui";
+import { ageOf, executionColumns, executionLink, failureOf, functionLink, since } from "./shared";
+
+const most = 100;
+
+async function load(signal: AbortSignal) {
+  const empty = { items: [] as Execution[], next: "" };
+  const reads = may("read");
+  const unlimited = reads && !session.value?.functions.length;
+  const [used, waiting, failed, latest, dead, all, held] = await Promise.all([
+    unlimited ? usage(signal) : undefined,
+    reads ? executions({ status: "Pending" }, most, "", signal) : empty,
+    reads ? executions({ status: "Failed", created_after: since(1) }, most, "", signal) : empty,
+    reads ? executions({}, 12, "", signal) : empty,
+    unlimited ? deadLetters(most, signal) : [],
+    unlimited ? jobs(signal) : [],
+    session.value?.operator ? memory(signal) : undefined,
+  ]);
+  return { used, waiting, failed, latest, dead, all, held };
+}
+
+interface Group {
+  key: string;
+  name: string;
+  type: string;
+  line: number;
+  count: number;
+  last: Execution;
+}
+
+/** grouped groups failures by function, type and line, the most frequent first. */
+function grouped(xs: Execution[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const x of xs) {
+    const type = x.error?.error_type || x.error?.error_code || "";
+    const key = `${x.name}\n${type}\n${x.error?.line ?? 0}`;
+    const group = groups.get(key);
+    if (group) group.count++;
+    else groups.set(key, { key, name: x.name, type, line: x.error?.line ?? 0, count: 1, last: x });
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count);
+}
+
+const Tile = ({ label, value, to, bad, children }: { label: string; value: string; to: string; bad?: boolean; children?: ComponentChildren }) => (
+  <a class="tile" href={to}>
+    <span>{label}</span>
+    <b class={bad ? "bad" : undefined}>{value}</b>
+    {children}
+  </a>
+);
+
+export function HomePage() {
+  const { data, error, loading } = useLive(load, [], 3000);
+  if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const waiting = data.waiting.items;
+  const schedules = data.all.flatMap((j) => j.spec.triggers.filter((t) => t.type === "cron").map((t) => ({ job: j, t })));
+  
+  return (
+    <Page title="Home">
+      <Problem error={error} />
+      <div class="tiles">
+        {data.used && <Tile label="Running" value={count(data.used.runs)} to={href(["executions"], { status: "Started" })} />}
+        <Tile label="Waiting" value={data.used ? count(data.used.queued) : count(waiting.length) + (data.waiting.next ? "+" : "")} to={href(["queue"])}>
+          <span>{waiting.length === 0 ? "nothing waits" : data.waiting.next ? "" : `the oldest for ${span(ageOf(waiting))}`}</span>
+        </Tile>
+        <Tile label="Failed in the last hour" value={count(data.failed.items.length) + (data.failed.next ? "+" : "")} bad={data.failed.items.length > 0} to={href(["executions"], { status: "Failed", since: "1" })} />
+        <Tile label="Dead letters" value={count(data.dead.length) + (data.dead.length === most ? "+" : "")} bad={data.dead.length > 0} to={href(["deadletters"])} />
+        {data.held && (
+          <Tile label="Memory" value={bytes(data.held.used)} to={href(["server"])}>
+            <span>of {bytes(data.held.budget)}</span>
+            <div class="meter"><i style={{ width: `${Math.min(100, (100 * data.held.used) / data.held.budget)}%` }} /></div>
+          </Tile>
+        )}
+      </div>
+      <Panel title="Failures of the last hour" flush>
+        <Table label="Failures" rows={grouped(data.failed.items)} id={(g) => g.key} empty="Nothing failed." columns={[
+          { name: "Times", class: "num", cell: (g) => count(g.count) },
+          { name: "Function", cell: (g) => functionLink(g.name) },
+          { name: "Failure", cell: (g) => <span class="bad">{g.type}{g.line ? `, line ${g.line}` : ""}</span> },
+          { name: "Message", class: "wide", cell: (g) => <span class="mute" title={failureOf(g.last)}>{failureOf(g.last)}</span> },
+          { name: "Last", cell: (g) => <Time at={g.last.created} /> },
+          { name: "Execution", cell: (g) => executionLink(g.last.uuid) },
+        ]} />
+      </Panel>
+      <Panel title="Latest executions" flush actions={<a href={href(["executions"])}>All executions</a>}>
+        <Table label="Latest executions" rows={data.latest.items} id={(x) => x.uuid} columns={executionColumns} empty={<>Nothing has run yet. <a href={href(["functions"])}>Create a function</a>.</>} />
+      </Panel>
+      {schedules.length > 0 && (
+        <Panel title="Schedules" flush>
+          <Table label="Schedules" rows={schedules.slice(0, 8)} id={(s) => s.job.metadata.name + s.t.id} empty="" columns={[
+            { name: "Job", cell: (s) => <a href={href(["jobs", s.job.metadata.name])}>{s.job.metadata.name}</a> },
+            { name: "Schedule", cell: (s) => <code>{s.t.configuration.schedule}</code> },
+            { name: "Zone", class: "wide", cell: (s) => s.t.configuration.timezone || "UTC" },
+          ]} />
+        </Panel>
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,240 @@
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { cancelJobExecution, getJob, type Job, type JobExecution, jobExecution, jobExecutions, jobs, may, parse, startJob, type Task, tasks, type Trigger } from "../api";
+import { count, ms, plural, quote, timeOf } from "../format";
+import { useLive } from "../live";
+import { go, href } from "../router";
+import { Command, confirmed, Dialog, Facts } from "../parts";
+import { onTheme } from "../theme";
+import { Button, type Column, Field, kindOf, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { executionLink, functionLink } from "./shared";
+
+export const triggerText = (t: Trigger): string => (t.type === "cron" ? `${t.configuration.schedule} ${t.configuration.timezone || "UTC"}` : `${t.type} ${t.configuration.path}`);
+
+export function JobsPage() {
+  const { data, error, loading } = useLive(jobs, [], 10_000);
+  return (
+    <Page title="Jobs" sub={data && `${count(data.length)}${data.length === 200 ? "+" : ""} jobs, the newest first`}>
+      <Problem error={error} />
+      <Panel flush>
+        {loading ? <p class="empty">Loading…</p> : (
+          <Table label="Jobs" rows={data ?? []} id={(j) => j.metadata.name} empty={<>There are no jobs. Create one with <code>fas jobs apply</code>.</>} columns={[
+            { name: "Name", cell: (j) => <a href={href(["jobs", j.metadata.name])}><b>{j.metadata.name}</b></a> },
+            { name: "Function", cell: (j) => functionLink(j.spec.function) },
+            { name: "Enabled", cell: (j) => (j.spec.enabled ? "yes" : <span class="wait">no</span>) },
+            { name: "At once", class: "num", cell: (j) => j.spec.runtime.maxConcurrentTasks || "–" },
+            { name: "Triggers", class: "wide", cell: (j) => <span class="mute">{j.spec.triggers.map(triggerText).join(", ") || "none"}</span> },
+            { name: "Changed", cell: (j) => <Time at={j.metadata.updatedAt} /> },
+          ]} />
+        )}
+      </Panel>
+      <Command line="fas jobs list" />
+    </Page>
+  );
+}
+
+/** Progress shows the states of the tasks of an execution as parts of a bar. */
+export function Progress({ of: s }: { of: JobExecution["stats"] }) {
+  const part = (n: number, kind: string, from: number) => n > 0 && <i class={kind} style={{ left: `${(100 * from) / s.total}%`, width: `${(100 * n) / s.total}%` }} />;
+  return (
+    <span class="progress" role="img" aria-label={`${s.success} succeeded, ${s.failure} failed, ${s.cancelled} cancelled, ${s.running} running of ${s.total}`}>
+      {part(s.success, "ok", 0)}
+      {part(s.failure, "bad", s.success)}
+      {part(s.cancelled, "off", s.success + s.failure)}
+      {part(s.running, "run", s.success + s.failure + s.cancelled)}
+    </span>
+  );
+}
+
+const took = (x: JobExecution) => (x.metadata.startedAt && x.metadata.completedAt ? ms(timeOf(x.metadata.completedAt).getTime() - timeOf(x.metadata.startedAt).getTime()) : "–");
+
+export const jobExecutionColumns: Column<JobExecution>[] = [
+  { name: "Execution", cell: (x) => <a class="mono" href={href(["jobs", x.metadata.job, x.metadata.id])} title={x.metadata.id}>{x.metadata.id.slice(0, 24)}</a> },
+  { name: "Status", cell: (x) => <Status of={x.status} /> },
+  { name: "Tasks", class: "num", cell: (x) => count(x.stats.total) },
+  { name: "Progress", class: "wide", cell: (x) => <Progress of={x.stats} /> },
+  { name: "Failed", class: "num", cell: (x) => (x.stats.failure ? <span class="bad">{count(x.stats.failure)}</span> : "0") },
+  { name: "Accepted", cell: (x) => <Time at={x.metadata.createdAt} /> },
+  { name: "Took", class: "num", cell: took },
+];
+
+function Start({ job, onClose }: { job: string; onClose: () => void }) {
+  const [text, setText] = useState("[{}]");
+  const [error, setError] = useState<Error>();
+  const start = async (e: Event) => {
+    e.preventDefault();
+    setError(undefined);
+    try {
+      const x = await startJob(job, parse(text));
+      go(["jobs", job, x.executionId]);
+    } catch (e) {
+      setError(e instanceof SyntaxError ? new Error("The tasks are not a JSON array.") : (e as Error));
+    }
+  };
+  return (
+    <Dialog title={`Run ${job}`} onClose={onClose}>
+      <form onSubmit={start}>
+        <Problem error={error} />
+        <Field label="Tasks, a JSON array" hint="Each object is the args of one task."><textarea spellcheck={false} value={text} onInput={(e) => setText(e.currentTarget.value)} /></Field>
+        <button class="button main" type="submit">Run</button>
+      </form>
+    </Dialog>
+  );
+}
+
+function JobFacts({ of: j }: { of: Job }) {
+  const r = j.spec.runtime;
+  return (
+    <Panel title="Settings">
+      <Facts of={[
+        ["Function", functionLink(j.spec.function)],
+        ["Revision", j.spec.revision.active],
+        ["Memory", r.memory ? `${r.memory} MB` : "that of the function"],
+        ["Timeout", r.timeout ? `${r.timeout} s` : "that of the function"],
+        ["Retries", r.maxRetries],
+        ["Tasks at once", r.maxConcurrentTasks || "not limited"],
+        ...Object.entries(j.metadata.labels ?? {}).map(([k, v]): [string, string] => [`Label ${k}`, v]),
+      ]} />
+      {j.spec.triggers.length > 0 && (
+        <Table label="Triggers" rows={j.spec.triggers} id={(t) => t.id} empty="" columns={[
+          { name: "Trigger", cell: (t) => t.id },
+          { name: "Type", cell: (t) => t.type },
+          { name: "Enabled", cell: (t) => (t.enabled ? "yes" : "no") },
+          { name: "When", class: "wide", cell: (t) => <code>{triggerText(t)}</code> },
+        ]} />
+      )}
+    </Panel>
+  );
+}
+
+export function JobPage({ name }: { name: string }) {
+  const { data, error, loading } = useLive(async (signal) => ({ job: await getJob(name, signal), runs: await jobExecutions(name, 50, signal) }), [name], 3000);
+  const [starting, setStarting] = useState(false);
+  if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  return (
+    <Page title={name} sub={data.job.metadata.displayName} actions={may("invoke") && <Button kind="main" onClick={() => setStarting(true)}>Run</Button>}>
+      {starting && <Start job={name} onClose={() => setStarting(false)} />}
+      <Problem error={error} />
+      <Panel title="Executions" flush>
+        <Table label="Executions" rows={data.runs} id={(x) => x.metadata.uuid} columns={jobExecutionColumns} empty="It has not run yet." />
+      </Panel>
+      <JobFacts of={data.job} />
+      <Command line={`fas jobs get ${quote(name)}`} />
+    </Page>
+  );
+}
+
+const cell = 12; // pixels of a square with the space around it
+
+/** Grid shows each task as a square. A click opens its execution. */
+function Grid({ of }: { of: Task[] }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [width, setWidth] = useState(0);
+  const [theme, setTheme] = useState(0); // counts its changes
+  const columns = Math.max(1, Math.floor(width / cell));
+  useEffect(() => {
+    const seen = new ResizeObserver(([e]) => setWidth(e.contentRect.width));
+    seen.observe(canvas.current!.parentElement!);
+    const end = onTheme(() => setTheme((n) => n + 1));
+    return () => {
+      seen.disconnect();
+      end();
+    };
+  }, []);
+  useEffect(() => {
+    const c = canvas.current!;
+    if (width === 0) return;
+    const scale = devicePixelRatio;
+    const rows = Math.ceil(of.length / columns);
+    c.width = width * scale;
+    c.height = rows * cell * scale;
+    c.style.height = `${rows * cell}px`;
+    const g = c.getContext("2d")!;
+    g.scale(scale, scale);
+    const style = getComputedStyle(c);
+    const colors = new Map<string, string>();
+    for (const kind of ["ok", "bad", "run", "wait", "off"]) {
+      c.className = `grid ${kind}`;
+      colors.set(kind, style.color);
+    }
+    c.className = "grid";
+    for (const [i, t] of of.entries()) {
+      const kind = kindOf(t.status);
+      g.fillStyle = colors.get(kind)!;
+      g.globalAlpha = kind === "wait" ? 0.35 : 1;
+      g.fillRect((i % columns) * cell, Math.floor(i / columns) * cell, cell - 2, cell - 2);
+    }
+  }, [of, width, theme]);
+  const at = (e: MouseEvent): Task | undefined => {
+    const box = canvas.current!.getBoundingClientRect();
+    const column = Math.floor((e.clientX - box.left) / cell);
+    return column < columns ? of[Math.floor((e.clientY - box.top) / cell) * columns + column] : undefined;
+  };
+  const name = (e: MouseEvent) => {
+    const t = at(e);
+    canvas.current!.title = t ? `${t.metadata.name}: ${t.status}` : "";
+  };
+  const open = (e: MouseEvent) => {
+    const t = at(e);
+    if (t) go(["executions", t.execution]);
+  };
+  return <canvas ref={canvas} class="grid" role="img" aria-label={`${plural(of.length, "task")}, one square each. Failed tasks are in the table of failures.`} onMouseMove={name} onClick={open} />;
+}
+
+function failures(all: Task[]) {
+  const groups = new Map<string, { message: string; all: Task[] }>();
+  for (const t of all) {
+    if (t.status !== "failed") continue;
+    const message = t.conditions.at(-1)?.message ?? "";
+    const group = groups.get(message);
+    if (group) group.all.push(t);
+    else groups.set(message, { message, all: [t] });
+  }
+  return [...groups.values()].sort((a, b) => b.all.length - a.all.length);
+}
+
+const active = (x: JobExecution | undefined) => x !== undefined && ["queued", "pending", "running", "cancelling"].includes(x.status);
+
+export function JobExecutionPage({ job, id }: { job: string; id: string }) {
+  const { data: x, error, loading, reload } = useLive((signal) => jobExecution(job, id, signal), [job, id], 2000);
+  const [failed, setFailed] = useState<Error>();
+  const [all, setAll] = useState<Task[]>([]);
+  const on = active(x);
+  const state = x && JSON.stringify(x.stats);
+  const { error: taskError } = useLive(async (signal) => {
+    const list: Task[] = [];
+    await tasks(job, id, (page) => list.push(...page), signal);
+    setAll(list);
+  }, [job, id, on ? "" : state], on ? 5000 : 0);
+  const groups = useMemo(() => failures(all), [all]);
+  if (!x) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const stop = async () => {
+    if (confirmed("Cancel the tasks that have not started?")) await cancelJobExecution(job, id).then(reload, setFailed);
+  };
+  const rate = x.metadata.startedAt ? (x.stats.success + x.stats.failure) / Math.max(0.001, (timeOf(x.metadata.completedAt ?? new Date().toISOString()).getTime() - timeOf(x.metadata.startedAt).getTime()) / 1000) : 0;
+  const left = x.stats.total - x.stats.success - x.stats.failure - x.stats.cancelled;
+  return (
+    <Page title={<><a href={href(["jobs", job])}>{job}</a> <Status of={x.status} /></>} sub={<span class="mono">{id}</span>}
+      actions={on && may("invoke") && <Button kind="danger" onClick={stop}>Cancel</Button>}>
+      <Problem error={failed ?? error ?? taskError} />
+      <div class="tiles">
+        {([["Succeeded", x.stats.success], ["Failed", x.stats.failure], ["Running", x.stats.running], ["Waiting", left - x.stats.running], ["Retried", x.stats.retried]] as [string, number][]).map(([name, n]) => (
+          <div class="tile" key={name}><span>{name}</span><b class={name === "Failed" && n > 0 ? "bad" : undefined}>{count(n)}</b></div>
+        ))}
+        <div class="tile"><span>Tasks a second</span><b>{rate.toFixed(rate < 10 ? 1 : 0)}</b>{on && rate > 0 && <span>{ms((left / rate) * 1000)} left</span>}</div>
+      </div>
+      <Panel title={plural(x.stats.total, "task")}>
+        <div><Grid of={all} /></div>
+      </Panel>
+      {groups.length > 0 && (
+        <Panel title="Failures by message" flush>
+          <Table label="Failures" rows={groups.slice(0, 100)} id={(g) => g.message} empty="" columns={[
+            { name: "Tasks", class: "num", cell: (g) => count(g.all.length) },
+            { name: "Message", class: "wide", cell: (g) => <span class="bad" title={g.message}>{g.message.split("\n")[0]}</span> },
+            { name: "First", cell: (g) => executionLink(g.all[0].execution, g.all[0].metadata.name) },
+          ]} />
+        </Panel>
+      )}
+      <Command line={`fas jobs executions ${quote(job)} ${quote(id)}`} />
+    </Page>
+  );
+}

@@ -1,0 +1,60 @@
+import { useState } from "preact/hooks";
+import { cancel, type Execution, executions, may } from "../api";
+import { count, plural, span } from "../format";
+import { useLive } from "../live";
+import { href } from "../router";
+import { confirmed } from "../parts";
+import { Button, Page, Panel, Problem, Table } from "../ui";
+import { ageOf, functionLink } from "./shared";
+
+const most = 1000;
+
+interface Depth {
+  name: string;
+  waiting: Execution[];
+  running: number;
+}
+
+function depths(xs: Execution[]): Depth[] {
+  const all = new Map<string, Depth>();
+  for (const x of xs) {
+    const depth = all.get(x.name) ?? { name: x.name, waiting: [], running: 0 };
+    all.set(x.name, depth);
+    if (x.status === "Pending") depth.waiting.push(x);
+    else depth.running++;
+  }
+  return [...all.values()].sort((a, b) => b.waiting.length - a.waiting.length);
+}
+
+export function QueuePage() {
+  const { data, error, loading, reload } = useLive((signal) => executions({ status: "Pending,Started" }, most, "", signal), [], 2000);
+  const [progress, setProgress] = useState("");
+  const rows = depths(data?.items ?? []);
+  const stop = async (d: Depth) => {
+    if (!confirmed(`Cancel ${plural(d.waiting.length, "waiting execution")} of ${d.name}?`)) return;
+    let changed = 0;
+    for (const [i, x] of d.waiting.entries()) {
+      setProgress(`${count(i + 1)} of ${count(d.waiting.length)}`);
+      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => {});
+    }
+    setProgress(`${count(changed)} cancelled`);
+    reload();
+  };
+  return (
+    <Page title="Queue" sub={data && `${count(data.items.length)}${data.next ? "+" : ""} executions wait or run`} actions={<span class="mute" role="status">{progress}</span>}>
+      <Problem error={error} />
+      <Panel flush>
+        {loading ? <p class="empty">Loading…</p> : (
+          <Table label="Queue" rows={rows} id={(d) => d.name} empty="Nothing waits, and nothing runs." columns={[
+            { name: "Function", cell: (d) => functionLink(d.name) },
+            { name: "Waiting", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Pending" })}>{count(d.waiting.length)}</a> },
+            { name: "Running", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Started" })}>{count(d.running)}</a> },
+            { name: "Oldest waits for", class: "wide", cell: (d) => (d.waiting.length ? span(ageOf(d.waiting)) : "–") },
+            { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
+          ]} />
+        )}
+        {data?.next && <p class="note">These are the latest {count(most)}.</p>}
+      </Panel>
+    </Page>
+  );
+}
