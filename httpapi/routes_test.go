@@ -108,13 +108,8 @@ func TestEverySuccessIs200WithJSON(t *testing.T) {
 		if a.Status != 200 {
 			t.Errorf("%s %s: %d %s", r.Method, path, a.Status, a.Body)
 		}
-			if r.Open || r.Path == "/v1/schedules/next" || strings.HasPrefix(r.Path, "/console/") { // these do not concern the engine
-				continue
-			}
-			if r.Path == "/v1/whoami" { // the answer is the tenant
-				if r.Method == "GET" && !strings.Contains(a.Body, `"tenant": "`+tenant+`"`) && !strings.Contains(a.Body, `"tenant":"`+tenant+`"`) {
-					t.Errorf("%s %s for %s: %s", r.Method, path, tenant, a.Body)
-				}
+		file := strings.HasPrefix(path, "/client/") || r.Open && strings.HasPrefix(path, "/console") || strings.HasSuffix(r.Path, "/bundle") && r.Method != "PUT" ||
+			r.Path == "/metrics" || r.Path == "/v1/server/backup"
 		if !file {
 			apitest.WantHeaders(t, a)
 		}
