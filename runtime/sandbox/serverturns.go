@@ -12,9 +12,10 @@ import (
 // one thread's part, and others' short runs would wait for the server.
 //
 // So each short run that begins while worn runs of another tenant compute adds serverCost to what is owed
-// to the server. A permit that is left free pays it off. The more is owed, the fewer permits worn runs may
-// have: one for each owedPerPermit is left free, but half of all at most. Runs that begin take free permits, and count as
-// worn after minSlice as long as something is owed. With one permit nothing is left free.
+// to the server. A permit that is left free pays it off. The more is owed, the fewer permits worn runs
+// may have: one for each owedPerPermit is left free, but half of all at most. Runs that begin take free
+// permits, and count as worn after minSlice as long as something is owed. With one permit nothing is left
+// free.
 //
 // The mutex of the processors guards all of it.
 type serverTurns struct {
