@@ -55,8 +55,7 @@ func (b *Budget) Govern(ctx context.Context) {
 		if g.shouldCollect(goMemory()-b.Heap(), b.Heap(), now) {
 			goruntime.GC() // buffers in a sync.Pool outlive one collection
 			debug.FreeOSMemory()
-			g.floor = goMemory() - b.Heap()
-			g.has = g.floor
+			g.returned(goMemory() - b.Heap())
 		}
 		b.idle.Store(true)
 		select {
@@ -83,11 +82,12 @@ type governor struct {
 	recent    int64 // the most that accounts held on Go's heap in the present and the last window
 	present   int64 // the most of the present window
 	began     time.Time
-	floor     int64 // bytes of Go's memory that no account held when it was last returned
+	floor     int64 // bytes of Go's memory that no account held when it was last returned because it was quiet, or fewer
 	has       int64 // bytes of Go's memory that no account held when it last grew
 	grew      time.Time
 	quiet     time.Duration // see defaultQuiet
 	collected time.Time
+	exceeded  bool // it was collected then because it exceeded its limit
 }
 
 // limit returns the memory limit for Go while accounts hold bytes on its heap and free bytes of the
@@ -119,12 +119,24 @@ func (g *governor) shouldCollect(has, held int64, now time.Time) bool {
 	}
 	switch {
 	case has+held > g.current+excess && now.Sub(g.collected) >= collectPause:
+		g.exceeded = true
 	case has > g.floor+growth && now.Sub(g.grew) >= g.quiet:
+		g.exceeded = false
 	default:
 		return false
 	}
 	g.collected = now
 	return true
+}
+
+// returned is called when memory was returned to the system, and Go has bytes beside those that accounts
+// hold. What it has in the middle of a load that exceeds its limit is no measure of what it needs: the
+// rest is returned after the load.
+func (g *governor) returned(has int64) {
+	if g.has = has; !g.exceeded {
+		g.floor = has
+	}
+	g.floor = min(g.floor, has)
 }
 
 // goMemory returns the bytes of memory that Go's runtime has mapped and not returned to the system.

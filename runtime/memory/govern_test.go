@@ -105,3 +105,29 @@ func await(t *testing.T, what string, holds func() bool) {
 		}
 	}
 }
+
+// TestMemoryOfALoadIsReturned collects in the middle of a load, in which Go needs much: what it still has when
+// the load has ended is returned, once.
+func TestMemoryOfALoadIsReturned(t *testing.T) {
+	const idle, loaded = 30 * runtime.MiB, 200 * runtime.MiB
+	at := time.Now()
+	g := governor{base: 100 * runtime.MiB, floor: idle, has: idle, quiet: defaultQuiet}
+	g.limit(0, 0, at)
+	for range 3 {
+		at = at.Add(collectPause)
+		if !g.shouldCollect(loaded+excess, 0, at) {
+			t.Fatal("an excess is not collected")
+		}
+		g.returned(loaded - 100*runtime.MiB)
+	}
+	const left = loaded - 100*runtime.MiB // below the limit
+	if at = at.Add(defaultQuiet); !g.shouldCollect(left, 0, at) {
+		t.Error("what is left of a load is not returned")
+	}
+	g.returned(left) // it is needed
+	for range 10 {
+		if at = at.Add(defaultQuiet); g.shouldCollect(left, 0, at) {
+			t.Error("what is needed is collected again")
+		}
+	}
+}

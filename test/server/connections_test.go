@@ -104,19 +104,24 @@ func TestFloodOfStrangers(t *testing.T) {
 	before := server.Descriptors(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var customer sync.WaitGroup
-	served, peak := 0, 0
+	served, lost, peak := 0, 0, 0
 	customer.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
-			client := server.Client
-			if n%2 == 0 {
-				client = process.NewClient(server.Base, server.Token)
+			call := func(client *process.Client) (process.Reply, error) {
+				return client.Do(context.Background(), "POST", fmt.Sprintf(runPath, "echo"), fmt.Sprintf(`{"n":%d}`, n))
 			}
-			r, err := client.Do(context.Background(), "POST", fmt.Sprintf(runPath, "echo"), fmt.Sprintf(`{"n":%d}`, n))
+			r, err := call(server.Client)
+			for tries := 0; n%2 == 0 && tries < 5; tries++ {
+				client := process.NewClient(server.Base, server.Token)
+				r, err = call(client)
+				client.Close()
+				if err == nil {
+					break
+				}
+				lost++ // the connection was the one that has waited longest, before its request arrived
+			}
 			if want := fmt.Sprintf(`{"n":%d,"square":%d}`, n, n*n); err != nil || string(r.Body) != want {
 				t.Errorf("a customer gets %d %s, %v; want %s", r.Status, r.Body, err, want)
-			}
-			if n%2 == 0 {
-				client.Close()
 			}
 			served++
 			peak = max(peak, server.Descriptors(t))
@@ -125,9 +130,9 @@ func TestFloodOfStrangers(t *testing.T) {
 	closeAll := openStrangers(t, strings.TrimPrefix(server.Base, "http://"), *floodConns)
 	stop()
 	customer.Wait()
-	t.Logf("%d connections; the customer got %d results; the server had %d descriptors, before %d", *floodConns, served, peak, before)
-	if served == 0 || peak > before+most {
-		t.Errorf("the customer got %d results, and the server had %d descriptors", served, peak)
+	t.Logf("%d connections; the customer got %d results, and lost %d new connections; the server had %d descriptors, before %d", *floodConns, served, lost, peak, before)
+	if served == 0 || lost > 1+served/10 || peak > before+most {
+		t.Errorf("the customer got %d results, and lost %d new connections; the server had %d descriptors", served, lost, peak)
 	}
 	closeAll()
 	process.Until(t, "all connections are closed", func() bool { return server.Descriptors(t) <= before+4 })
