@@ -42,8 +42,10 @@ func newMetrics() *metrics.Metrics {
 		Server: func() runtime.ServerFigures {
 			return runtime.ServerFigures{Connections: 41, Waiting: 42, Requests: [5]uint64{43, 44, 45, 46, 47}}
 		},
-		Workers: func() []runtime.WorkerStatus { return []runtime.WorkerStatus{{Restarts: 2, Runs: 4}, {Restarts: 3, Runs: 6}} },
-		Slots:   func() (idle, busy int) { return 48, 49 },
+		Workers: func() []runtime.WorkerStatus {
+			return []runtime.WorkerStatus{{Restarts: 2, Runs: 4}, {Restarts: 3, Runs: 6}}
+		},
+		Slots: func() (idle, busy int) { return 48, 49 },
 	})
 }
 

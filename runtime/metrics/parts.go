@@ -23,10 +23,9 @@ type reading struct {
 	server   runtime.ServerFigures
 	workers  []runtime.WorkerStatus
 	restarts int
-	idle     int // interpreters
-	busy     int
-
-	inWorkers int // runs
+	idle     int  // interpreters
+	busy     int  // interpreters
+	remote   int  // runs in workers
 	running  bool // there is an engine
 }
 
@@ -107,7 +106,7 @@ func (p *parts) addServer() {
 		"busy": func(r *reading) float64 { return float64(r.busy) },
 	})
 	p.gauge("faaspot_workers", "Worker processes.", func(r *reading) float64 { return float64(len(r.workers)) })
-	p.gauge("faaspot_worker_runs", "Runs in worker processes.", func(r *reading) float64 { return float64(r.inWorkers) })
+	p.gauge("faaspot_worker_runs", "Runs in worker processes.", func(r *reading) float64 { return float64(r.remote) })
 	p.gauge("faaspot_worker_restarts", "Processes that have ended before the present worker processes.", func(r *reading) float64 { return float64(r.restarts) })
 	p.gauge("faaspot_http_connections", "Open connections to the API.", func(r *reading) float64 { return float64(r.server.Connections) })
 	p.gauge("faaspot_http_waiting_requests", "Requests that wait for an execution, or follow logs or executions.", func(r *reading) float64 { return float64(r.server.Waiting) })
@@ -162,7 +161,7 @@ func (p *parts) Collect(ch chan<- prometheus.Metric) {
 	r.idle, r.busy = p.sources.Slots()
 	for i := range r.workers {
 		r.restarts += r.workers[i].Restarts
-		r.inWorkers += r.workers[i].Runs
+		r.remote += r.workers[i].Runs
 	}
 	for i := range p.figures {
 		f := &p.figures[i]
