@@ -22,6 +22,8 @@ type Sources struct {
 	Engine  func() (runtime.EngineFigures, bool)
 	Server  func() runtime.ServerFigures
 	Workers func() []runtime.WorkerStatus // none: runs happen in the server
+	// Slots returns the numbers of idle interpreters of the server, and of those in use.
+	Slots func() (idle, busy int)
 }
 
 // Metrics are the figures of one server. All methods may be called concurrently.

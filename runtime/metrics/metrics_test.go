@@ -42,7 +42,10 @@ func newMetrics() *metrics.Metrics {
 		Server: func() runtime.ServerFigures {
 			return runtime.ServerFigures{Connections: 41, Waiting: 42, Requests: [5]uint64{43, 44, 45, 46, 47}}
 		},
-		Workers: func() []runtime.WorkerStatus { return []runtime.WorkerStatus{{Restarts: 2}, {Restarts: 3}} },
+		Workers: func() []runtime.WorkerStatus {
+			return []runtime.WorkerStatus{{Restarts: 2, Runs: 4}, {Restarts: 3, Runs: 6}}
+		},
+		Slots: func() (idle, busy int) { return 48, 49 },
 	})
 }
 
@@ -92,7 +95,7 @@ func TestText(t *testing.T) {
 		`faaspot_queue_runs{state="waiting"} 21`, `faaspot_queue_runs{state="delayed"} 22`, `faaspot_queue_runs{state="held"} 23`, `faaspot_queue_oldest_seconds 24`,
 		`faaspot_runs{state="computing"} 40`, `faaspot_runs{state="waiting"} 23`, `faaspot_runs{state="parked"} 27`, `faaspot_blocked_callers 28`,
 		`faaspot_callbacks_waiting 29`, `faaspot_callback_posts_total{outcome="accepted"} 30`, `faaspot_callback_posts_total{outcome="failed"} 31`, `faaspot_dead_letters_total 32`, `faaspot_followers 33`,
-		`faaspot_ready 1`, `faaspot_memory_budget_bytes 1.073741824e+09`, `faaspot_memory_used_bytes 1000`, `faaspot_memory_held_bytes{holder="runs"} 1000`, `faaspot_workers 2`, `faaspot_worker_restarts 5`,
+		`faaspot_ready 1`, `faaspot_memory_budget_bytes 1.073741824e+09`, `faaspot_memory_used_bytes 1000`, `faaspot_memory_held_bytes{holder="runs"} 1000`, `faaspot_workers 2`, `faaspot_worker_restarts 5`, `faaspot_worker_runs 10`, `faaspot_slots{state="idle"} 48`, `faaspot_slots{state="busy"} 49`,
 		`faaspot_http_connections 41`, `faaspot_http_waiting_requests 42`, `faaspot_http_requests_total{class="1xx"} 43`, `faaspot_http_requests_total{class="5xx"} 47`,
 		`faaspot_disk_free_bytes 1`, `faaspot_disk_total_bytes 2`, `faaspot_disk_floor_bytes 3`, `faaspot_store_accepting 1`, `faaspot_store_bytes 4`, `faaspot_store_log_bytes 5`, `faaspot_store_unflushed_bytes 6`,
 		`faaspot_store_compaction_debt_bytes 7`, `faaspot_store_sublevels 8`, `faaspot_store_executions 9`, `faaspot_store_execution_bytes 10`, `faaspot_store_flushes_total 11`, `faaspot_store_compactions_total 12`,

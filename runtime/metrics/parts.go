@@ -23,6 +23,9 @@ type reading struct {
 	server   runtime.ServerFigures
 	workers  []runtime.WorkerStatus
 	restarts int
+	idle     int  // interpreters
+	busy     int  // interpreters
+	remote   int  // runs in workers
 	running  bool // there is an engine
 }
 
@@ -98,7 +101,12 @@ func (p *parts) addServer() {
 	p.gauge("faaspot_memory_budget_bytes", "The memory budget.", func(r *reading) float64 { return float64(r.budget.Total()) })
 	p.gauge("faaspot_memory_used_bytes", "Memory that is taken of the budget.", func(r *reading) float64 { return float64(r.budget.Used()) })
 	p.gauge("faaspot_memory_resident_bytes", "Resident memory of the process; 0 where the system does not report it.", func(r *reading) float64 { return float64(r.budget.Resident()) })
+	p.states("faaspot_slots", "Interpreters of the server itself, which has none if it has workers.", map[string]func(*reading) float64{
+		"idle": func(r *reading) float64 { return float64(r.idle) },
+		"busy": func(r *reading) float64 { return float64(r.busy) },
+	})
 	p.gauge("faaspot_workers", "Worker processes.", func(r *reading) float64 { return float64(len(r.workers)) })
+	p.gauge("faaspot_worker_runs", "Runs in worker processes.", func(r *reading) float64 { return float64(r.remote) })
 	p.gauge("faaspot_worker_restarts", "Processes that have ended before the present worker processes.", func(r *reading) float64 { return float64(r.restarts) })
 	p.gauge("faaspot_http_connections", "Open connections to the API.", func(r *reading) float64 { return float64(r.server.Connections) })
 	p.gauge("faaspot_http_waiting_requests", "Requests that wait for an execution, or follow logs or executions.", func(r *reading) float64 { return float64(r.server.Waiting) })
@@ -150,8 +158,10 @@ func (p *parts) Describe(ch chan<- *prometheus.Desc) {
 func (p *parts) Collect(ch chan<- prometheus.Metric) {
 	r := reading{budget: p.sources.Memory, store: p.sources.Store(), server: p.sources.Server(), workers: p.sources.Workers()}
 	r.engine, r.running = p.sources.Engine()
+	r.idle, r.busy = p.sources.Slots()
 	for i := range r.workers {
 		r.restarts += r.workers[i].Restarts
+		r.remote += r.workers[i].Runs
 	}
 	for i := range p.figures {
 		f := &p.figures[i]

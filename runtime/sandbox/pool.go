@@ -101,6 +101,13 @@ func (p *pool) remove(s *slot) {
 	}
 }
 
+// count returns the numbers of idle slots, and of those in use.
+func (p *pool) count() (idle, busy int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.idle.len(), p.busy
+}
+
 // leave records that a call that took a slot has put it back, or has closed it.
 func (p *pool) leave() {
 	p.mu.Lock()

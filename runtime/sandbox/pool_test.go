@@ -100,7 +100,13 @@ func TestPoolKeepsWhatWasBusy(t *testing.T) {
 		}
 		slots = append(slots, s)
 	}
+	if idle, busy := p.count(); idle != 0 || busy != wave {
+		t.Errorf("%d slots are idle and %d busy while all are in use", idle, busy)
+	}
 	returnAll()
+	if idle, busy := p.count(); idle != wave || busy != 0 {
+		t.Errorf("%d slots are idle and %d busy while none is in use", idle, busy)
+	}
 	p.nextPeriod()
 	if removed := p.nextPeriod(); len(removed) != wave-limit || p.idle.len() != limit {
 		t.Errorf("%d slots were removed and %d are kept after two periods without a call", len(removed), p.idle.len())

@@ -241,6 +241,9 @@ func (s *Sandbox) enter() error {
 	return nil
 }
 
+// Slots returns the numbers of idle slots, and of those in use.
+func (s *Sandbox) Slots() (idle, busy int) { return s.pool.count() }
+
 // Close waits for the calls in progress and frees everything. It is idempotent.
 func (s *Sandbox) Close() error {
 	s.mu.Lock()

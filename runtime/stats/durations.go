@@ -55,15 +55,11 @@ func (d *durations) add(x time.Duration, of class) {
 	d.count++
 	d.sum += x
 	d.max = max(d.max, x)
-	d.addClass(of, 1)
-}
-
-func (d *durations) addClass(c class, n uint32) {
-	at, found := slices.BinarySearchFunc(d.classes, c, func(e classCount, c class) int { return cmp.Compare(e.class, c) })
+	at, found := slices.BinarySearchFunc(d.classes, of, func(e classCount, c class) int { return cmp.Compare(e.class, c) })
 	if !found {
-		d.classes = slices.Insert(d.classes, at, classCount{class: c})
+		d.classes = slices.Insert(d.classes, at, classCount{class: of})
 	}
-	d.classes[at].count += n
+	d.classes[at].count++
 }
 
 // merge adds the durations of another.
@@ -71,8 +67,15 @@ func (d *durations) merge(other *durations) {
 	d.count += other.count
 	d.sum += other.sum
 	d.max = max(d.max, other.max)
+	at := 0
 	for _, e := range other.classes {
-		d.addClass(e.class, e.count)
+		for at < len(d.classes) && d.classes[at].class < e.class {
+			at++
+		}
+		if at == len(d.classes) || d.classes[at].class != e.class {
+			d.classes = slices.Insert(d.classes, at, classCount{class: e.class})
+		}
+		d.classes[at].count += e.count
 	}
 }
 

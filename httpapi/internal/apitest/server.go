@@ -275,6 +275,7 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 			Engine:  func() (f runtime.EngineFigures, running bool) { return f, true },
 			Server:  func() (f runtime.ServerFigures) { return f },
 			Workers: func() []runtime.WorkerStatus { return nil },
+			Slots:   func() (idle, busy int) { return 0, 0 },
 		}).Text,
 		Maintenance: maintenance{},
 		Log:         TextLog(log),

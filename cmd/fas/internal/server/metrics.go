@@ -20,5 +20,11 @@ func (s *server) newMetrics() *metrics.Metrics {
 		},
 		Server:  func() runtime.ServerFigures { return s.web.Figures() }, // it serves the scrape
 		Workers: s.workerStatus,
+		Slots: func() (idle, busy int) {
+			if box := s.own.Load(); box != nil {
+				return box.Slots()
+			}
+			return 0, 0
+		},
 	})
 }

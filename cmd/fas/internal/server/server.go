@@ -66,11 +66,12 @@ type server struct {
 	admin       admin
 	access      *access.Keeper
 	web         *httpapi.Server
-	served      chan error                  // receives the errors of listeners that web stops serving by itself
-	spawner     *spawn.Spawner              // nil: runs happen in this process
-	box         io.Closer                   // what runs functions
-	workers     atomic.Pointer[worker.Pool] // that it is; nil: a sandbox in this process
-	walls       confine.Report              // none before it is confined
+	served      chan error                      // receives the errors of listeners that web stops serving by itself
+	spawner     *spawn.Spawner                  // nil: runs happen in this process
+	box         io.Closer                       // what runs functions
+	workers     atomic.Pointer[worker.Pool]     // that it is; nil: a sandbox in this process
+	own         atomic.Pointer[sandbox.Sandbox] // that it is; nil: workers
+	walls       confine.Report                  // none before it is confined
 	engine      *engine.Engine
 	metrics     *metrics.Metrics
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started

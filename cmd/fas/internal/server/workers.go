@@ -140,6 +140,7 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 		return nil, err
 	}
 	s.box = box
+	s.own.Store(box)
 	return box, nil
 }
 
