@@ -145,7 +145,12 @@ func TestConditionalChanges(t *testing.T) {
 		}
 	}
 	for _, h := range []apitest.Header{
-		{"If-Match": "3"}, {"If-Match": `"`}, {"If-Match": `""`}, {"If-Match": `W/"x"`}, {"If-None-Match": seen}, {"If-Match": "*", "If-None-Match": "*"},
+		{"If-Match": "3"},
+		{"If-Match": `"`},
+		{"If-Match": `""`},
+		{"If-Match": `W/"x"`},
+		{"If-None-Match": seen},
+		{"If-Match": "*", "If-None-Match": "*"},
 		{"If-Match": strings.Repeat(`"x",`, 20) + `"x"`},
 	} {
 		if a := s.Do(t, "PUT", f, code("3"), h); a.Status != 400 {

@@ -38,7 +38,7 @@ func watch(ctx context.Context, root string, deep bool) <-chan time.Time {
 	w, err := fsnotify.NewWatcher()
 	if err == nil {
 		if err = addFolders(w, root, deep); err != nil {
-			w.Close()
+			_ = w.Close() // it has not been used
 		}
 	}
 	if err != nil { // such as too many watches of the user
@@ -46,8 +46,8 @@ func watch(ctx context.Context, root string, deep bool) <-chan time.Time {
 		return changes
 	}
 	go func() {
-		defer w.Close()
 		follow(ctx, w, deep, changes)
+		_ = w.Close() // nothing is lost
 	}()
 	return changes
 }
