@@ -111,7 +111,8 @@ func TestPanicOfAWriter(t *testing.T) {
 	t.Parallel()
 	writers := 0
 	for _, r := range httpapi.Routes() {
-		if !r.Writes {
+		// A backup is made by a goroutine of its own, which the store guards.
+		if !r.Writes || r.Path == "/v1/server/backup" {
 			continue
 		}
 		writers++

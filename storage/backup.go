@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -55,6 +56,11 @@ func (s *Store) checkpoint() error {
 		return err
 	}
 	defer s.life.RUnlock()
+	defer func() {
+		if p := recover(); p != nil { // Pebble may be locked
+			s.fatal(fmt.Sprintf("storage: a backup panicked: %v\n%s", p, debug.Stack()))
+		}
+	}()
 	if !s.commits.Wait(s.commits.Visible(), backupPatience) {
 		return s.health.Full()
 	}

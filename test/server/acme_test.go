@@ -24,7 +24,7 @@ import (
 // The authority of these tests is Let's Encrypt's own, for tests. It is a program, not a part of this module.
 const (
 	authority        = "github.com/letsencrypt/pebble/v2"
-	authorityVersion = "v2.10.3"
+	authorityVersion = "v2.8.0"
 	acmeDomain       = "faas.example.test"
 )
 
@@ -128,7 +128,7 @@ func TestCertificatesByACME(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopNames := runProgram(t, s.Home, nil, filepath.Join(programs, "pebble-challtestsrv"),
-		"-dnsserver", names, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", freeAddress(t, "tcp"))
+		"-dns01", names, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", freeAddress(t, "tcp"))
 	stopAuthority := runProgram(t, sources, []string{"PEBBLE_VA_NOSLEEP=1"}, filepath.Join(programs, "pebble"), "-config", config, "-dnsserver", names)
 
 	roots := x509.NewCertPool()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,14 +75,17 @@ func (s *server) secure() (*tls.Config, error) {
 	return nil, nil
 }
 
-// logFailures logs why the authority gave no certificate, at most once a minute. A name that is not one of
-// the server is the mistake of a client.
+// mistakesOfClients begin the errors of the library about names that are not the server's, and the one while
+// it waits to ask the authority again.
+var mistakesOfClients = []string{"acme/autocert: host", "acme/autocert: missing server name", "acme/autocert: server name", "acme/autocert: missing certificate"}
+
+// logFailures logs why the authority gave no certificate, at most once a minute.
 func logFailures(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	var mu sync.Mutex
 	var logged time.Time
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c, err := get(hello)
-		if _, refused := errors.AsType[*acme.Error](err); err != nil && (refused || strings.Contains(err.Error(), "acme")) {
+		if err != nil && !slices.ContainsFunc(mistakesOfClients, func(text string) bool { return strings.HasPrefix(err.Error(), text) }) {
 			mu.Lock()
 			defer mu.Unlock()
 			if time.Since(logged) > time.Minute {
