@@ -152,7 +152,8 @@ func (b *Browser) insert(text string) {
 func (b *Browser) until(what, expression string) {
 	b.t.Helper()
 	end := time.Now().Add(patience)
-	for !eval[bool](b, expression) {
+	safe := "(() => { try { return Boolean(" + expression + "); } catch { return false; } })()" // a part of the page may be missing yet
+	for !eval[bool](b, safe) {
 		if time.Now().After(end) {
 			b.t.Fatalf("%s never came; the page is %s\n%s", what, eval[string](b, "location.href"), eval[string](b, "document.body.innerText"))
 		}

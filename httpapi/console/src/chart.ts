@@ -94,6 +94,6 @@ export function lines(host: HTMLElement, data: (number | null)[][], series: { la
     cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => unit(v)) }],
-    series: [{}, ...series.map((s) => ({ label: s.label, stroke: () => color(host, s.color), width: 1.5 }))],
+    series: [{}, ...series.map((s) => ({ label: s.label, stroke: () => color(host, s.color), width: 1.5, points: { size: 4, width: 0, fill: () => color(host, s.color) } }))],
   }, (all) => all as uPlot.AlignedData, data);
 }

@@ -48,7 +48,7 @@ export function Progress({ of: s }: { of: JobExecution["stats"] }) {
 const took = (x: JobExecution) => (x.metadata.startedAt && x.metadata.completedAt ? ms(timeOf(x.metadata.completedAt).getTime() - timeOf(x.metadata.startedAt).getTime()) : "–");
 
 export const jobExecutionColumns: Column<JobExecution>[] = [
-  { name: "Execution", cell: (x) => <a class="mono" href={href(["jobs", x.metadata.job, x.metadata.id])} title={x.metadata.id}>{x.metadata.id.slice(0, 24)}</a> },
+  { name: "Execution", cell: (x) => <a class="mono" href={href(["jobs", x.metadata.job, x.metadata.id])} title={x.metadata.id}>{x.metadata.id === x.metadata.uuid ? x.metadata.id.slice(-8) : x.metadata.id}</a> },
   { name: "Status", cell: (x) => <Status of={x.status} /> },
   { name: "Tasks", class: "num", cell: (x) => count(x.stats.total) },
   { name: "Progress", class: "wide", cell: (x) => <Progress of={x.stats} /> },
@@ -84,25 +84,27 @@ function Start({ job, onClose }: { job: string; onClose: () => void }) {
 function JobFacts({ of: j }: { of: Job }) {
   const r = j.spec.runtime;
   return (
-    <Panel title="Settings">
-      <Facts of={[
-        ["Function", functionLink(j.spec.function)],
-        ["Revision", j.spec.revision.active],
-        ["Memory", r.memory ? `${r.memory} MB` : "that of the function"],
-        ["Timeout", r.timeout ? `${r.timeout} s` : "that of the function"],
-        ["Retries", r.maxRetries],
-        ["Tasks at once", r.maxConcurrentTasks || "not limited"],
-        ...Object.entries(j.metadata.labels ?? {}).map(([k, v]): [string, string] => [`Label ${k}`, v]),
-      ]} />
-      {j.spec.triggers.length > 0 && (
-        <Table label="Triggers" rows={j.spec.triggers} id={(t) => t.id} empty="" columns={[
+    <>
+      <Panel title="Settings">
+        <Facts of={[
+          ["Function", functionLink(j.spec.function)],
+          ["Revision", j.spec.revision.active],
+          ["Memory", r.memory ? `${r.memory} MB` : "that of the function"],
+          ["Timeout", r.timeout ? `${r.timeout} s` : "that of the function"],
+          ["Retries", r.maxRetries],
+          ["Tasks at once", r.maxConcurrentTasks || "not limited"],
+          ...Object.entries(j.metadata.labels ?? {}).map(([k, v]): [string, string] => [`Label ${k}`, v]),
+        ]} />
+      </Panel>
+      <Panel title="Triggers" flush>
+        <Table label="Triggers" rows={j.spec.triggers} id={(t) => t.id} empty="It has no triggers." columns={[
           { name: "Trigger", cell: (t) => t.id },
           { name: "Type", cell: (t) => t.type },
           { name: "Enabled", cell: (t) => (t.enabled ? "yes" : "no") },
           { name: "When", class: "wide", cell: (t) => <code>{triggerText(t)}</code> },
         ]} />
-      )}
-    </Panel>
+      </Panel>
+    </>
   );
 }
 

@@ -20,7 +20,7 @@ export function ServerPage() {
         <>
           <div class="columns">
             <Panel title={`Memory, ${bytes(data.m.used)} of ${bytes(data.m.budget)}`} flush>
-              <Table label="Memory" rows={data.m.holders.toSorted((a, b) => b.bytes - a.bytes)} id={(h) => h.name} empty="Nothing holds memory." columns={[
+              <Table label="Memory" rows={data.m.holders.filter((h) => h.bytes > 0).sort((a, b) => b.bytes - a.bytes)} id={(h) => h.name} empty="Nothing holds memory." columns={[
                 { name: "Holder", class: "wide", cell: (h) => h.name },
                 { name: "Memory", class: "num", cell: (h) => bytes(h.bytes) },
               ]} />
