@@ -93,6 +93,16 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			if r.LogsBytes > record.InlineSize {
 				add(keys.Execution(keys.KindLogs, tenant, id))
 			}
+			kept := 0
+			if r.KeepsArgs() {
+				kept = r.ArgsSize
+			}
+			if kept > record.InlineSize {
+				add(keys.Execution(keys.KindArgs, tenant, id))
+			}
+			if args, err := s.GetArgs(tenant, id.String()); err != nil || len(args) != kept {
+				t.Fatalf("execution %s has kept args of %d bytes, want %d: %v", id, len(args), kept, err)
+			}
 		case keys.KindIdempotency:
 			_, err := record.DecodeIdempotency(it.Value())
 			must(t, err)

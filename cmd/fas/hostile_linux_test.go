@@ -40,6 +40,7 @@ var hostileCalls = map[string][]string{
 	"executions get_bulk": {
 		"-u", anyID,
 	},
+	"executions rerun":  {anyID, "--wait"},
 	"executions cancel": {anyID},
 	"executions logs":   {anyID},
 	"bulk wait":         {anyTrace},
@@ -53,6 +54,7 @@ var hostileCalls = map[string][]string{
 	"jobs executions":   {"j", "x"},
 	"jobs tasks":        {"j", "x"},
 	"jobs logs":         {"j", "x"},
+	"jobs rerun":        {"j", "x", "--wait"},
 	"jobs cancel":       {"j", "x"},
 	"jobs revisions":    {"j"},
 	"jobs rollback":     {"j", "1"},

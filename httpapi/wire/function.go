@@ -26,6 +26,7 @@ type FunctionDetail[T any] struct {
 	Memory      float64  `json:"memory"`   // MB
 	Retries     int      `json:"retries"`
 	Allow       []string `json:"allow"` // what runs may reach, as rules HOST:PORT
+	KeepArgs    bool     `json:"keep_args"` // whether args of up to 64 KiB are stored with executions
 	ContextKeys []string `json:"context_keys"`
 	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: Code is all there is
 	// ImportsDuringRuns are the modules that the first runs of a bundle have imported.
@@ -48,6 +49,7 @@ type CreateFunctionRequest struct {
 	Memory   int64     `json:"memory,omitempty"`  // MB
 	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
 	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
+	KeepArgs *bool     `json:"keep_args,omitempty"` // whether args are stored with executions
 	Encoding string    `json:"encoding"`          // of Code and Context
 }
 
@@ -60,5 +62,6 @@ type UpdateFunctionRequest struct {
 	Memory   int64     `json:"memory,omitempty"`  // MB
 	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
 	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
+	KeepArgs *bool     `json:"keep_args,omitempty"` // whether args are stored with executions
 	Encoding string    `json:"encoding"`          // of Code and Context
 }

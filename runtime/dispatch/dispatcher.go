@@ -32,6 +32,8 @@ type Version struct {
 	Program runtime.Program
 	Context []byte // JSON object, never empty
 	Retries int    // see runtime.Version
+	// DropArgs reports that the args of runs are not kept.
+	DropArgs bool
 	Usual   queue.Usual
 }
 

@@ -61,6 +61,8 @@ type Options struct {
 	// Retention says how long and how much of what has ended is stored. Zero in its Age, MinAge and
 	// Count: [DefaultRetentionAge], [DefaultRetentionMinAge], [DefaultRetentionCount].
 	Retention runtime.Retention
+	// DropArgs says that args are not stored with executions, unless the function keeps them.
+	DropArgs bool
 	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
@@ -88,6 +90,7 @@ type Engine struct {
 	log      *slog.Logger
 	clock    *runtime.Clock
 	secrets  *redact.Registry
+	dropArgs bool // see Options
 
 	gate       *gate
 	admission  *queue.Admission
@@ -128,6 +131,7 @@ func New(o Options) (*Engine, error) {
 		log:           o.Log,
 		clock:         clock,
 		secrets:       o.Secrets,
+		dropArgs:      o.DropArgs,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),

@@ -94,6 +94,24 @@ func (f *FakeExecutions) GetExecutions(_ context.Context, tenant runtime.Tenant,
 	return found, f.Failing
 }
 
+func (f *FakeExecutions) GetArgs(_ context.Context, tenant runtime.Tenant, id string) ([]byte, error) {
+	x, err := f.GetExecution(context.Background(), tenant, id)
+	if err != nil || !x.KeepsArgs() {
+		return nil, err
+	}
+	return []byte(`{"name": "you"}`), nil
+}
+
+func (f *FakeExecutions) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acceptance, error) {
+	if _, err := f.GetExecution(ctx, r.Tenant, r.ID); err != nil {
+		return runtime.Acceptance{}, err
+	}
+	_, err := f.SubmitBulk(ctx, runtime.BulkRequest{
+		Tenant: r.Tenant, Args: [][]byte{r.Args}, RerunOf: []string{r.ID}, Version: r.Version, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+	})
+	return runtime.Acceptance{IDs: []string{r.ID}, Replayed: f.Replay}, err
+}
+
 func (f *FakeExecutions) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if f.OnAwait != nil || f.Done != nil {
 		f.call(tenant)
