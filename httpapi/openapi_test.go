@@ -361,6 +361,16 @@ func tourExecutions(t *testing.T, tr *tour) {
 	tr.visit(t, rerun)
 	rerun.body, rerun.status = `{"version":9}`, 404
 	tr.visit(t, rerun)
+	const operations, operation = "/v1/operations", "/v1/operations/{id}"
+	started := tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"rerun","function":"f","status":"failed,cancelled","created_after":"2020-01-01T00:00:00Z"}`})
+	id := map[string]string{"id": started.Object(t)["uuid"].(string)}
+	tr.visit(t, stop{method: "GET", pattern: operation, params: id})
+	tr.visit(t, stop{method: "DELETE", pattern: operation, params: id})
+	tr.visit(t, stop{method: "GET", pattern: operations})
+	tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"rerun","status":"started"}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"x"}`, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: operation, params: map[string]string{"id": apitest.ID}, status: 404})
+	tr.visit(t, stop{method: "DELETE", pattern: operation, params: map[string]string{"id": apitest.ID}, status: 404})
 	gated := submit(`{"do":"gate"}`)
 	tr.visit(t, stop{method: "GET", pattern: execution, params: gated})
 	tr.visit(t, stop{method: "GET", pattern: executions})

@@ -7,6 +7,7 @@ type Store interface {
 	JobStore
 	DeliveryStore
 	BundleStore
+	OperationStore
 }
 
 // FunctionStore stores functions. Each write is one durable batch, which includes its [Change]:

@@ -29,9 +29,9 @@ type ledger struct {
 
 type entry struct {
 	x    runtime.Execution // as GetExecution returns it
-	args []byte       // as GetArgs returns them
-	logs runtime.Logs // of the previous attempt, while the execution waits for the next
-	soft bool         // recorded, with no durable write since
+	args []byte            // as GetArgs returns them
+	logs runtime.Logs      // of the previous attempt, while the execution waits for the next
+	soft bool              // recorded, with no durable write since
 }
 
 type promise struct {

@@ -8,12 +8,14 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 func newExecutionsRerun(a *app) *cobra.Command {
 	var f rerunFlags
+	var bulk bulkFlags
 	cmd := &cobra.Command{
-		Use:   "rerun ID [--args JSON | --args-file FILE] [--version N] [--wait] [--raw | --json]",
+		Use: "rerun {ID [--args JSON | --args-file FILE] [--version N] [--wait] [--raw] | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--yes] [--no-wait]} [--json]",
 		Short: "Run a function again with the args of an execution",
 		Long: `Run the function of an execution again, in the background, with the same args, and
 print the id of the new execution. With --wait, wait until it is done and print its
@@ -23,15 +25,39 @@ The run uses the current version of the function. The args must be kept by the s
 see "fas functions create --help"; --args and --args-file replace them. Tasks of jobs
 are repeated by "fas jobs rerun".
 
+Without ID and with a filter, run all executions again that it selects, by default
+those that failed; tasks of jobs, and executions without kept args, are skipped. On a
+terminal the command asks for confirmation. It waits until the runs are accepted, shows
+the progress, and prints the id of the operation, which the server continues if the
+command is stopped; see "fas operations". The new executions have one trace, with which
+"fas executions list" and "fas bulk" find them.
+
 With --json the output is the new execution, an object with the fields
 
-` + executionFields,
+` + executionFields + `
+
+or the operation, an object with the fields
+
+` + operationFields,
 		Example: `  fas executions rerun $UUID
   fas executions rerun $UUID --args '{"name": "you"}' --wait
-  fas executions list --status failed --since 1h -q | xargs -n 1 fas executions rerun`,
-		Args:              arguments("ID"),
+  fas executions rerun --function bill --status failed --since 1h
+  fas executions rerun --trace $TRACE --yes --json | jq .done`,
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeExecutions(client.Filter{Completed: true}, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && bulk.given(cmd) {
+				if err := f.refuseWithFilter(cmd); err != nil {
+					return err
+				}
+				return bulk.start(cmd, a, runtime.OperationRerun, f.asJSON)
+			}
+			if err := arguments("ID")(cmd, args); err != nil {
+				return err
+			}
+			if err := refuseFilter(cmd); err != nil {
+				return err
+			}
 			if err := executionID(args[0]); err != nil {
 				return err
 			}
@@ -52,7 +78,28 @@ With --json the output is the new execution, an object with the fields
 		},
 	}
 	f.flags(cmd)
+	bulk.flags(cmd, a, "run again", "failed (the default), cancelled, success; or several, comma-separated")
 	return cmd
+}
+
+// refuseFilter returns an error if flags of a filter are given along with ids.
+func refuseFilter(cmd *cobra.Command) error {
+	for _, name := range append([]string{"no-wait"}, bulkFilters...) {
+		if cmd.Flags().Changed(name) {
+			return clierror.Usagef("give ids, or a filter", "--%s and ids exclude each other", name)
+		}
+	}
+	return nil
+}
+
+// refuseWithFilter returns an error if flags of a single rerun are given along with a filter.
+func (f *rerunFlags) refuseWithFilter(cmd *cobra.Command) error {
+	for _, name := range []string{"args", "args-file", "version", "wait", "wait-timeout", "raw", "retries", "idempotency-key"} {
+		if cmd.Flags().Changed(name) {
+			return clierror.Usagef("give an ID, or leave it out", "--%s has no effect on executions that a filter selects", name)
+		}
+	}
+	return nil
 }
 
 // rerunFlags are the flags of a rerun.

@@ -36,6 +36,12 @@ type Engine interface {
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 
+	// StartOperation starts to repeat or cancel all executions that a filter selects.
+	StartOperation(ctx context.Context, r runtime.OperationRequest) (runtime.Operation, error)
+	GetOperation(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error)
+	ListOperations(ctx context.Context, tenant runtime.Tenant) ([]runtime.Operation, error)
+	CancelOperation(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error)
+
 	// ListDeadLetters lists the dead letters, newest first.
 	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
 	GetDeadLetter(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Delivery, error)
@@ -125,6 +131,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/server/workers", Handle: a.listWorkers, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},
 	}
+	d.Routes = append(d.Routes, a.operationRoutes()...)
 	if a.access != nil {
 		d.Routes = append(d.Routes, a.accessRoutes()...)
 	}

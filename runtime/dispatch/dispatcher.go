@@ -34,7 +34,7 @@ type Version struct {
 	Retries int    // see runtime.Version
 	// DropArgs reports that the args of runs are not kept.
 	DropArgs bool
-	Usual   queue.Usual
+	Usual    queue.Usual
 }
 
 // Store is the part of [runtime.Store] that a Dispatcher uses.

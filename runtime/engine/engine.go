@@ -100,6 +100,7 @@ type Engine struct {
 	once       *keyedLock[requestKey]  // by idempotency key of a change; held, before changes, by the request
 
 	background  *dispatch.Dispatcher
+	operations  *operations
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
 	bundles     *memory.Account // for reading bundles that are deployed
@@ -164,11 +165,16 @@ func New(o Options) (*Engine, error) {
 			return o.CallbackBody(reported, tasks), nil
 		},
 	})
+	e.operations = newOperations(e, o.Memory)
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
+		return nil, recoverError(err)
+	}
+	left, err := e.operations.left()
+	if err != nil {
 		return nil, recoverError(err)
 	}
 	if err := e.deliveries.Start(); err != nil {
@@ -180,6 +186,7 @@ func New(o Options) (*Engine, error) {
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
+	e.operations.beginAll(left)
 	start := clock.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
 	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
@@ -227,6 +234,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.schedules.Stop()
 	e.deliveries.Stop()
 	e.gate.stop()
+	e.operations.halt()
 	e.background.Stop()
 	e.admission.Stop()
 	e.closing.Do(func() { go e.wait() })
@@ -261,6 +269,7 @@ func (e *Engine) Close(ctx context.Context) error {
 func (e *Engine) wait() {
 	e.schedules.Wait()
 	<-e.gate.drained
+	e.operations.wait()
 	e.background.Wait()
 	e.deliveries.Wait()
 	e.records.stop()

@@ -46,6 +46,13 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
 		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
+	}
+	return e.acceptKeyed(ctx, r, key)
+}
+
+// acceptKeyed accepts a valid request. key is nil if the request has none.
+func (e *Engine) acceptKeyed(ctx context.Context, r runtime.BulkRequest, key *runtime.IdempotencyKey) (runtime.Acceptance, error) {
+	if key != nil {
 		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, err

@@ -47,6 +47,7 @@
 //	't' T 'q' K end X                       executions of K that are done, the first of which is X and the last ended then
 //	't' T 'p' E K X                         tasks of E that are done and ran K, the first of which is X
 //	't' T 'y' number text(key)              ids stored under an idempotency key on a day (since 1970)
+//	't' T 'V' X                             operation over many executions; X is its own id
 //	't' T 'N' text(name)                    id of the job with this name
 //	't' T 'J' J                             job: its names, labels, current revision, times, users
 //	't' T 'R' J number                      revision: spec, time, user

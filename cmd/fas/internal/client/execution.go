@@ -33,9 +33,9 @@ type Execution struct {
 	Kind            string          `json:"kind"` // run, create, update or delete
 	Version         uint64          `json:"version"`
 	Status          Status          `json:"status"`
-	Output          json.RawMessage `json:"output"`         // null unless Success, or if omitted
-	OutputSize      int64           `json:"output_size"`    // bytes
-	OutputOmitted   bool            `json:"output_omitted"` // too large for an answer about many
+	Output          json.RawMessage `json:"output"`              // null unless Success, or if omitted
+	OutputSize      int64           `json:"output_size"`         // bytes
+	OutputOmitted   bool            `json:"output_omitted"`      // too large for an answer about many
 	Args            json.RawMessage `json:"args,omitempty"`      // of one execution alone; absent if they are not kept
 	ArgsSize        int64           `json:"args_size,omitempty"` // bytes; 0: unknown
 	RerunOf         string          `json:"rerun_of,omitempty"`  // execution whose run this repeats
