@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
@@ -230,4 +231,52 @@ func TestTaskStates(t *testing.T) {
 	if _, err := s.TaskStates(x.Tenant, "x", 1); runtime.CodeOf(err) != runtime.CodeNotFound {
 		t.Errorf("an id that is none: %v", err)
 	}
+}
+
+// Operations are stored, replaced and dropped, each tenant's by itself. One that is not stored is not
+// stored again by its progress.
+func TestOperationsAreStored(t *testing.T) {
+	fs := vfs.NewMem()
+	s, c := openOn(t, fs, "store"), newClerk()
+	operation := func(tenant runtime.Tenant) runtime.Operation {
+		x := c.queued()
+		return runtime.Operation{
+			ID: x.ID, Tenant: tenant, Kind: runtime.OperationRerun, State: runtime.OperationRunning, Created: x.Created,
+			Filter: runtime.ExecutionFilter{Function: "f", States: []runtime.State{runtime.StateFailed}, Before: x.Created},
+		}
+	}
+	a, b, other := operation("a"), operation("a"), operation("a\x00")
+	for _, o := range []runtime.Operation{a, b, other} {
+		must(t, s.CreateOperation(o, nil))
+	}
+	b.Matched, b.Done, b.Cursor, b.State = 3, 2, c.queued().ID, runtime.OperationDone
+	must(t, s.UpdateOperation(b))
+	for range 2 {
+		all, err := s.ListOperations("a")
+		must(t, err)
+		if diff := cmp.Diff([]runtime.Operation{b, a}, all); diff != "" {
+			t.Fatal(diff)
+		}
+		must(t, s.Close())
+		s = openOn(t, fs, "store")
+	}
+	n := 0
+	must(t, s.EachOperation(func(runtime.Operation) error { n++; return nil }))
+	if n != 3 {
+		t.Errorf("%d operations are visited", n)
+	}
+	d := operation("a")
+	must(t, s.CreateOperation(d, []string{a.ID, other.ID, "x"}))
+	wantCode(t, s.UpdateOperation(a), runtime.CodeNotFound)
+	_, err := s.GetOperation("a", a.ID)
+	wantCode(t, err, runtime.CodeNotFound)
+	_, err = s.GetOperation("a", other.ID)
+	wantCode(t, err, runtime.CodeNotFound)
+	got, err := s.GetOperation("a\x00", other.ID)
+	if must(t, err); !cmp.Equal(got, other) {
+		t.Error(cmp.Diff(other, got))
+	}
+	must(t, s.DropTenant("a"))
+	wantCode(t, s.UpdateOperation(b), runtime.CodeNotFound)
+	checkInvariants(t, s)
 }

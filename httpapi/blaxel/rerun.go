@@ -41,7 +41,7 @@ func (a *api) rerunExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		Tenant: tenant, Caller: web.Caller(ctx), Job: name, Execution: pathText(ctx, "executionId"), Tasks: runtime.RerunFailed,
 		Reserve: func(bytes int64) error {
 			// The store has a copy of the args until they are on disk.
-			return web.MemoryOf(ctx).Reserve(a.Context(), 2*bytes+web.FreeBytes)
+			return web.MemoryOf(ctx).Reserve(a.Context(), 2*bytes)
 		},
 	}
 	if r.IdempotencyKey, err = web.IdempotencyKey(ctx); err != nil {

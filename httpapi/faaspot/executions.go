@@ -67,9 +67,11 @@ func (a *api) addArgs(ctx *fasthttp.RequestCtx, x *runtime.Execution) (err error
 	if !x.KeepsArgs() {
 		return nil
 	}
-	// They are in memory twice while the answer is rendered, and the result may be, too.
-	if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ArgsSize+x.ResultSize)+web.FreeBytes); err != nil {
-		return err
+	if x.ArgsSize > runtime.ListedResult {
+		// They are in memory twice while the answer is rendered, and the result may be, too.
+		if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ArgsSize+x.ResultSize)+web.FreeBytes); err != nil {
+			return err
+		}
 	}
 	if x.Args, err = a.engine().GetArgs(a.Context(), x.Tenant, x.ID); runtime.CodeOf(err) == runtime.CodeNotFound {
 		err = nil // retention has dropped the execution since

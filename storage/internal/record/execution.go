@@ -351,7 +351,7 @@ func (r Accepted) ApplyArgs(x *runtime.Execution) {
 }
 
 // KeepsArgs reports whether the args stay stored after the end.
-func (r *Accepted) KeepsArgs() bool {
+func (r Accepted) KeepsArgs() bool {
 	return runtime.KeepsArgs(int(min(r.ArgsSize, math.MaxInt)), r.kept.dropArgs)
 }
 
