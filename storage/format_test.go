@@ -239,6 +239,7 @@ func goldenArgs(t *testing.T, s *Store, lease func(runtime.Execution) runtime.Ex
 	v := runtime.Version{FunctionID: f.ID, Number: 1, Name: "k", Source: []byte("source"), Created: at, KeepArgs: new(bool)}
 	created := execution(34, runtime.KindCreate, runtime.StateSucceeded)
 	created.Started, created.Finished, created.FunctionID, created.Function = at, at, f.ID, f.Name
+	created.Caller.TraceID, created.Caller.TraceOwner = "", ""
 	must(t, s.CreateFunction(f, v, runtime.Change{Execution: created}))
 	must(t, s.CreateOperation(runtime.Operation{
 		ID: fixedID(300), Tenant: "t\x00", Kind: runtime.OperationRerun, State: runtime.OperationRunning, Created: at, Finished: at, Cursor: fixedID(3),

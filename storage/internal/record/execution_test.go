@@ -230,15 +230,15 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	end := "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01"
 	for _, test := range []struct{ what, got, want string }{
 		{"accepted", string(EncodeAccepted(&x, keys.ID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
-		{"accepted rerun", string(EncodeAccepted(&rerun, keys.ID{}, []byte("{}"))), "\x14\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x03" + task[1:] + "\x02{}"},
+		{"accepted rerun", string(EncodeAccepted(&rerun, keys.ID{}, []byte("{}"))), "\x14\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x03" + task + "\x02{}"},
 		{"lease", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, usual}.Encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
 		{"lease of a suspect", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, suspicion}.Encode()), "\x09\x01f\x02\x0a\x04\x06\x08\x01\x05\x06\x07\x08\x02"},
 		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5, usual}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"waiting suspect", string(Waiting{1, Failures{2, 3, 4}, at, 5, suspicion}.Encode()), "\x09\x02\x04\x06\x08\x0a\x05\x06\x07\x08\x02"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
 		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
-		{"done rerun", string(doneRerun), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x02" + task[1:] + "\x02\x00\x0a" + string(logs) + "{}"},
-		{"done without its args", string(doneDropped), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x03" + task[1:] + "\x02\x00\x0a" + string(logs)},
+		{"done rerun", string(doneRerun), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x02" + task + "\x02\x00\x0a" + string(logs) + "{}"},
+		{"done without its args", string(doneDropped), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x03" + task + "\x02\x00\x0a" + string(logs)},
 		{"idempotency", string(Idempotency{At: at, IDs: []keys.ID{{1}}}.Encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
 	} {
 		if test.got != test.want {
