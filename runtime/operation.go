@@ -32,17 +32,15 @@ const (
 
 // Operation repeats or cancels all executions that a filter selects, in the background, newest first.
 type Operation struct {
-	ID     string // UUIDv7
-	Tenant Tenant
-	Kind   OperationKind
-	// Filter selects the executions. Its Before is not after Created: an operation does not meet the
-	// executions that it starts.
-	Filter   ExecutionFilter
-	Caller   Caller // of the executions that it starts, which have one trace
+	ID       string // UUIDv7
+	Tenant   Tenant
+	Kind     OperationKind
+	Filter   ExecutionFilter // selects the executions, of those that were accepted before the operation
+	Caller   Caller          // of the executions that it starts, which have one trace
 	State    OperationState
 	Created  time.Time
 	Finished time.Time // zero while it runs
-	Cursor   string    // id of the last execution that it has dealt with; empty: none
+	Cursor   string    // id of the last execution that it has dealt with; before the first its own
 	OperationProgress
 }
 

@@ -105,7 +105,7 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Writes: true, Change: "job_execution.cancel", MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/taskmap", Handle: a.getTaskMap, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-		{Method: "POST", Path: "/v0/jobs/{jobId}/executions/{executionId}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: runtime.KiB, Body: rerunIs},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/executions/{executionId}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: 4 * runtime.KiB, Body: rerunIs},
 		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -26,9 +27,7 @@ func (a *api) getTaskMap(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	for i, s := range states {
 		text[i] = byte(s)
 	}
-	web.StartText(ctx)
-	ctx.SetBody(text)
-	return nil
+	return web.WriteValue(ctx, wire.TaskMap{Tasks: string(text)})
 }
 
 // rerunExecution repeats tasks of an execution as a new execution.

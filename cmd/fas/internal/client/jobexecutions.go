@@ -86,8 +86,9 @@ func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobE
 
 // TaskMap returns the states of all tasks of an execution, a letter for each.
 func (c *Client) TaskMap(ctx context.Context, job, id string) (string, error) {
-	a, err := c.do(ctx, request{method: http.MethodGet, path: jobExecutionPath(job, id) + "/taskmap"})
-	return string(a.body), err
+	var m wire.TaskMap
+	err := c.get(ctx, jobExecutionPath(job, id)+"/taskmap", &m)
+	return m.Tasks, err
 }
 
 // RerunJob repeats tasks of an execution, "failed" or "unsuccessful" ones, and returns the id of the new
