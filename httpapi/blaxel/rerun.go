@@ -11,7 +11,7 @@ import (
 )
 
 // rerunIs is what the body of a rerun must be, for errors.
-const rerunIs = `empty, or a JSON object, such as {"tasks": "failed"}`
+const rerunIs = `a JSON object, such as {"tasks": "failed"}`
 
 // getTaskMap answers with the states of all tasks of an execution, a letter for each.
 func (a *api) getTaskMap(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
