@@ -92,7 +92,8 @@ func secretBody(r web.Route) string {
 func isChange(r web.Route) bool {
 	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/listExecutions") ||
 		strings.HasPrefix(r.Path, "/console/") // sessions are not stored
-	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasPrefix(r.Path, "/v1/try") || strings.Contains(r.Path, "/triggers/") || r.Method == "POST" && strings.HasSuffix(r.Path, "/executions")
+	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasPrefix(r.Path, "/v1/try") || strings.HasSuffix(r.Path, "/rerun") || strings.Contains(r.Path, "/triggers/") ||
+		r.Method == "POST" && strings.HasSuffix(r.Path, "/executions")
 	return !reads && !runs
 }
 

@@ -51,6 +51,7 @@ func versionOf(functionID string, number uint64, stored record.Version, bundle r
 		Limits:     runtime.Limits(stored.Limits),
 		Retries:    stored.Retries,
 		Allow:      stored.Allow,
+		KeepArgs:   stored.KeepArgs,
 		Created:    stored.Created,
 		By:         stored.By,
 	}

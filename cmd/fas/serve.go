@@ -25,6 +25,7 @@ func newServe(a *app) *cobra.Command {
 	var hosts []string
 	var config string
 	var check bool
+	var keepArgs bool
 	cmd := &cobra.Command{
 		Use:        "serve",
 		GroupID:    groupServer,
@@ -66,8 +67,8 @@ FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
 FAASPOT_AUDIT_AGE, FAASPOT_AUDIT_BYTES, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
-FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
-FAASPOT_EGRESS_PROXY, FAASPOT_WORKERS, FAASPOT_OWN_WORKERS, FAASPOT_TENANT_REQUESTS,
+FAASPOT_KEEP_ARGS, FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
+FAASPOT_EGRESS_CEILING, FAASPOT_EGRESS_PROXY, FAASPOT_WORKERS, FAASPOT_OWN_WORKERS, FAASPOT_TENANT_REQUESTS,
 FAASPOT_TENANT_REQUEST_BURST, FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED,
 FAASPOT_TENANT_FUNCTIONS, FAASPOT_TENANT_CODE_BYTES, FAASPOT_TENANT_STORED_BYTES,
 FAASPOT_TENANT_EGRESS_BYTES, FAASPOT_TENANT_EGRESS_HOSTS,
@@ -89,6 +90,7 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			if check {
 				return a.writeSettings(settings.inForce(true))
 			}
+			o.DropArgs = !keepArgs
 			o.Settings = settings.inForce(false)
 			return server.Run(cmd.Context(), o)
 		},
@@ -118,6 +120,7 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.Var(&o.RetentionBytes, "retention-bytes", "`SIZE` of the finished executions that are kept (default half of what the disk has for the data)")
 	f.Var(&o.RetentionTenantBytes, "retention-tenant-bytes", "`SIZE` of the finished executions that are kept of one tenant (default 3/4 of --retention-bytes)")
 	f.Var(&o.RetentionFunctionBytes, "retention-function-bytes", "`SIZE` of the finished executions that are kept of one function (default half of --retention-bytes)")
+	f.BoolVar(&keepArgs, "keep-args", true, "store args of up to 64 KiB with executions, unless a function does not want that")
 	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which clients reach the server, if it is behind a proxy")
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks, and functions that allow it, may reach, besides the public internet")
 	f.StringSliceVar(&o.EgressCeiling, "egress-ceiling", nil, "`RULE` beyond which no function may reach anything, such as *.example.com:443; none: functions reach nothing (default what they allow)")

@@ -43,6 +43,7 @@ var serveEnv = map[string]string{
 	"retention-bytes":          "FAASPOT_RETENTION_BYTES",
 	"retention-tenant-bytes":   "FAASPOT_RETENTION_TENANT_BYTES",
 	"retention-function-bytes": "FAASPOT_RETENTION_FUNCTION_BYTES",
+	"keep-args":                "FAASPOT_KEEP_ARGS",
 	"public-url":               "FAASPOT_PUBLIC_URL",
 	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
 	"egress-ceiling":           "FAASPOT_EGRESS_CEILING",

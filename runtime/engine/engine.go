@@ -62,6 +62,8 @@ type Options struct {
 	// Retention says how long and how much of what has ended is stored. Zero in its Age, MinAge and
 	// Count: [DefaultRetentionAge], [DefaultRetentionMinAge], [DefaultRetentionCount].
 	Retention runtime.Retention
+	// DropArgs says that args are not stored with executions, unless the function keeps them.
+	DropArgs bool
 	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
@@ -93,6 +95,7 @@ type Engine struct {
 	log      *slog.Logger
 	clock    *runtime.Clock
 	secrets  *redact.Registry
+	dropArgs bool // see Options
 
 	gate       *gate
 	admission  *queue.Admission
@@ -102,6 +105,7 @@ type Engine struct {
 	once       *keyedLock[requestKey]  // by idempotency key of a change; held, before changes, by the request
 
 	background  *dispatch.Dispatcher
+	operations  *operations
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
 	bundles     *memory.Account // for reading bundles that are deployed
@@ -142,6 +146,7 @@ func New(o Options) (*Engine, error) {
 		log:           o.Log,
 		clock:         clock,
 		secrets:       o.Secrets,
+		dropArgs:      o.DropArgs,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),
@@ -176,14 +181,17 @@ func New(o Options) (*Engine, error) {
 			return o.CallbackBody(reported, tasks), nil
 		},
 	})
+	e.operations = newOperations(e, o.Memory)
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
-	if err := e.resume(); err != nil {
+	operations, err := e.resume()
+	if err != nil {
 		_ = history.Close() // nothing was read from it
 		return nil, err
 	}
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
+	e.operations.beginAll(operations)
 	start := clock.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
 	e.retention.Go(func() { e.countHistory(history, e.stopRetention) })
@@ -191,21 +199,24 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// resume continues what earlier processes have left.
-func (e *Engine) resume() error {
+// resume continues what earlier processes have left, and returns the operations of them.
+func (e *Engine) resume() (left []runtime.Operation, err error) {
 	if err := e.recover(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
-		return recoverError(err)
+		return nil, recoverError(err)
+	}
+	if left, err = e.operations.left(); err != nil {
+		return nil, recoverError(err)
 	}
 	if err := e.deliveries.Start(); err != nil {
 		e.deliveries.Stop()
 		e.deliveries.Abort()
 		e.deliveries.Wait()
-		return recoverError(err)
+		return nil, recoverError(err)
 	}
-	return nil
+	return left, nil
 }
 
 // withDefaults validates the options and fills in defaults.
@@ -249,6 +260,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.schedules.Stop()
 	e.deliveries.Stop()
 	e.gate.stop()
+	e.operations.halt()
 	e.background.Stop()
 	e.admission.Stop()
 	e.closing.Do(func() { go e.wait() })
@@ -283,6 +295,7 @@ func (e *Engine) Close(ctx context.Context) error {
 func (e *Engine) wait() {
 	e.schedules.Wait()
 	<-e.gate.drained
+	e.operations.wait()
 	e.background.Wait()
 	e.deliveries.Wait()
 	e.records.stop()

@@ -29,6 +29,8 @@ type Version struct {
 	Zip     int64        `json:"zip,omitempty"`    // bytes of the bundle
 	Allow   []string     `json:"allow,omitempty"`  // rules in their normal form
 	By      string       `json:"by,omitempty"`     // user who deployed it
+	// KeepArgs says whether args are kept; nil: the server's default applies.
+	KeepArgs *bool `json:"keep_args,omitempty"`
 }
 
 // limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
@@ -70,9 +72,13 @@ func EncodeVersion(v runtime.Version) ([]byte, error) {
 		r.Allow = v.Allow
 		encoding = EncodingJSON4
 	}
+	if v.KeepArgs != nil {
+		r.KeepArgs = v.KeepArgs
+		encoding = EncodingJSON5
+	}
 	if v.By != "" {
 		r.By = v.By
-		encoding = EncodingJSON5
+		encoding = EncodingJSON6
 	}
 	return encodeJSON(encoding, r)
 }
@@ -80,7 +86,7 @@ func EncodeVersion(v runtime.Version) ([]byte, error) {
 // DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
-	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4, EncodingJSON5); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4, EncodingJSON5, EncodingJSON6); err != nil {
 		return r, err
 	}
 	_, err := r.BundleOf()

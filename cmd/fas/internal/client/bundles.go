@@ -19,7 +19,9 @@ type BundleSettings struct {
 	Memory  int64     // MB; 0: unchanged
 	Retries *int      // nil: unchanged
 	Allow   *[]string // nil: unchanged; empty: nothing
-	Only    Only      // whether the function must exist; empty: it may, or not
+	// KeepArgs says whether args are kept; nil: unchanged.
+	KeepArgs *bool
+	Only     Only // whether the function must exist; empty: it may, or not
 }
 
 // Only says whether a function must exist before a change. It is the header, with the value *, that
@@ -57,6 +59,9 @@ func (s BundleSettings) values() url.Values {
 		if q["allow"] = *s.Allow; len(*s.Allow) == 0 {
 			q.Set("allow", "")
 		}
+	}
+	if s.KeepArgs != nil {
+		q.Set("keep_args", strconv.FormatBool(*s.KeepArgs))
 	}
 	return q
 }
