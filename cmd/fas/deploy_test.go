@@ -23,6 +23,8 @@ type bundleServer struct {
 	refuse string // the answer to a bundle, with status 400; empty: it is deployed
 	broken string // the answer to a PATCH, with status 400; empty: it succeeds
 
+	appears int // the number of reads after which another client creates what was read; 0: none does
+
 	mu       sync.Mutex
 	bundles  map[string][]byte // by function
 	settings map[string]string // of functions, as JSON
@@ -40,7 +42,15 @@ func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"message": %q, "error_code": %q, "hint": "a hint"}`, message, code)
 	}
+	if r.Method == http.MethodGet && !isBundle {
+		if s.appears--; s.appears == 0 {
+			s.bundles[name] = []byte("of another client")
+		}
+	}
 	switch {
+	case isBundle && r.Method == http.MethodPut && (r.Header.Get("If-None-Match") == "*" && exists || r.Header.Get("If-Match") == "*" && !exists):
+		fail(http.StatusPreconditionFailed, "precondition_failed", "it is not as you say")
+		return
 	case isBundle && r.Method == http.MethodPut:
 		if r.Header.Get("Content-Type") != "application/zip" || r.ContentLength != int64(len(body)) {
 			fail(http.StatusUnsupportedMediaType, "invalid_argument", "the body is not a zip")
@@ -181,6 +191,26 @@ func TestFoldersAreDeployed(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), "fas-bundle-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+// TestAnotherClientDeploysMeanwhile lets another client create the function after the command has seen that
+// there is none.
+func TestAnotherClientDeploysMeanwhile(t *testing.T) {
+	s, env := newBundleServer(t)
+	dir := newFolder(t, "shop")
+	s.appears = 2
+	status, _, stderr := fas(t, env, "functions", "create", "shop", "--dir", dir)
+	if calls := s.taken(); status != 1 || calls != "GET shop, GET shop, PUT shop/bundle, GET shop" || !strings.Contains(stderr, "fas functions apply shop --dir") {
+		t.Errorf("create: status %d, calls %q, says %s", status, calls, stderr)
+	}
+	if got := string(s.bundles["shop"]); got != "of another client" {
+		t.Errorf("the function of another client is %q", got)
+	}
+	s.appears = 2
+	status, _, stderr = fas(t, env, "deploy", dir, "--name", "other")
+	if calls := s.taken(); status != 0 || calls != "GET other, GET other, PUT other/bundle, GET other, PUT other/bundle" || !strings.Contains(stderr, "updated other") {
+		t.Errorf("deploy: status %d, calls %q, says %s", status, calls, stderr)
 	}
 }
 
