@@ -52,7 +52,7 @@ func (n *notifier) send(state string) {
 
 func (n *notifier) close() {
 	if n != nil {
-		n.conn.Close()
+		_ = n.conn.Close() // nothing is buffered
 	}
 }
 
