@@ -219,8 +219,11 @@ func (s *Server) endSession(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 // else.
 func ticketOf(h *fasthttp.RequestHeader) (TokenHash, bool) {
 	scheme, ticket, ok := bytes.Cut(h.Peek(fasthttp.HeaderAuthorization), []byte(" "))
+	if !ok || string(scheme) != ticketScheme {
+		return TokenHash{}, false
+	}
 	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
-	if !ok || string(scheme) != ticketScheme || string(bytes.TrimSuffix(path, []byte("/"))) != sessionPath || !h.IsPost() {
+	if string(bytes.TrimSuffix(path, []byte("/"))) != sessionPath || !h.IsPost() {
 		return TokenHash{}, false
 	}
 	return sha256.Sum256(bytes.Trim(ticket, " ")), true

@@ -225,6 +225,20 @@ func (b *Browser) press(key string, modifiers chromedp.Modifier) {
 	}
 }
 
+// drag drags the mouse over an element, between two parts of its width.
+func (b *Browser) drag(selector string, from, to float64) {
+	b.t.Helper()
+	box := eval[[]float64](b, "(({left, top, width, height}) => [left, top, width, height])(document.querySelector("+quoted(selector)+").getBoundingClientRect())")
+	for _, step := range []struct {
+		kind input.DispatchMouseEventType
+		at   float64
+	}{{input.DispatchMouseEventTypeMousePressed, from}, {input.DispatchMouseEventTypeMouseMoved, (from + to) / 2}, {input.DispatchMouseEventTypeMouseMoved, to}, {input.DispatchMouseEventTypeMouseReleased, to}} {
+		call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: step.kind, X: box[0] + box[2]*step.at, Y: box[1] + box[3]/2, Button: input.MouseButtonLeft, Buttons: 1, ClickCount: 1,
+		})
+	}
+}
+
 // size sets the size of the window and its theme, light or dark.
 func (b *Browser) size(width, height int64, theme string) {
 	b.t.Helper()

@@ -125,6 +125,10 @@ func TestConsole(t *testing.T) {
 		b.click("All")
 		b.see("Success")
 		b.picture("executions", "dark")
+		b.size(1280, 800, "light")
+		b.drag(".chart .u-over", 0.2, 0.7)
+		b.until("the times", `location.hash.includes("from=") && location.hash.includes("to=")`)
+		b.see("Selected times")
 	})
 	story("execution", func() {
 		b.visit("executions/"+failed, "ValueError: bad n of a page", "raise ValueError", "n is 2", "Attempt 1")
