@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -219,7 +218,7 @@ func TestTaskStates(t *testing.T) {
 		t.Helper()
 		got, err := s.TaskStates(tenant, id, n)
 		must(t, err)
-		if string(want) != fmt.Sprintf("%s", got) {
+		if string(want) != string(got) {
 			t.Errorf("the tasks are\n%s, want\n%s", got, want)
 		}
 	}

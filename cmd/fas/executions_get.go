@@ -151,7 +151,7 @@ func writeExecution(out io.Writer, x client.Execution, people, withError bool) e
 	}
 	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
 	if x.RerunOf != "" {
-		fmt.Fprintf(w, "rerun of:\t%s\n", x.RerunOf)
+		fmt.Fprintf(w, "rerun of:\t%s\n", ui.OneLine(x.RerunOf))
 	}
 	if text := argsText(x); text != "" {
 		fmt.Fprintf(w, "args:\t%s\n", text)

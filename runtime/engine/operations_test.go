@@ -131,7 +131,9 @@ func TestRerunOperation(t *testing.T) {
 	checkRepeated(t, e, o.Caller.TraceID, append(ids, blocking.ID))
 
 	for _, r := range []runtime.OperationRequest{
-		{Kind: "x"}, {}, {Kind: runtime.OperationRerun, Filter: runtime.ExecutionFilter{States: []runtime.State{runtime.StateQueued}}},
+		{Kind: "x"},
+		{},
+		{Kind: runtime.OperationRerun, Filter: runtime.ExecutionFilter{States: []runtime.State{runtime.StateQueued}}},
 		{Kind: runtime.OperationCancel, Filter: runtime.ExecutionFilter{States: []runtime.State{runtime.StateFailed}}},
 	} {
 		r.Tenant = tenant

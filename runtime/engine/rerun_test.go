@@ -237,7 +237,7 @@ func TestRerunJob(t *testing.T) {
 	}}}, runtime.JobSpec{MaxConcurrentTasks: 5})
 	x := awaitJob(t, e, startJob(t, e, runtime.JobStartRequest{Tasks: tasks(40), Env: map[string]string{"A": "b"}, Parallelism: 4}))
 	states, err := e.TaskStates(ctx, tenant, x.Job, x.Name)
-	if want := strings.Repeat("sft", 13) + "s"; err != nil || fmt.Sprintf("%s", states) != want {
+	if want := strings.Repeat("sft", 13) + "s"; err != nil || string(states) != want {
 		t.Fatalf("the tasks are %s, %v", states, err)
 	}
 	fixed.Store(true)
