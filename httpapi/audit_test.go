@@ -91,7 +91,7 @@ func secretBody(r web.Route) string {
 // functions and jobs.
 func isChange(r web.Route) bool {
 	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/listExecutions")
-	runs := strings.HasSuffix(r.Path, "rpc") || strings.Contains(r.Path, "/triggers/") || r.Method == "POST" && strings.HasSuffix(r.Path, "/executions")
+	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasSuffix(r.Path, "/rerun") || strings.Contains(r.Path, "/triggers/") || r.Method == "POST" && strings.HasSuffix(r.Path, "/executions")
 	return !reads && !runs
 }
 

@@ -139,9 +139,9 @@ func TestPanicOfAWriter(t *testing.T) {
 			t.Errorf("%s %s: log %s", r.Method, r.Path, log)
 		}
 	}
-	if writers != 26 {
-		t.Errorf("%d routes write to the store: create, put, put a bundle, update and delete, three to run in the background, and cancel do; "+
-			"of jobs create, update and delete, run (two), trigger, and cancel; of dead letters to drive again and to purge, one and many; "+
+	if writers != 30 {
+		t.Errorf("%d routes write to the store: create, put, put a bundle, update and delete, three to run in the background, and to cancel and run again do; operations to start and to end; "+
+			"of jobs create, update and delete, run (two), run again, trigger, and cancel; of dead letters to drive again and to purge, one and many; "+
 			"tenants to create, change and delete, tokens to create, rotate and delete", writers)
 	}
 }

@@ -58,7 +58,7 @@ func TestLimitedTokens(t *testing.T) {
 	}
 
 	for _, id := range foreign {
-		for _, c := range [][2]string{{"GET", ""}, {"GET", "?wait=1"}, {"DELETE", ""}, {"GET", "/logs"}, {"GET", "/logs?follow=1"}} {
+		for _, c := range [][2]string{{"GET", ""}, {"GET", "?wait=1"}, {"DELETE", ""}, {"GET", "/logs"}, {"GET", "/logs?follow=1"}, {"POST", "/rerun"}} {
 			got := limited.do(t, c[0], "/v1/executions/"+id+c[1], "", nil)
 			unknown := limited.do(t, c[0], "/v1/executions/"+apitest.ID+c[1], "", nil)
 			if got.Status != 404 || strings.Replace(got.Body, id, apitest.ID, 1) != unknown.Body {

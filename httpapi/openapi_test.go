@@ -347,10 +347,30 @@ func tourExecutions(t *testing.T, tr *tour) {
 		id := submit(body)
 		tr.visit(t, stop{method: "GET", pattern: execution, params: id, query: "wait=60", status: 200})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/logs", params: id})
+		tr.visit(t, stop{method: "POST", pattern: execution + "/rerun", params: id})
 		tr.visit(t, stop{method: "DELETE", pattern: execution, params: id})
 		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `["` + id["id"] + `","` + apitest.ID + `","x"]`})
 		tr.visit(t, stop{method: "POST", pattern: "/v1/executions/bulk", body: `{"tasks":"[\"` + id["id"] + `\"]"}`})
 	}
+	rerun := stop{method: "POST", pattern: execution + "/rerun", params: submit(`{"a":1}`)}
+	rerun.body = `{"args":{"a":2},"version":1,"retries":1}`
+	rerun.h = apitest.Header{"Idempotency-Key": "again"}
+	tr.visit(t, rerun)
+	tr.visit(t, rerun)
+	rerun.body, rerun.h, rerun.status = `{"args":[]}`, nil, 400
+	tr.visit(t, rerun)
+	rerun.body, rerun.status = `{"version":9}`, 404
+	tr.visit(t, rerun)
+	const operations, operation = "/v1/operations", "/v1/operations/{id}"
+	started := tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"rerun","function":"f","status":"failed,cancelled","created_after":"2020-01-01T00:00:00Z"}`})
+	id := map[string]string{"id": started.Object(t)["uuid"].(string)}
+	tr.visit(t, stop{method: "GET", pattern: operation, params: id})
+	tr.visit(t, stop{method: "DELETE", pattern: operation, params: id})
+	tr.visit(t, stop{method: "GET", pattern: operations})
+	tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"rerun","status":"started"}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: operations, body: `{"kind":"x"}`, status: 400})
+	tr.visit(t, stop{method: "GET", pattern: operation, params: map[string]string{"id": apitest.ID}, status: 404})
+	tr.visit(t, stop{method: "DELETE", pattern: operation, params: map[string]string{"id": apitest.ID}, status: 404})
 	gated := submit(`{"do":"gate"}`)
 	tr.visit(t, stop{method: "GET", pattern: execution, params: gated})
 	tr.visit(t, stop{method: "GET", pattern: executions})
@@ -413,8 +433,13 @@ func tourJobs(t *testing.T, tr *tour) {
 		tr.visit(t, stop{method: "GET", pattern: execution, params: of})
 		tr.visit(t, stop{method: "GET", pattern: execution, params: of, h: apitest.Header{"Blaxel-Version": "2026-09-22", "User-Agent": "blaxel/sdk/python/0.4.24"}})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of})
+		tr.visit(t, stop{method: "GET", pattern: execution + "/taskmap", params: of})
 		tr.visit(t, stop{method: "GET", pattern: execution + "/tasks", params: of, query: "limit=1&sort=name:desc&q=task", h: apitest.Paged})
 	}
+	tr.visit(t, stop{method: "POST", pattern: execution + "/rerun", params: first})
+	tr.visit(t, stop{method: "POST", pattern: execution + "/rerun", params: first, body: `{"tasks":"unsuccessful"}`})
+	tr.visit(t, stop{method: "POST", pattern: execution + "/rerun", params: first, body: `{"tasks":"all"}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: execution + "/rerun", params: gated, status: 409})
 	for _, h := range []apitest.Header{nil, apitest.Paged} {
 		tr.visit(t, stop{method: "GET", pattern: executions, params: nightly, h: h, query: "limit=1&offset=1"})
 	}

@@ -30,8 +30,8 @@ func tokensOfEveryKind(t *testing.T, fake *apitest.Fake) (*apitest.Served, map[s
 func want(kind string, r web.Route) int {
 	server := strings.HasPrefix(r.Path, "/v1/server") || strings.HasPrefix(r.Path, "/v1/tenants")
 	tokens := strings.HasPrefix(r.Path, "/v1/tokens") || r.Path == "/v1/audit"
-	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasSuffix(r.Path, "/executions") && r.Method == "POST" ||
-		strings.Contains(r.Path, "/triggers/") || r.Method == "DELETE" && strings.Contains(r.Path, "/executions/")
+	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasSuffix(r.Path, "/rerun") || strings.HasSuffix(r.Path, "/executions") && r.Method == "POST" ||
+		strings.HasPrefix(r.Path, "/v1/operations") && (r.Method == "POST" || r.Method == "DELETE") || strings.Contains(r.Path, "/triggers/") || r.Method == "DELETE" && strings.Contains(r.Path, "/executions/")
 	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/listExecutions")
 	level := 3 // deploy
 	switch {

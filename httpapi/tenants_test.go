@@ -59,19 +59,21 @@ func (n tenantOf) fill(t *testing.T) map[string]string {
 	letter := regexp.MustCompile(`"executionId":"([^"]+)"`).FindStringSubmatch(a.Body)[1]
 	apitest.Eventually(t, func() bool { return n.do(t, "GET", "/v1/dlq/"+letter, "", nil).Status == 200 })
 	token := n.ok(t, "POST", "/v1/tokens", `{"name":"ci","scope":"read"}`, nil).Object(t)["id"].(string)
+	operation := n.ok(t, "POST", "/v1/operations", `{"kind":"cancel","function":"none"}`, nil).Object(t)["uuid"].(string)
+	apitest.Eventually(t, func() bool { return n.ok(t, "GET", "/v1/operations/"+operation, "", nil).Object(t)["state"] == "done" })
 	f, err := n.Engine.GetFunction(t.Context(), runtime.Tenant(n.name), "owned")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return map[string]string{
-		"{name}": "owned", "<execution>": id, "<letter>": letter, "<token>": token, "{jobId}": "nightly", "{executionId}": letter,
+		"{name}": "owned", "<execution>": id, "<letter>": letter, "<token>": token, "<operation>": operation, "{jobId}": "nightly", "{executionId}": letter,
 		"{path:*}": "the/path", "{resourceRid}": f.Function.RID(), "{workspace}": n.name,
 	}
 }
 
 // nothing are the parameters of paths that lead nowhere.
 var nothing = map[string]string{
-	"{name}": "no-one", "<execution>": apitest.ID, "<letter>": apitest.ID, "<token>": apitest.ID, "{jobId}": "nothing", "{executionId}": apitest.ID,
+	"{name}": "no-one", "<execution>": apitest.ID, "<letter>": apitest.ID, "<token>": apitest.ID, "<operation>": apitest.ID, "{jobId}": "nothing", "{executionId}": apitest.ID,
 	"{path:*}": "no/path", "{resourceRid}": runtime.FunctionRID(apitest.ID), "{workspace}": "nowhere",
 }
 
@@ -83,6 +85,8 @@ func pathTo(r web.Route, params map[string]string) string {
 		id = params["<letter>"]
 	case strings.HasPrefix(r.Path, "/v1/tokens"):
 		id = params["<token>"]
+	case strings.HasPrefix(r.Path, "/v1/operations"):
+		id = params["<operation>"]
 	}
 	path := strings.ReplaceAll(r.Path, "{id}", id)
 	for name, value := range params {
@@ -126,7 +130,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 	before := a.everythingOf(t, owned)
 	visited := 0
 	for _, r := range httpapi.Routes() {
-		creates := r.Method == "PUT" && !strings.Contains(r.Path, "rpc") || r.Method == "POST" && (r.Path == "/v0/jobs" || r.Path == "/v1/tokens")
+		creates := r.Method == "PUT" && !strings.Contains(r.Path, "rpc") || r.Method == "POST" && (r.Path == "/v0/jobs" || r.Path == "/v1/tokens" || r.Path == "/v1/operations")
 		if r.Open || r.Scope == runtime.ScopeOperator || creates {
 			continue
 		}

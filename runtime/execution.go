@@ -77,8 +77,32 @@ type Execution struct {
 	// ResultSize is the size of the result in bytes, also where Result is left out: lists leave
 	// out results larger than [ListedResult].
 	ResultSize int
+	// ArgsSize is the size of the args of a run in bytes; 0: an earlier release stored it.
+	ArgsSize int
+	// DropArgs reports that the args are not stored after the end, or are too large for that; see
+	// [KeepsArgs].
+	DropArgs bool
+	// Args are the args of a run that is recorded and was never queued, if they are kept. Reads
+	// leave them out.
+	Args []byte
+	// RerunOf is the id of the execution whose run this repeats; empty: none.
+	RerunOf string
+	// Pinned reports that a queued run uses Version, whichever is current when it starts.
+	Pinned bool
 	Outcome
 }
+
+// MaxKeptArgs is the size of the largest args, in bytes, that are stored after the end of a run.
+const MaxKeptArgs = 64 * KiB
+
+// KeepsArgs reports whether args of a size, in bytes, are stored after the end of a run.
+func KeepsArgs(size int, drop bool) bool { return !drop && size > 0 && size <= MaxKeptArgs }
+
+// KeepsArgs reports whether the args are stored, also after the end.
+func (x *Execution) KeepsArgs() bool { return KeepsArgs(x.ArgsSize, x.DropArgs) }
+
+// EndArgs sets DropArgs at the end of an execution: its args may be too large to be kept.
+func (x *Execution) EndArgs() { x.DropArgs = x.ArgsSize > 0 && !x.KeepsArgs() }
 
 // Duration returns how long an execution that is done has run, zero if it never started.
 func (x *Execution) Duration() time.Duration {
@@ -116,7 +140,7 @@ const executionOverhead = 1 * KiB
 
 // Weight returns the approximate memory of an execution in bytes.
 func (x *Execution) Weight() int64 {
-	n := len(x.Result) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + executionOverhead
+	n := len(x.Result) + len(x.Args) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + executionOverhead
 	if x.Failure != nil {
 		n += len(x.Failure.Message) + len(x.Failure.Traceback)
 	}
@@ -143,6 +167,7 @@ func (x Execution) AfterChange(f Function, o Outcome, now time.Time) Execution {
 // end sets the end of an execution, and keeps its times in order.
 func (x *Execution) end(now time.Time) {
 	x.Finished = now
+	x.EndArgs()
 	x.InOrder()
 }
 

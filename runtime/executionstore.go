@@ -44,6 +44,7 @@ type ExecutionQueue interface {
 	Start(leases []Lease) (refused []error, err error)
 	// Finish ends attempts. Each execution is passed in its new state: terminal with its outcome,
 	// or queued again with NotBefore, the counts of failures so far and the logs of the attempt.
+	// Its args stay stored if [Execution.KeepsArgs], as it was accepted.
 	// It is stored only if the execution is running and Attempt is that of the lease. An
 	// execution that would be queued again is cancelled as of now if its cancellation was
 	// requested, or that of the execution of a job whose task it is.
@@ -59,15 +60,16 @@ type ExecutionQueue interface {
 	// EachUnfinished calls visit with each execution that is queued or running, for each tenant
 	// in the order of ids, until visit fails. visit must not call the store.
 	EachUnfinished(visit func(Execution) error) error
-	// GetArgs returns the args of an execution that is not done.
+	// GetArgs returns the args of an execution: nil if it is done and they were not kept, or if it
+	// is a change of a function.
 	GetArgs(tenant Tenant, id string) ([]byte, error)
 }
 
 // ExecutionHistory stores executions that are done, and finds executions.
 type ExecutionHistory interface {
 	// Record stores executions in their terminal states that were never queued, as a whole or not
-	// at all. A batch that holds only executions of KindRun may be lost with the process or the
-	// machine: the callers that waited for them have their results.
+	// at all, with their Args. A batch that holds only executions of KindRun may be lost with the
+	// process or the machine: the callers that waited for them have their results.
 	Record(batch []Execution) error
 	// GetExecution returns an execution with its result, without its logs.
 	GetExecution(tenant Tenant, id string) (Execution, error)

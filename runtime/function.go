@@ -35,6 +35,7 @@ type Version struct {
 	Limits     Limits
 	Retries    int      // further attempts of background runs after failures of the function, 0 to [MaxRetries]
 	Allow      []string // what runs may reach, as [NormalAllow] returns it; empty: nothing
+	KeepArgs   *bool    // whether args of up to [MaxKeptArgs] are stored with executions; nil: as the server does
 	Created    time.Time
 }
 
@@ -55,7 +56,9 @@ type FunctionSpec struct {
 	Limits  Limits
 	Retries int      // see [Version]
 	Allow   []string // see [Version]; in any form that [ParseAllow] accepts
-	UserID  string   // see [Caller]
+	// KeepArgs: see [Version].
+	KeepArgs *bool
+	UserID   string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -72,8 +75,10 @@ type FunctionUpdate struct {
 	Memory  *int64   // bytes
 	Retries *int     // see [Version]
 	Allow   []string // see [FunctionSpec]; replaces the whole list, an empty one is not nil
-	Create  bool     // create the function if there is none of this name; needs Source, and excludes NewName
-	UserID  string   // see [Caller]
+	// KeepArgs: see [Version].
+	KeepArgs *bool
+	Create   bool   // create the function if there is none of this name; needs Source, and excludes NewName
+	UserID   string // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
 }
@@ -107,7 +112,7 @@ func ValidateName(name string) error {
 
 // OnlyRenames reports whether the update changes nothing that is part of a version.
 func (u FunctionUpdate) OnlyRenames() bool {
-	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil
+	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil && u.KeepArgs == nil
 }
 
 // NextVersion returns the version after the update, where f is the updated function and old is
@@ -136,6 +141,9 @@ func (u FunctionUpdate) NextVersion(f Function, old Version) Version {
 	if u.Allow != nil {
 		v.Allow = storedAllow(u.Allow)
 	}
+	if u.KeepArgs != nil {
+		v.KeepArgs = u.KeepArgs
+	}
 	return v
 }
 
@@ -151,6 +159,7 @@ func (s FunctionSpec) FirstVersion(f Function) Version {
 		Limits:     s.Limits,
 		Retries:    s.Retries,
 		Allow:      storedAllow(s.Allow),
+		KeepArgs:   s.KeepArgs,
 		Created:    f.Created,
 	}
 }
@@ -169,7 +178,7 @@ func (u FunctionUpdate) Spec() FunctionSpec {
 	v := u.NextVersion(Function{}, Version{})
 	return FunctionSpec{
 		Tenant: u.Tenant, Name: u.Name, Source: v.Source, Bundle: v.Bundle, Context: v.Context, Limits: v.Limits, Retries: v.Retries,
-		Allow: v.Allow, UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
+		Allow: v.Allow, KeepArgs: v.KeepArgs, UserID: u.UserID, IdempotencyKey: u.IdempotencyKey,
 	}
 }
 
@@ -206,7 +215,7 @@ func (u FunctionUpdate) Validate() error {
 	}
 	if u.NewName == nil && u.OnlyRenames() {
 		return Errorf(CodeInvalidArgument, "the update changes nothing").
-			WithHint("set at least one of code, context, timeout, memory, retries, allow and a new name")
+			WithHint("set at least one of code, context, timeout, memory, retries, allow, keep_args and a new name")
 	}
 	if u.NewName != nil {
 		if err := ValidateName(*u.NewName); err != nil {
@@ -234,4 +243,5 @@ type FunctionDetail struct {
 	Function   Function
 	Version    Version
 	RunImports []string // modules that runs import, see [Sandbox]
+	KeepsArgs  bool     // whether args are stored with executions, see [Version]
 }

@@ -47,6 +47,11 @@ func TaskID(execution string, index int) string {
 	return id.String()
 }
 
+// TaskIndex returns the number of the task with the bytes of an id that [TaskID] returns.
+func TaskIndex(id [16]byte) int {
+	return int(id[6]&0x0F)<<10 | int(id[7])<<2 | int(id[8]>>4&3)
+}
+
 // Resource identifiers name functions and jobs for life, independent of their names:
 // "ri.SERVICE.INSTANCE.TYPE.UUID", as in Foundry.
 const (

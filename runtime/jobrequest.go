@@ -130,6 +130,8 @@ type JobStartRequest struct {
 	// Trigger is the id of the trigger that sends the request. Empty: none does.
 	Trigger  string
 	Callback *Callback
+	// RerunOf are the ids of the tasks that the tasks repeat, one for each. Nil: they repeat none.
+	RerunOf []string
 	// Tick is the tick of the trigger's schedule that the request starts. Zero: none. Once a tick
 	// has started its execution, a request for the same or an earlier tick returns [ErrTick].
 	Tick time.Time

@@ -53,6 +53,9 @@ type JobStore interface {
 	GetJobExecution(tenant Tenant, jobID, execution string) (JobExecution, error)
 	// GetJobExecutionByID returns an execution of any job, even of a deleted one.
 	GetJobExecutionByID(tenant Tenant, id string) (JobExecution, error)
+	// TaskStates returns the state of each of the n tasks of an execution of a job, in order: a byte
+	// for each, see [TaskState].
+	TaskStates(tenant Tenant, execution string, n int) ([]TaskState, error)
 	// ListJobExecutions returns a page of the executions of a job.
 	ListJobExecutions(tenant Tenant, jobID string, l PageRequest) (Page[JobExecution], error)
 	// CancelJobExecution cancels the queued tasks of an execution, and lets no task be retried.

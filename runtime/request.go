@@ -45,6 +45,26 @@ type BulkRequest struct {
 	Retries        *int     // see [SubmitRequest]
 	IdempotencyKey string   // see [SubmitRequest]
 	KeyOwner       string   // see [SubmitRequest]
+	// RerunOf are the ids of the executions that the runs repeat, one for each. Nil: they repeat none.
+	RerunOf []string
+	// Version is the version of the function to run, one that is stored. Zero: the one that is
+	// current when an attempt starts.
+	Version uint64
+}
+
+// RerunRequest is a request to repeat the run of an execution, in the background.
+type RerunRequest struct {
+	Tenant Tenant
+	ID     string // of the execution
+	Caller Caller
+	// Args is a JSON object that replaces the args of the execution. Nil: those, if they are kept.
+	Args    []byte
+	Version uint64 // see [BulkRequest]
+	Retries *int   // see [SubmitRequest]
+	// MayRun reports whether the caller may run the function with a name. Nil: it may run all.
+	MayRun         func(function string) bool
+	IdempotencyKey string // see [SubmitRequest]
+	KeyOwner       string // see [SubmitRequest]
 }
 
 // Acceptance is the response to submitted runs.

@@ -50,6 +50,14 @@ func (h requestHash) allow(rules []string) {
 	}
 }
 
+// keepArgs adds a member that not all requests have.
+func (h requestHash) keepArgs(keep *bool) {
+	if keep != nil {
+		h.text([]byte("keep args"))
+		h.has(*keep)
+	}
+}
+
 func (h requestHash) sum() (sum [sha256.Size]byte) {
 	h.hash.Sum(sum[:0])
 	return sum
@@ -69,6 +77,13 @@ func (r BulkRequest) Hash() [sha256.Size]byte {
 	if r.KeyOwner != "" {
 		h.text([]byte("owner"))
 		h.text([]byte(r.KeyOwner))
+	}
+	if len(r.RerunOf) > 0 { // as in a FunctionSpec
+		h.text([]byte("rerun"))
+		h.number(int64(r.Version))
+		for _, id := range r.RerunOf {
+			h.text([]byte(id))
+		}
 	}
 	return h.sum()
 }
@@ -91,6 +106,9 @@ func (r *JobStartRequest) Hash() [sha256.Size]byte {
 	for _, args := range r.Tasks {
 		h.text(ObjectOrEmpty(args))
 	}
+	for _, id := range r.RerunOf {
+		h.text([]byte(id))
+	}
 	return h.sum()
 }
 
@@ -107,6 +125,7 @@ func (s FunctionSpec) Hash() [sha256.Size]byte {
 	if len(s.Allow) > 0 { // the hashes of other requests stay as they were before there were allow lists
 		h.allow(s.Allow)
 	}
+	h.keepArgs(s.KeepArgs)
 	return h.sum()
 }
 
@@ -138,6 +157,7 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 	if u.Allow != nil { // as in a FunctionSpec
 		h.allow(u.Allow)
 	}
+	h.keepArgs(u.KeepArgs)
 	if u.Create { // the hashes of other requests stay as they were before there was this one
 		h.text([]byte(KindCreate))
 	}

@@ -7,6 +7,7 @@ type Store interface {
 	JobStore
 	DeliveryStore
 	BundleStore
+	OperationStore
 }
 
 // FunctionStore stores functions. Each write is one durable batch, which includes its [Change]:
@@ -26,6 +27,8 @@ type FunctionStore interface {
 	UpdateFunction(f Function, v *Version, c Change) error
 	// DeleteFunction deletes the function and all its versions.
 	DeleteFunction(tenant Tenant, id string, c Change) error
+	// GetFunction returns the function with an id.
+	GetFunction(tenant Tenant, id string) (Function, error)
 	// GetFunctionByName returns the function that has the name now.
 	GetFunctionByName(tenant Tenant, name string) (Function, error)
 	// ListFunctions returns up to limit functions in the order of their names, starting after a

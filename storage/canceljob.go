@@ -96,7 +96,7 @@ func (locked lockedExecutions) putCancelled(b *pebble.Batch, e *ends, of executi
 		return err
 	}
 	x.Logs = logs
-	return errors.Join(dropUnfinished(b, &e.counts, of, accepted.Function, accepted.ArgsSize, at), putDone(b, e, &x, of.id))
+	return errors.Join(dropUnfinished(b, &e.counts, of, &accepted, at), putEnded(b, e, &x, of.id, &accepted))
 }
 
 // lockTasks locks a job's execution and its tasks, and returns the ids of the tasks. It fails with

@@ -1,7 +1,7 @@
-// Package storage owns how functions, executions, jobs, deliveries, tenants, tokens, the
+// Package storage owns how functions, executions, operations, jobs, deliveries, tenants, tokens, the
 // audit log and the few settings of the server are stored on disk. It implements
 // runtime.FunctionStore, runtime.ExecutionStore, runtime.JobStore, runtime.DeliveryStore,
-// runtime.BundleStore, runtime.AccessStore and runtime.AuditStore on Pebble.
+// runtime.BundleStore, runtime.OperationStore, runtime.AccessStore and runtime.AuditStore on Pebble.
 //
 // It refuses to know what functions mean, when executions run and who requests them. No Pebble type
 // leaves it, except for the file system in Options. Tenants and ids may be any bytes (ids of
@@ -45,6 +45,10 @@
 // version adds the use. What holds a bundle besides (a deployment, a reader, a run of a version that
 // is not stored any more) is counted in memory. The last to let go of a bundle that no version uses
 // drops it, and Open drops those that an earlier process has left.
+//
+// The args of an execution stay stored when it is done, unless they are to be dropped or are too large:
+// those that are large where they were, others in its record. They have one kind, done or not, so that
+// retention drops them one by one and never as a range.
 //
 // Tenants and tokens have keys of their own, outside of what belongs to a tenant: they are read as a
 // whole when a server starts. A tenant is dropped, with all that belongs to it, in one batch, when it

@@ -335,7 +335,7 @@ func (d *drop) dropRange(b *pebble.Batch, all []victim) error {
 			add(keys.DoneByFunction(d.tenant, v.function, v.State))
 		}
 	}
-	var errs []error
+	errs := []error{d.dropArgs(b, all)}
 	for _, prefix := range prefixes {
 		n := len(prefix)
 		errs = append(errs, b.DeleteRange(append(prefix[:n:n], from[:]...), append(prefix[:n:n], to[:]...), nil))
@@ -343,8 +343,20 @@ func (d *drop) dropRange(b *pebble.Batch, all []victim) error {
 	return errors.Join(errs...)
 }
 
-func (d *drop) dropEach(b *pebble.Batch, all []victim) error {
+// dropArgs drops args one by one: between those of neighbours may be args of executions that are not
+// done, which have the same kind.
+func (d *drop) dropArgs(b *pebble.Batch, all []victim) error {
 	var errs []error
+	for i := range all {
+		if all[i].Args {
+			errs = append(errs, b.Delete(keys.Execution(keys.KindArgs, d.tenant, all[i].ID), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *drop) dropEach(b *pebble.Batch, all []victim) error {
+	errs := []error{d.dropArgs(b, all)}
 	for i := range all {
 		v := &all[i]
 		errs = append(errs,

@@ -40,7 +40,8 @@ func (s *Store) GetExecutions(tenant runtime.Tenant, ids []string) (all []*runti
 	return all, nil
 }
 
-// GetArgs returns the args of an execution that is not done.
+// GetArgs returns the args of an execution, nil if it is done and they were not kept; see
+// runtime.ExecutionQueue.
 func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		id, ok := keys.ParseID(text)
@@ -48,13 +49,26 @@ func (s *Store) GetArgs(tenant runtime.Tenant, text string) (args []byte, err er
 			return noExecution(text)
 		}
 		accepted, err := kv.Get(r, keys.Execution(keys.KindAccepted, tenant, id), record.DecodeAccepted)
-		if err != nil {
+		if errors.Is(err, kv.ErrAbsent) {
+			args, err = readKeptArgs(r, tenant, id)
 			return orNoExecution(err, text)
 		}
-		args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs)
+		if err == nil {
+			args, err = inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), accepted.ArgsSize, accepted.InlineArgs)
+		}
 		return err
 	})
 	return args, fault("storage.args", err)
+}
+
+// readKeptArgs returns the args of an execution that is done, nil if they were not kept. It fails with
+// kv.ErrAbsent if there is no such execution.
+func readKeptArgs(r kv.Reader, tenant runtime.Tenant, id keys.ID) ([]byte, error) {
+	done, err := readDoneRecord(r, tenant, id)
+	if err != nil || !done.KeepsArgs() {
+		return nil, err
+	}
+	return inlineOrStored(r, keys.Execution(keys.KindArgs, tenant, id), uint64(done.ArgsSize), done.InlineArgs)
 }
 
 // GetLogs returns a page of the logs of an execution's latest attempt, and the execution as it was

@@ -10,6 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/commit"
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -117,6 +118,14 @@ func (locked lockedExecutions) finish(b *pebble.Batch, e *ends, x runtime.Execut
 	if err != nil {
 		return x, nil, false, err
 	}
+	accepted, err := kv.Get(locked.db, keys.Execution(keys.KindAccepted, of.tenant, of.id), record.DecodeAccepted)
+	if errors.Is(err, kv.ErrAbsent) {
+		err = kv.Damaged("execution %s has a lease, but was not accepted", of.id)
+	}
+	if err != nil {
+		return x, nil, false, err
+	}
+	accepted.ApplyArgs(&x)
 	x.ID, x.CancelRequested = of.id.String(), lease.Cancel
 	if x.State == runtime.StateQueued && (lease.Cancel || job != nil && job.CancelRequested) {
 		x.CancelRequested = true
@@ -148,8 +157,8 @@ func (locked lockedExecutions) finish(b *pebble.Batch, e *ends, x runtime.Execut
 	}
 	x.Suspicion = runtime.Suspicion{}
 	err = errors.Join(
-		dropUnfinished(b, &e.counts, of, lease.Function, lease.ArgsSize, record.Attempt{Lease: lease}),
-		putDone(b, e, &x, of.id),
+		dropUnfinished(b, &e.counts, of, &accepted, record.Attempt{Lease: lease}),
+		putEnded(b, e, &x, of.id, &accepted),
 	)
 	x.ResultSize = len(x.Result)
 	x.Result, x.Logs = nil, runtime.Logs{}
@@ -165,8 +174,11 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	for i := range batch {
 		x := &batch[i]
 		id, err := checkExecution(x)
-		if err == nil && !x.State.Terminal() {
+		switch {
+		case err == nil && !x.State.Terminal():
 			err = fmt.Errorf("execution %s is not done, it is %s", x.ID, x.State)
+		case err == nil && x.KeepsArgs() && len(x.Args) != x.ArgsSize:
+			err = fmt.Errorf("execution %s has args of %d bytes, not of %d", x.ID, len(x.Args), x.ArgsSize)
 		}
 		if err != nil {
 			return fault(op, err)
@@ -185,7 +197,7 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	return fault(op, s.writeEndsBy(write, commit.NewWork, func(b *pebble.Batch, e *ends) error {
 		for i := range batch {
 			e.AddTrace(&batch[i], ids[i])
-			if err := putDone(b, e, &batch[i], ids[i]); err != nil {
+			if err := putRecorded(b, e, &batch[i], ids[i]); err != nil {
 				return err
 			}
 		}
@@ -193,8 +205,27 @@ func (s *Store) Record(batch []runtime.Execution) error {
 	}))
 }
 
-// putDone writes all records of an execution that is done. It adds to e what the batch writes when it
-// is complete.
+// putEnded writes the records of an execution that was queued before, as putDone does. Its args stay
+// where they are, or move into its record.
+func putEnded(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID, accepted *record.Accepted) error {
+	x.Args = accepted.InlineArgs
+	err := putDone(b, e, x, id)
+	x.EndArgs()
+	x.Args = nil
+	return err
+}
+
+// putRecorded writes the records of an execution that was never queued, as putDone does.
+func putRecorded(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID) error {
+	err := putDone(b, e, x, id)
+	if x.KeepsArgs() && x.ArgsSize > record.InlineSize {
+		err = errors.Join(err, setPacked(b, keys.Execution(keys.KindArgs, x.Tenant, id), x.Args))
+	}
+	return err
+}
+
+// putDone writes all records of an execution that is done, but for its args. It adds to e what the
+// batch writes when it is complete.
 func putDone(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID) error {
 	e.AddRun(x, id)
 	value, logs := record.EncodeDone(x, id)
@@ -205,6 +236,9 @@ func putDone(b *pebble.Batch, e *ends, x *runtime.Execution, id keys.ID) error {
 		b.Set(keys.Execution(keys.KindDone, x.Tenant, id), value, nil),
 		b.Set(append(keys.DoneByState(x.Tenant, state), id[:]...), nil, nil),
 		b.Set(append(keys.DoneByFunction(x.Tenant, x.Function, state), id[:]...), nil, nil),
+	}
+	if kept.Args = x.KeepsArgs() && x.ArgsSize > record.InlineSize; kept.Args {
+		size += x.ArgsSize
 	}
 	if kept.Result {
 		size += len(x.Result)

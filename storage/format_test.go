@@ -212,7 +212,40 @@ func goldenStore(t *testing.T) *Store {
 		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Millisecond},
 	}
 	must(t, s.Record([]runtime.Execution{reached}))
+	goldenArgs(t, s, lease, finish, execution)
 	return s
+}
+
+// goldenArgs adds executions whose args are kept, reruns, a function that keeps no args, and an
+// operation.
+func goldenArgs(t *testing.T, s *Store, lease func(runtime.Execution) runtime.Execution, finish func(runtime.Execution), execution func(int, runtime.Kind, runtime.State) runtime.Execution) {
+	t.Helper()
+	large := storetest.Noise(runtime.ListedResult + 1)
+	at := time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC)
+	for n, args := range [][]byte{[]byte(`{"a":1}`), large, large} {
+		x := execution(30+n, runtime.KindRun, runtime.StateQueued)
+		x.RerunOf, x.Pinned, x.DropArgs = fixedID(3), n == 0, n == 2
+		_, _, err := s.Accept([]runtime.Accepted{{Execution: x, Args: args}}, nil)
+		must(t, err)
+		x = lease(x)
+		x.State, x.Finished, x.Result = runtime.StateSucceeded, at.Add(time.Second), []byte("1")
+		finish(x)
+	}
+	queued := execution(33, runtime.KindRun, runtime.StateQueued)
+	queued.RerunOf, queued.DropArgs = fixedID(3), true
+	_, _, err := s.Accept([]runtime.Accepted{{Execution: queued, Args: []byte(`{"a":1}`)}}, nil)
+	must(t, err)
+	f := runtime.Function{ID: "id of one without args", Tenant: "t\x00", Name: "k", Version: 1, Created: at, Updated: at}
+	v := runtime.Version{FunctionID: f.ID, Number: 1, Name: "k", Source: []byte("source"), Created: at, KeepArgs: new(bool)}
+	created := execution(34, runtime.KindCreate, runtime.StateSucceeded)
+	created.Started, created.Finished, created.FunctionID, created.Function = at, at, f.ID, f.Name
+	created.Caller.TraceID, created.Caller.TraceOwner = "", ""
+	must(t, s.CreateFunction(f, v, runtime.Change{Execution: created}))
+	must(t, s.CreateOperation(runtime.Operation{
+		ID: fixedID(300), Tenant: "t\x00", Kind: runtime.OperationRerun, State: runtime.OperationRunning, Created: at, Finished: at, Cursor: fixedID(3),
+		Filter: runtime.ExecutionFilter{Function: "f", States: []runtime.State{runtime.StateFailed}, After: at, Before: at, TraceID: strings.Repeat("ab", 16)},
+		Caller: runtime.Caller{UserID: "ada", TraceID: strings.Repeat("cd", 16)}, OperationProgress: runtime.OperationProgress{Matched: 6, Done: 3, Failed: 2, Skipped: 1, Error: "no"},
+	}, nil))
 }
 
 // Every key and value of the golden store is the same as before, byte for byte: earlier and later
@@ -230,7 +263,7 @@ func TestStoredFormat(t *testing.T) {
 		fmt.Fprintf(&got, "%+q\n\t%s\n", it.Key(), strings.ReplaceAll(fmt.Sprintf("%+q", it.Value()), string(storetest.Noise(runtime.ListedResult+1)), "<large>"))
 	}
 	must(t, errors.Join(it.Error(), it.Close()))
-	for _, kind := range []byte("nfvscACUOagbwouxrljkyNJRQTEPHDIMYZBi") {
+	for _, kind := range []byte("nfvscACUOagbwouxrljkyVNJRQTEPHDIMYZBi") {
 		if !kinds[kind] {
 			t.Errorf("the golden store has no key of the kind %q", kind)
 		}

@@ -175,6 +175,15 @@ func (s *Store) lockFunction(tenant runtime.Tenant, id string, names ...string) 
 	}
 }
 
+// GetFunction returns the function with an id.
+func (s *Store) GetFunction(tenant runtime.Tenant, id string) (f runtime.Function, err error) {
+	err = s.snapshot(func(r kv.Reader) error {
+		f, err = readFunction(r, tenant, id)
+		return err
+	})
+	return f, fault("storage.functionbyid", err)
+}
+
 // GetFunctionByName returns the function with a name.
 func (s *Store) GetFunctionByName(tenant runtime.Tenant, name string) (f runtime.Function, err error) {
 	err = s.snapshot(func(r kv.Reader) error {

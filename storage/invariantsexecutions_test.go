@@ -15,7 +15,7 @@ import (
 
 var executionKinds = []byte{
 	keys.KindAccepted, keys.KindArgs, keys.KindLease, keys.KindWaiting, keys.KindWaitingLogs, keys.KindUnfinishedByFunction,
-	keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindDoneByState, keys.KindDoneByFunction, keys.KindIdempotency,
+	keys.KindDone, keys.KindResult, keys.KindLogs, keys.KindDoneByState, keys.KindDoneByFunction, keys.KindIdempotency, keys.KindOperation,
 }
 
 // ofExecution reports whether a tenant's key belongs to an execution.
@@ -93,6 +93,22 @@ func checkExecutionInvariants(t testing.TB, s *Store) {
 			if r.LogsBytes > record.InlineSize {
 				add(keys.Execution(keys.KindLogs, tenant, id))
 			}
+			kept := 0
+			if r.KeepsArgs() {
+				kept = r.ArgsSize
+			}
+			if kept > record.InlineSize {
+				add(keys.Execution(keys.KindArgs, tenant, id))
+			}
+			if args, err := s.GetArgs(tenant, id.String()); err != nil || len(args) != kept {
+				t.Fatalf("execution %s has kept args of %d bytes, want %d: %v", id, len(args), kept, err)
+			}
+		case keys.KindOperation:
+			id, err := keys.DecodeID(nil, rest[1:])
+			must(t, err)
+			_, err = record.DecodeOperation(tenant, id.String(), it.Value())
+			must(t, err)
+			add(key)
 		case keys.KindIdempotency:
 			_, err := record.DecodeIdempotency(it.Value())
 			must(t, err)

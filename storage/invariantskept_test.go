@@ -54,6 +54,9 @@ func checkKept(t testing.TB, s *Store) {
 			if one.Logs = r.LogsBytes > record.InlineSize; one.Logs {
 				one.Size += r.LogsBytes
 			}
+			if one.Args = r.KeepsArgs() && r.ArgsSize > record.InlineSize; one.Args {
+				one.Size += uint64(r.ArgsSize)
+			}
 			one.Traced = r.Kind == runtime.KindRun && r.Caller.TraceID != "" && r.Caller.TraceID != keys.OwnTrace(id)
 			if r.Task != nil {
 				one.Job = r.Task.JobExecution

@@ -29,9 +29,9 @@ type ledger struct {
 
 type entry struct {
 	x    runtime.Execution // as GetExecution returns it
-	args []byte
-	logs runtime.Logs // of the previous attempt, while the execution waits for the next
-	soft bool         // recorded, with no durable write since
+	args []byte            // as GetArgs returns them
+	logs runtime.Logs      // of the previous attempt, while the execution waits for the next
+	soft bool              // recorded, with no durable write since
 }
 
 type promise struct {
@@ -52,6 +52,14 @@ func (l ledger) hardened() ledger {
 		l.all[id] = e
 	}
 	return l
+}
+
+// keptArgs returns the args of an execution that is done.
+func keptArgs(x *runtime.Execution, args []byte) []byte {
+	if !x.KeepsArgs() {
+		return nil
+	}
+	return args
 }
 
 // listed returns the execution as lists return it.
@@ -139,7 +147,21 @@ func (p *player) ended(x runtime.Execution) (runtime.Execution, runtime.Logs) {
 		x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "m", Traceback: "t", Line: 3, ExitCode: -1}
 	}
 	x.ResultSize = len(x.Result)
+	x.EndArgs()
 	return x, p.logs()
+}
+
+// args makes up args, and what becomes of them.
+func (p *player) args(x *runtime.Execution) []byte {
+	args := p.blob(2, 100, record.InlineSize, record.InlineSize+1)
+	if p.rng.IntN(20) == 0 {
+		args = p.blob(runtime.MaxKeptArgs, runtime.MaxKeptArgs+1)
+	}
+	x.ArgsSize, x.DropArgs = len(args), p.rng.IntN(4) == 0
+	if p.rng.IntN(4) == 0 {
+		x.RerunOf, x.Pinned = storetest.ID(p.rng, p.now), p.rng.IntN(2) == 0
+	}
+	return args
 }
 
 func (p *player) logs() runtime.Logs {
@@ -194,7 +216,8 @@ func (p *player) accept(l ledger) move {
 	for range 1 + p.rng.IntN(5) {
 		x := p.fresh()
 		x.Tenant = tenant
-		batch = append(batch, runtime.Accepted{Execution: x, Args: p.blob(2, 100, record.InlineSize, record.InlineSize+1)})
+		args := p.args(&x)
+		batch = append(batch, runtime.Accepted{Execution: x, Args: args})
 		ids = append(ids, x.ID)
 	}
 	after, replay := l.hardened(), false
@@ -348,7 +371,7 @@ func (p *player) finish(l ledger) move {
 			if x.CancelRequested || after.runOf(x).CancelRequested {
 				x.CancelRequested = true
 				x = x.Cancelled(p.now)
-				e.args = nil
+				e.args = keptArgs(&x, e.args)
 				done = after.ended(x, p.now)
 			} else {
 				x.Started = time.Time{}
@@ -360,7 +383,7 @@ func (p *player) finish(l ledger) move {
 			add(given, e.logs, w)
 		} else {
 			x, logs := p.ended(x)
-			e = entry{x: x, logs: logs}
+			e = entry{x: x, args: keptArgs(&x, e.args), logs: logs}
 			w := brief(x)
 			w.JobDone = after.ended(x, p.now)
 			add(x, logs, w)
@@ -412,7 +435,7 @@ func (p *player) cancel(l ledger) move {
 	case queued(e):
 		e.x = e.x.Cancelled(p.now)
 		e.x.CancelRequested = true
-		e.args = nil
+		e.args = keptArgs(&e.x, e.args)
 	case e.x.State == runtime.StateRunning:
 		e.x.State, e.x.CancelRequested = runtime.StateCancelling, true
 	default:
@@ -436,15 +459,21 @@ func (p *player) cancel(l ledger) move {
 }
 
 func (p *player) record(l ledger) move {
-	x, logs := p.ended(p.fresh())
+	x := p.fresh()
+	var args []byte
+	if x.Kind == runtime.KindRun {
+		args = p.args(&x)
+	}
+	x, logs := p.ended(x)
+	args = keptArgs(&x, args)
 	x.Started = x.Created
 	after := l.clone()
 	if x.Kind != runtime.KindRun {
 		after = l.hardened()
 	}
-	after.all[x.ID] = entry{x: x, logs: logs, soft: x.Kind == runtime.KindRun}
+	after.all[x.ID] = entry{x: x, args: args, logs: logs, soft: x.Kind == runtime.KindRun}
 	given := x
-	given.Logs = logs
+	given.Logs, given.Args = logs, args
 	return move{"record " + x.ID, func(s *Store) error { return s.Record([]runtime.Execution{given}) }, after}
 }
 
@@ -521,10 +550,8 @@ func holding(t testing.TB, s *Store) ledger {
 					t.Fatal(cmp.Diff(e.x, x))
 				}
 				e.x.Result = result
-				if !e.x.State.Terminal() {
-					e.args, err = s.GetArgs(tenant, listed.ID)
-					must(t, err)
-				}
+				e.args, err = s.GetArgs(tenant, listed.ID)
+				must(t, err)
 				l.all[listed.ID] = e
 				cursor = listed.ID
 			}

@@ -259,7 +259,8 @@ func (p *player) acceptRun(l ledger) move {
 		t := p.fresh()
 		t.ID, t.Tenant, t.Kind, t.Created, t.Task = runtime.TaskID(x.ID, i), x.Tenant, runtime.KindRun, x.Created, &runtime.TaskRef{JobExecution: x.ID, Index: i}
 		t.Caller.TraceID = "t"
-		batch = append(batch, runtime.Accepted{Execution: t, Args: p.blob(2, 100, record.InlineSize+1)})
+		args := p.args(&t)
+		batch = append(batch, runtime.Accepted{Execution: t, Args: args})
 	}
 	after, id, replay := l.hardened(), x.ID, false
 	var want error
@@ -336,7 +337,7 @@ func (p *player) cancelRun(l ledger) move {
 			}
 			e.x = e.x.Cancelled(p.now)
 			e.x.CancelRequested = true
-			e.args = nil
+			e.args = keptArgs(&e.x, e.args)
 			after.all[id] = e
 			after.ended(e.x, p.now)
 			ids = append(ids, id)
@@ -422,6 +423,22 @@ func plainPage[T any](all []T, l runtime.PageRequest, id, name func(T) string) (
 	return all, next
 }
 
+// taskState returns the letter of the task with an id.
+func (l ledger) taskState(id string) runtime.TaskState {
+	switch x := l.all[id].x; {
+	case x.State == runtime.StateRunning:
+		return runtime.TaskRunning
+	case x.State == runtime.StateCancelling:
+		return runtime.TaskStopping
+	case x.State == runtime.StateQueued && x.Attempt == 0:
+		return runtime.TaskQueued
+	case x.State == runtime.StateQueued:
+		return runtime.TaskWaiting
+	default:
+		return runtime.TaskStateOf(x.State)
+	}
+}
+
 // compareJobs compares lists of jobs and of their executions.
 func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 	t.Helper()
@@ -456,6 +473,13 @@ func (p *player) compareJobs(t *testing.T, s *Store, l ledger) {
 		got, err := s.GetJobExecution(tenant, j.ID, r.Name)
 		if diff := cmp.Diff(r, got); err != nil || diff != "" {
 			t.Fatalf("%s by its name: %v, %s", r.Name, err, diff)
+		}
+		states, err := s.TaskStates(tenant, r.ID, r.Stats.Total)
+		must(t, err)
+		for i, state := range states {
+			if want := l.taskState(runtime.TaskID(r.ID, i)); state != want {
+				t.Fatalf("task %d of %s is %q, want %q", i, r.Name, state, want)
+			}
 		}
 	}
 	id, name := func(r runtime.JobExecution) string { return r.ID }, func(r runtime.JobExecution) string { return r.Name }

@@ -127,14 +127,14 @@ func readUnfinished(r kv.Reader, tenant runtime.Tenant, id keys.ID) (u unfinishe
 // dropUnfinished removes the records of an execution that is not done. Each of these keys is
 // written once: a single deletion and the key that it deletes vanish together when memory is
 // flushed, so that a drained queue leaves nothing behind that slows down lists. A lease is written
-// a second time when it is to be cancelled.
-func dropUnfinished(b *pebble.Batch, c *counts, of executionRef, function string, argsSize uint64, a record.Attempt) error {
-	c.add(of.tenant, tally{rest: -queuedSize(argsSize)})
+// a second time when it is to be cancelled. Args that are kept stay where they are.
+func dropUnfinished(b *pebble.Batch, c *counts, of executionRef, accepted *record.Accepted, a record.Attempt) error {
+	c.add(of.tenant, tally{rest: -queuedSize(accepted.ArgsSize)})
 	errs := []error{
 		b.SingleDelete(keys.Execution(keys.KindAccepted, of.tenant, of.id), nil),
-		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, function, of.id), nil),
+		b.SingleDelete(keys.UnfinishedOfFunction(of.tenant, accepted.Function, of.id), nil),
 	}
-	if argsSize > record.InlineSize {
+	if accepted.ArgsSize > record.InlineSize && !accepted.KeepsArgs() {
 		errs = append(errs, b.SingleDelete(keys.Execution(keys.KindArgs, of.tenant, of.id), nil))
 	}
 	if a.Lease != nil {

@@ -44,6 +44,7 @@ func (s *Store) GetVersion(tenant runtime.Tenant, functionID string, number uint
 			Limits:     runtime.Limits(stored.Limits),
 			Retries:    stored.Retries,
 			Allow:      stored.Allow,
+			KeepArgs:   stored.KeepArgs,
 			Created:    stored.Created,
 		}
 		return nil

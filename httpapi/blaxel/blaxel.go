@@ -42,6 +42,10 @@ type Engine interface {
 	ListJobExecutions(ctx context.Context, tenant runtime.Tenant, job string, l runtime.PageRequest) (runtime.Page[runtime.JobExecution], error)
 	// ListTasks lists the tasks that have not expired. They are named "task-0" and so on.
 	ListTasks(ctx context.Context, tenant runtime.Tenant, job, execution string, l runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	// TaskStates returns the state of each task, in order.
+	TaskStates(ctx context.Context, tenant runtime.Tenant, job, execution string) ([]runtime.TaskState, error)
+	// RerunJob repeats tasks of an execution as a new one.
+	RerunJob(ctx context.Context, r runtime.RerunJobRequest) (runtime.JobAcceptance, error)
 	// FirstTasks returns the tasks of x with an index below n that have not expired.
 	FirstTasks(ctx context.Context, x *runtime.JobExecution, n int) ([]runtime.Execution, error)
 	// GetTaskResults returns the tasks whose results are reported with an execution.
@@ -100,6 +104,8 @@ func New(host *web.Host, engine func() Engine) web.Dialect {
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.getExecution, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 		{Method: "DELETE", Path: "/v0/jobs/{jobId}/executions/{executionId}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Writes: true, Change: "job_execution.cancel", MaxBody: web.NoBody},
 		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/tasks", Handle: a.listTasks, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v0/jobs/{jobId}/executions/{executionId}/taskmap", Handle: a.getTaskMap, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+		{Method: "POST", Path: "/v0/jobs/{jobId}/executions/{executionId}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: 4 * runtime.KiB, Body: rerunIs},
 		{Method: "POST", Path: web.RunURL, Handle: a.startExecution, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 		{Method: "POST", Path: "/v0/jobs/{jobId}/triggers/{path:*}", Handle: a.trigger, Scope: runtime.ScopeInvoke, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: tasksAre},
 	}

@@ -27,6 +27,8 @@ type functionBody struct {
 	memory  *int64 // bytes
 	retries *int
 	allow   []string
+	// keepArgs says whether args are kept.
+	keepArgs *bool
 }
 
 // fields returns the names of the members that the body has.
@@ -42,6 +44,7 @@ func (b *functionBody) fields() (names []string) {
 		{"memory", b.memory != nil},
 		{"retries", b.retries != nil},
 		{"allow", b.allow != nil},
+		{"keep_args", b.keepArgs != nil},
 	} {
 		if f.set {
 			names = append(names, f.name)
@@ -71,6 +74,7 @@ func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, er
 	b.memory = readMemory(f)
 	b.retries = readRetries(f)
 	b.allow = readAllow(f)
+	b.keepArgs = readKeepArgs(f)
 	readRequirements(f)
 	return b, f.Err()
 }
@@ -178,6 +182,20 @@ func readAllow(f *web.Fields) []string {
 		f.Abort(memberError("allow", err))
 	}
 	return rules
+}
+
+// readKeepArgs reads a flag, which is a text in a query: nil if there is none.
+func readKeepArgs(f *web.Fields) *bool {
+	raw := f.Take("keep_args")
+	if raw == nil {
+		return nil
+	}
+	keep, err := strconv.ParseBool(string(bytes.Trim(raw, `"`)))
+	if err != nil {
+		f.Fail("keep_args", "is not true or false")
+		return nil
+	}
+	return &keep
 }
 
 // readRequirements refuses requests for third-party packages, which FaaSpot's original clients

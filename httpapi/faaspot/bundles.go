@@ -39,6 +39,7 @@ func (a *api) putBundle(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		Memory:         settings.memory,
 		Retries:        settings.retries,
 		Allow:          settings.allow,
+		KeepArgs:       settings.keepArgs,
 		Create:         true,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,
@@ -70,6 +71,7 @@ func bundleSettings(query []byte) (b functionBody, err error) {
 	b.timeout = readTimeout(f)
 	b.memory = readMemory(f)
 	b.retries = readRetries(f)
+	b.keepArgs = readKeepArgs(f)
 	return b, f.End()
 }
 

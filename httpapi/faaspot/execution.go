@@ -43,6 +43,7 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		Status:          statusOfState[x.State],
 		Output:          x.Result,
 		OutputSize:      &x.ResultSize,
+		Args:            x.Args,
 		OutputOmitted:   x.ResultSize > 0 && len(x.Result) == 0,
 		Created:         renderTime(x.Created),
 		Started:         renderTime(x.Started),
@@ -54,6 +55,10 @@ func renderExecution(base string, x *runtime.Execution) executionResponse {
 		TraceID:         orNull(x.Caller.TraceID),
 		UserID:          orNull(x.Caller.UserID),
 	}
+	if x.ArgsSize > 0 {
+		response.ArgsSize = &x.ArgsSize
+	}
+	response.RerunOf = orNull(x.RerunOf)
 	if x.State.Terminal() && !x.Started.IsZero() {
 		ms := json.Number(appendMillis(nil, x.Duration()))
 		response.DurationMS = &ms

@@ -61,6 +61,24 @@ func (a *api) await(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, 
 	return a.engine().AwaitExecution(waits, tenant, id)
 }
 
+// addArgs adds the args to an execution, if they are kept, once there is memory for an answer that has
+// them.
+func (a *api) addArgs(ctx *fasthttp.RequestCtx, x *runtime.Execution) (err error) {
+	if !x.KeepsArgs() {
+		return nil
+	}
+	if x.ArgsSize > runtime.ListedResult {
+		// They are in memory twice while the answer is rendered, and the result may be, too.
+		if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ArgsSize+x.ResultSize)+web.FreeBytes); err != nil {
+			return err
+		}
+	}
+	if x.Args, err = a.engine().GetArgs(a.Context(), x.Tenant, x.ID); runtime.CodeOf(err) == runtime.CodeNotFound {
+		err = nil // retention has dropped the execution since
+	}
+	return err
+}
+
 // complete adds the result to an execution, once there is memory for an answer that has it.
 func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) error {
 	if x.ResultSize <= len(x.Result) {
@@ -93,6 +111,9 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	}
 	x.Tenant = tenant
 	if err := a.complete(ctx, &x); err != nil {
+		return err
+	}
+	if err := a.addArgs(ctx, &x); err != nil {
 		return err
 	}
 	text, err := appendExecution(nil, a.URL(ctx), &x)

@@ -27,11 +27,20 @@ type Engine interface {
 	SubmitBulk(ctx context.Context, r runtime.BulkRequest) (runtime.Acceptance, error)
 	GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
 	GetExecutions(ctx context.Context, tenant runtime.Tenant, ids []string) ([]*runtime.Execution, error)
+	// GetArgs returns the args of an execution, nil if they are not kept.
+	GetArgs(ctx context.Context, tenant runtime.Tenant, id string) ([]byte, error)
+	Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acceptance, error)
 	AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error)
 	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
 	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
+
+	// StartOperation starts to repeat or cancel all executions that a filter selects.
+	StartOperation(ctx context.Context, r runtime.OperationRequest) (runtime.Operation, error)
+	GetOperation(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error)
+	ListOperations(ctx context.Context, tenant runtime.Tenant) ([]runtime.Operation, error)
+	CancelOperation(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error)
 
 	// ListDeadLetters lists the dead letters, newest first.
 	ListDeadLetters(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Delivery], error)
@@ -108,6 +117,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.MaxIDsBody, Body: idsAre},
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/executions/{id}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: maxRerunBody, Body: rerunIs},
 			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 
 			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
@@ -121,6 +131,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/server/workers", Handle: a.listWorkers, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
 		},
 	}
+	d.Routes = append(d.Routes, a.operationRoutes()...)
 	if a.access != nil {
 		d.Routes = append(d.Routes, a.accessRoutes()...)
 	}

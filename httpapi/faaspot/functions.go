@@ -98,7 +98,7 @@ func (a *api) createFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if body.retries != nil {
 		spec.Retries = *body.retries
 	}
-	spec.Allow = body.allow
+	spec.Allow, spec.KeepArgs = body.allow, body.keepArgs
 	if spec.IdempotencyKey, err = web.IdempotencyKey(ctx); err != nil {
 		return err
 	}
@@ -139,6 +139,7 @@ func (a *api) getFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error
 		Memory:   float64(limits.Memory) / runtime.MiB,
 		Retries:  d.Version.Retries,
 		Allow:    append([]string{}, d.Version.Allow...), // never null
+		KeepArgs: d.KeepsArgs,
 
 		ImportsDuringRuns: d.RunImports,
 	}
@@ -227,6 +228,7 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 		Memory:         body.memory,
 		Retries:        body.retries,
 		Allow:          body.allow,
+		KeepArgs:       body.keepArgs,
 		Create:         create,
 		UserID:         web.UserID(ctx),
 		IdempotencyKey: key,

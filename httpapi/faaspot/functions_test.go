@@ -303,7 +303,7 @@ func TestGet(t *testing.T) {
 		"name": "hello.py", "rid": "ri.function-registry.main.function." + apitest.ID, "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
 		"version": 3.0, "created": "2026-03-04 05:06:07.891011+00:00", "updated": "2026-03-04 06:06:07.891011+00:00",
 		"code": faaspot.Quote([]byte(source)), "encoding": "percent",
-		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "allow": []any{"*.example.com:443"}, "context_keys": []any{"a", "token"},
+		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "allow": []any{"*.example.com:443"}, "context_keys": []any{"a", "token"}, "keep_args": false,
 	}
 	a := ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if diff := cmp.Diff(want, a.Object(t)); diff != "" || a.Status != 200 {

@@ -146,7 +146,12 @@ func parseTrace(query *fasthttp.Args) (string, error) {
 	if !query.Has("trace_id") {
 		return "", nil
 	}
-	id := strings.ToLower(string(query.Peek("trace_id")))
+	return traceIDOf(string(query.Peek("trace_id")))
+}
+
+// traceIDOf returns the id of a trace in lower case.
+func traceIDOf(text string) (string, error) {
+	id := strings.ToLower(text)
 	if !web.IsTraceID(id) {
 		return "", runtime.Errorf(runtime.CodeInvalidArgument, "trace_id is not the id of a trace").
 			WithHint("give 32 hexadecimal digits that are not all zero, as the header traceparent has them")
@@ -154,9 +159,13 @@ func parseTrace(query *fasthttp.Args) (string, error) {
 	return id, nil
 }
 
-// parseTime reads a time in RFC 3339 or in the layout of this dialect. Absent is the zero time.
+// parseTime reads a time of a query, see timeOf.
 func parseTime(query *fasthttp.Args, name string) (time.Time, error) {
-	text := string(query.Peek(name))
+	return timeOf(name, string(query.Peek(name)))
+}
+
+// timeOf returns a time in RFC 3339 or in the layout of this dialect. An empty text is the zero time.
+func timeOf(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}

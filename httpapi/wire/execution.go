@@ -30,6 +30,9 @@ type Execution[T any] struct {
 	Output          json.RawMessage `json:"output"`
 	OutputSize      *int            `json:"output_size"` // bytes
 	OutputOmitted   bool            `json:"output_omitted,omitempty"`
+	Args            json.RawMessage `json:"args,omitempty"`      // of one execution alone; absent if they are not kept
+	ArgsSize        *int            `json:"args_size,omitempty"` // bytes; absent if it is not known
+	RerunOf         *string         `json:"rerun_of,omitempty"`  // execution whose run this repeats
 	Error           *Error          `json:"error"`
 	Created         T               `json:"created"`
 	Started         T               `json:"started"` // latest attempt

@@ -25,7 +25,8 @@ type FunctionDetail[T any] struct {
 	Timeout     float64  `json:"timeout"`  // seconds
 	Memory      float64  `json:"memory"`   // MB
 	Retries     int      `json:"retries"`
-	Allow       []string `json:"allow"` // what runs may reach, as rules HOST:PORT
+	Allow       []string `json:"allow"`     // what runs may reach, as rules HOST:PORT
+	KeepArgs    bool     `json:"keep_args"` // whether args of up to 64 KiB are stored with executions
 	ContextKeys []string `json:"context_keys"`
 	Bundle      *Bundle  `json:"bundle,omitempty"` // nil: Code is all there is
 	// ImportsDuringRuns are the modules that the first runs of a bundle have imported.
@@ -43,12 +44,13 @@ type Bundle struct {
 type CreateFunctionRequest struct {
 	Name     string    `json:"name"`
 	Code     string    `json:"code"`
-	Context  *string   `json:"context,omitempty"` // key = "value" lines, or a JSON object
-	Timeout  float64   `json:"timeout,omitempty"` // seconds
-	Memory   int64     `json:"memory,omitempty"`  // MB
-	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
-	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
-	Encoding string    `json:"encoding"`          // of Code and Context
+	Context  *string   `json:"context,omitempty"`   // key = "value" lines, or a JSON object
+	Timeout  float64   `json:"timeout,omitempty"`   // seconds
+	Memory   int64     `json:"memory,omitempty"`    // MB
+	Retries  *int      `json:"retries,omitempty"`   // further attempts after failures of the function
+	Allow    *[]string `json:"allow,omitempty"`     // what runs may reach; an empty list: nothing
+	KeepArgs *bool     `json:"keep_args,omitempty"` // whether args are stored with executions
+	Encoding string    `json:"encoding"`            // of Code and Context
 }
 
 // UpdateFunctionRequest is a request for changes to a function. Omitted fields stay as they are.
@@ -56,9 +58,10 @@ type UpdateFunctionRequest struct {
 	Name     string    `json:"name,omitempty"` // new name
 	Code     *string   `json:"code,omitempty"`
 	Context  *string   `json:"context,omitempty"`
-	Timeout  float64   `json:"timeout,omitempty"` // seconds
-	Memory   int64     `json:"memory,omitempty"`  // MB
-	Retries  *int      `json:"retries,omitempty"` // further attempts after failures of the function
-	Allow    *[]string `json:"allow,omitempty"`   // what runs may reach; an empty list: nothing
-	Encoding string    `json:"encoding"`          // of Code and Context
+	Timeout  float64   `json:"timeout,omitempty"`   // seconds
+	Memory   int64     `json:"memory,omitempty"`    // MB
+	Retries  *int      `json:"retries,omitempty"`   // further attempts after failures of the function
+	Allow    *[]string `json:"allow,omitempty"`     // what runs may reach; an empty list: nothing
+	KeepArgs *bool     `json:"keep_args,omitempty"` // whether args are stored with executions
+	Encoding string    `json:"encoding"`            // of Code and Context
 }

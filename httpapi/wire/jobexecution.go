@@ -242,3 +242,9 @@ func (t Task[T]) Duration() time.Duration {
 	}
 	return completed.Sub(*started)
 }
+
+// TaskMap has the states of all tasks of an execution, in order: a letter for each, see
+// [runtime.TaskState].
+type TaskMap struct {
+	Tasks string `json:"tasks"`
+}

@@ -94,6 +94,9 @@ func (a *attempt) onWorkerLost() runtime.Execution {
 // onNotStarted handles an attempt whose version cannot be run.
 func (a *attempt) onNotStarted(err error) runtime.Execution {
 	if runtime.CodeOf(err) == runtime.CodeNotFound {
+		if a.run.Pinned {
+			return a.failed(runtime.ClassRejected, "the version of its function was dropped before it could start")
+		}
 		return a.failed(runtime.ClassRejected, "its function was deleted before it could start")
 	}
 	if known, ok := runtime.AsError(err); ok && a.version != nil { // too large for this server

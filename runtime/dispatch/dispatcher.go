@@ -32,7 +32,9 @@ type Version struct {
 	Program runtime.Program
 	Context []byte // JSON object, never empty
 	Retries int    // see runtime.Version
-	Usual   queue.Usual
+	// DropArgs reports that the args of runs are not kept.
+	DropArgs bool
+	Usual    queue.Usual
 }
 
 // Store is the part of [runtime.Store] that a Dispatcher uses.

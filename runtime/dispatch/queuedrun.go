@@ -14,7 +14,8 @@ type Origin struct {
 	Use        *runtime.TenantUse // of the tenant
 	FunctionID string
 	Function   string // name
-	Version    uint64 // current when the request was accepted
+	Version    uint64 // current when the request was accepted, or the one to run
+	Pinned     bool   // whether Version is the one to run
 	Caller     runtime.Caller
 	Job        *TaskGroup // the execution of a job that they are tasks of; nil if they are no tasks
 }

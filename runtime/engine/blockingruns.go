@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type blockingRuns struct {
 // blockingRun is a run whose caller waits for it. Its execution contains no slices.
 type blockingRun struct {
 	execution runtime.Execution
+	args      []byte // the caller's, which are not read after the run is removed
 	cancel    context.CancelFunc
 	// returned reports that the sandbox has returned and the run is about to be recorded.
 	// Readers wait for that, so that no client sees it run after its end.
@@ -36,8 +38,8 @@ func newBlockingRuns() *blockingRuns {
 
 // add adds a run. It returns the context of the run, which ends when the run is cancelled. The
 // caller must remove the run when it is recorded.
-func (b *blockingRuns) add(ctx context.Context, x *runtime.Execution) (context.Context, *blockingRun) {
-	run := &blockingRun{execution: *x}
+func (b *blockingRuns) add(ctx context.Context, x *runtime.Execution, args []byte) (context.Context, *blockingRun) {
+	run := &blockingRun{execution: *x, args: args}
 	ctx, run.cancel = context.WithCancel(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,6 +72,20 @@ func (b *blockingRuns) find(tenant runtime.Tenant, id string) (runtime.Execution
 		return run.execution, true
 	}
 	return runtime.Execution{}, false
+}
+
+// getArgs returns a copy of the args of a run that has not returned, nil if they are not kept.
+func (b *blockingRuns) getArgs(tenant runtime.Tenant, id string) (args []byte, found bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	run := b.table.find(tenant, id)
+	if run == nil {
+		return nil, false
+	}
+	if run.execution.KeepsArgs() {
+		args = bytes.Clone(run.args)
+	}
+	return args, true
 }
 
 // cancel cancels a run. changed is false if it was cancelled before.

@@ -57,6 +57,14 @@
 // first, selected by a [runtime.SearchFilter] over their outcome, duration, version, caller and
 // trace.
 //
+// # Reruns and operations
+//
+// The args of a run stay stored with its execution, unless its function keeps none or they are too
+// large. [Engine.Rerun] accepts another run with them, and [Engine.RerunJob] starts an execution of
+// a job with those of its failed tasks. A [runtime.Operation] repeats or cancels all executions that
+// a filter selects, a page at a time. Its position is stored after each page; a page that is dealt with
+// again, after a crash or because the queue was full, repeats nothing: each rerun has a key of its own.
+//
 // # Lock order
 //
 // A goroutine that holds a lock of this list takes only locks further down. The first three are
@@ -74,8 +82,11 @@
 //  5. dispatch.Dispatcher: the plan of background runs.
 //  6. The outbox of the Dispatcher: ends of attempts that are not on disk yet.
 //
+// operations.starts, by tenant, is a keyed lock as well: the start of an operation. It is never held
+// together with the first three.
+//
 // These are leaves. A goroutine may take one of them while it holds locks 1 to 3, and takes no
-// other lock while it holds one: the mutex inside a keyed lock; those of versionCache,
+// other lock while it holds one: the mutex inside a keyed lock; those of operations, versionCache,
 // blockingRuns and recorder; cron.Scheduler; callback.Deliverer; the two notify.Hub
 // (completions and attempts); runtime.LogBuffer. blockingRuns and recorder also wait, on
 // conditions that release their mutex: for a run to be recorded, and for executions to be

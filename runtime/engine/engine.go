@@ -61,6 +61,8 @@ type Options struct {
 	// Retention says how long and how much of what has ended is stored. Zero in its Age, MinAge and
 	// Count: [DefaultRetentionAge], [DefaultRetentionMinAge], [DefaultRetentionCount].
 	Retention runtime.Retention
+	// DropArgs says that args are not stored with executions, unless the function keeps them.
+	DropArgs bool
 	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
@@ -88,6 +90,7 @@ type Engine struct {
 	log      *slog.Logger
 	clock    *runtime.Clock
 	secrets  *redact.Registry
+	dropArgs bool // see Options
 
 	gate       *gate
 	admission  *queue.Admission
@@ -97,6 +100,7 @@ type Engine struct {
 	once       *keyedLock[requestKey]  // by idempotency key of a change; held, before changes, by the request
 
 	background  *dispatch.Dispatcher
+	operations  *operations
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
 	bundles     *memory.Account // for reading bundles that are deployed
@@ -128,6 +132,7 @@ func New(o Options) (*Engine, error) {
 		log:           o.Log,
 		clock:         clock,
 		secrets:       o.Secrets,
+		dropArgs:      o.DropArgs,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),
@@ -160,11 +165,16 @@ func New(o Options) (*Engine, error) {
 			return o.CallbackBody(reported, tasks), nil
 		},
 	})
+	e.operations = newOperations(e, o.Memory)
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
 	if err := e.scheduleAll(); err != nil {
+		return nil, recoverError(err)
+	}
+	left, err := e.operations.left()
+	if err != nil {
 		return nil, recoverError(err)
 	}
 	if err := e.deliveries.Start(); err != nil {
@@ -176,6 +186,7 @@ func New(o Options) (*Engine, error) {
 	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
+	e.operations.beginAll(left)
 	start := clock.Now()
 	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
 	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
@@ -223,6 +234,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.schedules.Stop()
 	e.deliveries.Stop()
 	e.gate.stop()
+	e.operations.halt()
 	e.background.Stop()
 	e.admission.Stop()
 	e.closing.Do(func() { go e.wait() })
@@ -257,6 +269,7 @@ func (e *Engine) Close(ctx context.Context) error {
 func (e *Engine) wait() {
 	e.schedules.Wait()
 	<-e.gate.drained
+	e.operations.wait()
 	e.background.Wait()
 	e.deliveries.Wait()
 	e.records.stop()

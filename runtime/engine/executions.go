@@ -60,6 +60,19 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 	return page, err
 }
 
+// GetArgs returns the args of an execution, nil if they are not kept; see [runtime.Version].
+func (e *Engine) GetArgs(_ context.Context, tenant runtime.Tenant, id string) (args []byte, err error) {
+	const op = "engine.args"
+	if args, running := e.blocking.getArgs(tenant, id); running {
+		return args, nil
+	}
+	err = e.read(op, func() error {
+		args, err = e.store.GetArgs(tenant, id)
+		return err
+	})
+	return args, err
+}
+
 // execution returns an execution in its current state, without its logs.
 func (e *Engine) execution(tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if x, running := e.blocking.find(tenant, id); running {

@@ -19,7 +19,7 @@ func (e *Engine) GetFunction(ctx context.Context, tenant runtime.Tenant, name st
 	if err != nil {
 		return runtime.FunctionDetail{}, withOp("engine.function", err)
 	}
-	return runtime.FunctionDetail{Function: f, Version: v, RunImports: e.sandbox.RunImports(f.ID, v.Number)}, nil
+	return runtime.FunctionDetail{Function: f, Version: v, RunImports: e.sandbox.RunImports(f.ID, v.Number), KeepsArgs: e.keepsArgs(&v)}, nil
 }
 
 // ListFunctions returns a page of functions in the byte order of their names. Next

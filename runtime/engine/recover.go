@@ -17,7 +17,7 @@ func (e *Engine) recover() error {
 	}
 	origins := make(map[dispatch.Origin]*dispatch.Origin)
 	newQueuedRun := func(x *runtime.Execution) *dispatch.QueuedRun {
-		key := dispatch.Origin{Tenant: x.Tenant, Use: e.useOf(x.Tenant), FunctionID: x.FunctionID, Function: x.Function, Version: x.Version, Caller: x.Caller}
+		key := dispatch.Origin{Tenant: x.Tenant, Use: e.useOf(x.Tenant), FunctionID: x.FunctionID, Function: x.Function, Version: x.Version, Pinned: x.Pinned, Caller: x.Caller}
 		if x.Task != nil {
 			key.Job = jobs[x.Task.JobExecution].group
 		}

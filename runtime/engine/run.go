@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,16 +54,20 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 		Created:    created,
 		Started:    e.clock.Now(),
 		Attempt:    1,
+		DropArgs:   version.DropArgs,
 	}
+	args := runtime.ObjectOrEmpty(r.Args)
+	x.ArgsSize = len(args)
+	x.EndArgs()
 	x.Caller.BeginTrace(x.ID)
-	ctx, blocking := e.blocking.add(ctx, x)
+	ctx, blocking := e.blocking.add(ctx, x, args)
 	defer func() {
 		e.blocking.remove(blocking)
 		e.completions.Notify(x.ID)
 		e.attempts.Notify(x.ID)
 	}()
 	outcome, err := e.sandbox.Run(ctx, runtime.RunCall{
-		Program: version.Program, Args: runtime.ObjectOrEmpty(r.Args), Context: version.Context, Limits: p.Limits.Blocking(), Room: space,
+		Program: version.Program, Args: args, Context: version.Context, Limits: p.Limits.Blocking(), Room: space,
 		Info: runtime.RunInfo{Execution: x.ID, Attempt: x.Attempt, Function: x.Function},
 	})
 	cancelled := e.blocking.markReturned(blocking)
@@ -78,6 +83,9 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}
 	x.Finish(outcome, e.clock.Now())
 	x.ResultSize = len(x.Result)
+	if x.KeepsArgs() {
+		x.Args = bytes.Clone(args) // they are the caller's, who may change them
+	}
 	e.records.add(x)
 	return x, nil
 }
@@ -137,8 +145,11 @@ func (e *Engine) currentVersion(ctx context.Context, tenant runtime.Tenant, name
 }
 
 // AcquireVersion implements [dispatch.Engine]: it returns the current version of a function, even
-// if the function was renamed since the run was accepted.
+// if the function was renamed since the run was accepted, or the one that the run is pinned to.
 func (e *Engine) AcquireVersion(ctx context.Context, o *dispatch.Origin) (*dispatch.Version, error) {
+	if o.Pinned {
+		return e.pinnedVersion(ctx, o)
+	}
 	v, err := e.current.acquire(ctx, functionKey{o.Tenant, o.Function}, e.readVersion)
 	switch {
 	case err == nil && v.Program.FunctionID == o.FunctionID:

@@ -51,6 +51,7 @@ func testRun(t *testing.T) {
 		ID: x.ID, Tenant: tenant, Kind: runtime.KindRun, FunctionID: d.Function.ID, Function: "hello.py", Version: 1,
 		State: runtime.StateSucceeded, Attempt: 1, ResultSize: len(`"hello"`), Caller: runtime.Caller{TraceID: strings.ReplaceAll(x.ID, "-", "")},
 		Created: before.Add(1 * time.Second), Started: before.Add(2 * time.Second), Finished: before.Add(3 * time.Second),
+		ArgsSize: len(`{"name":"you"}`), Args: []byte(`{"name":"you"}`),
 		Outcome: runtime.Outcome{Result: []byte(`"hello"`), Usage: runtime.Usage{Pages: 7}, Logs: runtime.Logs{Data: []byte("log")}},
 	}
 	if diff := cmp.Diff(want, x); diff != "" {

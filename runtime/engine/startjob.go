@@ -55,7 +55,7 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	if err != nil {
 		return runtime.JobAcceptance{}, err
 	}
-	p := version.Program
+	p, dropArgs := version.Program, version.DropArgs
 	e.current.release(version)
 	now, id := e.clock.Stamp()
 	x := runtime.NewJobExecution(id, now, job, r, &p)
@@ -90,6 +90,12 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	defer func() { e.background.Unreserve(len(r.Tasks), added, use) }()
 	o := &dispatch.Origin{Tenant: x.Tenant, Use: use, FunctionID: x.FunctionID, Function: x.Function, Version: p.Version, Caller: x.TaskCaller(), Job: group}
 	tasks := x.Tasks(p.Version, r.Tasks)
+	for i := range tasks {
+		tasks[i].Execution.DropArgs = dropArgs
+		if len(r.RerunOf) > 0 {
+			tasks[i].Execution.RerunOf = r.RerunOf[i]
+		}
+	}
 	var tick *runtime.Tick
 	if !r.Tick.IsZero() {
 		tick = &runtime.Tick{JobID: x.JobID, Trigger: x.Trigger, At: r.Tick.UTC()}

@@ -46,21 +46,28 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	var key *runtime.IdempotencyKey
 	if r.IdempotencyKey != "" {
 		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
+	}
+	return e.acceptKeyed(ctx, r, key)
+}
+
+// acceptKeyed accepts a valid request. key is nil if the request has none.
+func (e *Engine) acceptKeyed(ctx context.Context, r runtime.BulkRequest, key *runtime.IdempotencyKey) (runtime.Acceptance, error) {
+	if key != nil {
 		// A repeated request succeeds, even if it could not be accepted now.
 		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
 			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, err
 		}
 	}
-	version, err := e.currentVersion(ctx, r.Tenant, r.Function)
+	version, err := e.versionToRun(ctx, &r)
 	if err != nil {
 		return runtime.Acceptance{}, err
 	}
 	p := &version.Program
-	retries := version.Retries
+	retries, dropArgs := version.Retries, version.DropArgs
 	if r.Retries != nil {
 		retries = *r.Retries
 	}
-	o := &dispatch.Origin{Tenant: r.Tenant, Use: e.useOf(r.Tenant), FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Caller: r.Caller}
+	o := &dispatch.Origin{Tenant: r.Tenant, Use: e.useOf(r.Tenant), FunctionID: p.FunctionID, Function: r.Function, Version: p.Version, Pinned: r.Version != 0, Caller: r.Caller}
 	err = e.admission.Allowed(r.Tenant, p.Limits.Reservation())
 	e.current.release(version)
 	if err != nil {
@@ -77,8 +84,11 @@ func (e *Engine) accept(ctx context.Context, r runtime.BulkRequest) (runtime.Acc
 	for i, args := range r.Args {
 		batch[i] = runtime.Accepted{Args: runtime.ObjectOrEmpty(args), Execution: runtime.Execution{
 			ID: fresh[i], Tenant: o.Tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function, Version: o.Version,
-			State: runtime.StateQueued, Created: created, Retries: retries, Caller: r.Caller,
+			State: runtime.StateQueued, Created: created, Retries: retries, Caller: r.Caller, DropArgs: dropArgs, Pinned: o.Pinned,
 		}}
+		if len(r.RerunOf) > 0 {
+			batch[i].Execution.RerunOf = r.RerunOf[i]
+		}
 	}
 	ids, replayed, err := e.store.Accept(batch, key)
 	if err != nil {

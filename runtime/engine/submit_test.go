@@ -140,7 +140,7 @@ func TestSubmit(t *testing.T) {
 	x.Created, x.Started, x.Finished = time.Time{}, time.Time{}, time.Time{}
 	want := runtime.Execution{
 		ID: id, Tenant: tenant, Kind: runtime.KindRun, FunctionID: d.Function.ID, Function: "hello", Version: 1,
-		State: runtime.StateSucceeded, Attempt: 1, Retries: 2, ResultSize: 7, Caller: caller,
+		State: runtime.StateSucceeded, Attempt: 1, Retries: 2, ResultSize: 7, ArgsSize: 7, Caller: caller,
 		Outcome: runtime.Outcome{Result: []byte(`{"a":1}`), Usage: runtime.Usage{Pages: 7, Duration: 3, Memory: 5}},
 	}
 	if diff := cmp.Diff(want, x); diff != "" {

@@ -28,6 +28,14 @@ func newVersion(f runtime.Function, v runtime.Version) *dispatch.Version {
 	return &dispatch.Version{Program: runtime.NewProgram(f, v), Context: runtime.ObjectOrEmpty(v.Context), Retries: v.Retries}
 }
 
+// keepsArgs reports whether the args of runs of a version are stored with their executions.
+func (e *Engine) keepsArgs(v *runtime.Version) bool {
+	if v.KeepArgs != nil {
+		return *v.KeepArgs
+	}
+	return !e.dropArgs
+}
+
 // versionOverhead is the memory of a cache entry in bytes, source and context excluded:
 // structs, strings, its places in the maps and in the list.
 const versionOverhead = 1 * runtime.KiB

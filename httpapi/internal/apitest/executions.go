@@ -94,6 +94,56 @@ func (f *FakeExecutions) GetExecutions(_ context.Context, tenant runtime.Tenant,
 	return found, f.Failing
 }
 
+func (f *FakeExecutions) GetArgs(_ context.Context, tenant runtime.Tenant, id string) ([]byte, error) {
+	x, err := f.GetExecution(context.Background(), tenant, id)
+	if err != nil || !x.KeepsArgs() {
+		return nil, err
+	}
+	return []byte(`{"name": "you"}`), nil
+}
+
+func (f *FakeExecutions) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acceptance, error) {
+	if _, err := f.GetExecution(ctx, r.Tenant, r.ID); err != nil {
+		return runtime.Acceptance{}, err
+	}
+	_, err := f.SubmitBulk(ctx, runtime.BulkRequest{
+		Tenant: r.Tenant, Args: [][]byte{r.Args}, RerunOf: []string{r.ID}, Version: r.Version, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
+	})
+	return runtime.Acceptance{IDs: []string{r.ID}, Replayed: f.Replay}, err
+}
+
+func fakeOperation() runtime.Operation {
+	return runtime.Operation{
+		ID: ID, Kind: runtime.OperationRerun, State: runtime.OperationDone, Created: Time, Finished: Time.Add(time.Second), Caller: runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"},
+		Filter:            runtime.ExecutionFilter{Function: "hello.py", States: []runtime.State{runtime.StateFailed, runtime.StateTimeout}, After: Time, Before: Time, TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"},
+		OperationProgress: runtime.OperationProgress{Matched: 6, Done: 3, Failed: 2, Skipped: 1, Error: "no <b>"},
+	}
+}
+
+func (f *FakeExecutions) StartOperation(_ context.Context, r runtime.OperationRequest) (runtime.Operation, error) {
+	f.call(r.Tenant)
+	o := fakeOperation()
+	o.Kind, o.State = r.Kind, runtime.OperationRunning
+	return o, f.Failing
+}
+
+func (f *FakeExecutions) GetOperation(_ context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error) {
+	f.call(tenant)
+	if id != ID && f.Failing == nil {
+		return runtime.Operation{}, runtime.NoOperationError(id)
+	}
+	return fakeOperation(), f.Failing
+}
+
+func (f *FakeExecutions) ListOperations(_ context.Context, tenant runtime.Tenant) ([]runtime.Operation, error) {
+	f.call(tenant)
+	return []runtime.Operation{fakeOperation()}, f.Failing
+}
+
+func (f *FakeExecutions) CancelOperation(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Operation, error) {
+	return f.GetOperation(ctx, tenant, id)
+}
+
 func (f *FakeExecutions) AwaitExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if f.OnAwait != nil || f.Done != nil {
 		f.call(tenant)

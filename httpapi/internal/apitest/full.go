@@ -24,6 +24,7 @@ func FullExecution() runtime.Execution {
 	x.Caller = runtime.Caller{UserID: "ada", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", RID: "ri.caller", TraceOwner: "ri.owner"}
 	x.Failure = &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no <b>&</b> \u2028", Traceback: "frames\n", Line: 3}
 	x.Task = &runtime.TaskRef{JobExecution: OtherID, Index: 5}
+	x.ArgsSize, x.RerunOf = 15, OtherID
 	x.Egress = []runtime.Egress{
 		{Network: "tcp", Host: "api.example.com", Port: 443, Connections: 2, Sent: 300, Received: 1 << 20, Duration: 1500 * time.Microsecond},
 		{Host: runtime.OtherHosts, Connections: 1, Sent: 1, Received: 2, Duration: time.Second},
@@ -72,6 +73,10 @@ func (e FullEngine) ListFunctions(context.Context, runtime.Tenant, runtime.PageR
 
 func (e FullEngine) GetExecution(context.Context, runtime.Tenant, string) (runtime.Execution, error) {
 	return FullExecution(), nil
+}
+
+func (e FullEngine) GetArgs(context.Context, runtime.Tenant, string) ([]byte, error) {
+	return []byte(`{"name": "you"}`), nil
 }
 
 func (e FullEngine) AwaitExecution(context.Context, runtime.Tenant, string) (runtime.Execution, error) {

@@ -76,6 +76,15 @@ func (f *FakeExecutions) ListTasks(_ context.Context, tenant runtime.Tenant, _, 
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{x}, Total: 1}, f.Failing
 }
 
+func (f *FakeExecutions) TaskStates(_ context.Context, tenant runtime.Tenant, job, _ string) ([]runtime.TaskState, error) {
+	_, err := f.jobExecution(tenant, job)
+	return []runtime.TaskState(".wrxsftc-"), err
+}
+
+func (f *FakeExecutions) RerunJob(ctx context.Context, r runtime.RerunJobRequest) (runtime.JobAcceptance, error) {
+	return f.StartJob(ctx, runtime.JobStartRequest{Tenant: r.Tenant, Job: r.Job})
+}
+
 func (f *FakeExecutions) FirstTasks(ctx context.Context, x *runtime.JobExecution, _ int) ([]runtime.Execution, error) {
 	return f.GetTaskResults(ctx, *x)
 }

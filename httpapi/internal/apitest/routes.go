@@ -56,6 +56,10 @@ func BodyFor(r web.Route) string {
 		return `{"overlap":60}`
 	case strings.HasPrefix(r.Path, "/v1/dlq"):
 		return `{"ids":["` + ID + `"]}`
+	case r.Path == "/v1/operations":
+		return `{"kind":"rerun"}`
+	case strings.HasSuffix(r.Path, "/rerun"):
+		return "{}"
 	case r.Spools:
 		return "PK a zip"
 	case r.MaxBody == web.MaxIDsBody:

@@ -85,6 +85,13 @@ func (f *Fields) Abort(err error) {
 	}
 }
 
+// AbortIf records an error about the body, unless there is one, or err is nil.
+func (f *Fields) AbortIf(err error) {
+	if err != nil {
+		f.Abort(err)
+	}
+}
+
 // Fail records an error about a member, unless there is one.
 func (f *Fields) Fail(key, format string, args ...any) {
 	f.FailHint("", key, format, args...)

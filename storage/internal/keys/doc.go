@@ -34,7 +34,7 @@
 //	't' T 'O' H                             bytecode of a bundle: its build, checksum and size, 0 while its chunks are written
 //	't' T 'U' H text(id) number             nothing; the version uses the bundle
 //	't' T 'a' X                             execution that is queued or runs, as it was accepted
-//	't' T 'g' X                             its args, if they are larger than record.InlineSize; see record.Pack
+//	't' T 'g' X                             its args, if they are larger than record.InlineSize; if they are kept, also when it is done; see record.Pack
 //	't' T 'b' X                             its lease, if it runs
 //	't' T 'w' X                             its attempts so far, if it is queued again
 //	't' T 'o' X                             logs of its latest attempt, if it wrote any
@@ -47,6 +47,7 @@
 //	't' T 'q' K end X                       executions of K that are done, the first of which is X and the last ended then
 //	't' T 'p' E K X                         tasks of E that are done and ran K, the first of which is X
 //	't' T 'y' number text(key)              ids stored under an idempotency key on a day (since 1970)
+//	't' T 'V' X                             operation over many executions; X is its own id
 //	't' T 'N' text(name)                    id of the job with this name
 //	't' T 'J' J                             job: its names, labels, current revision, times, users
 //	't' T 'R' J number                      revision: spec, time, user

@@ -22,6 +22,7 @@ const (
 	KindDoneByState          = 'j'
 	KindDoneByFunction       = 'k'
 	KindIdempotency          = 'y'
+	KindOperation            = 'V'
 )
 
 // Execution returns the key of one record of an execution. kind is one of the kinds whose keys end

@@ -17,16 +17,20 @@ type Done struct {
 	LogsBytes    uint64 // encoded size; 0: there are none
 	InlineResult []byte // the result if ResultBytes is at most InlineSize
 	InlineLogs   []byte // the encoded logs if LogsBytes is at most InlineSize
+	InlineArgs   []byte // the args if they are kept and have at most InlineSize bytes
 }
 
 // EncodeDone returns the record of an execution, and its encoded logs.
 func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	logs = EncodeLogs(x.Logs)
 	encoding := byte(EncodingFields3)
-	if len(x.Egress) > 0 { // earlier releases read all other executions
+	switch { // earlier releases read all other executions
+	case x.ArgsSize > 0 || x.RerunOf != "" || x.Pinned:
+		encoding = EncodingFields6
+	case len(x.Egress) > 0:
 		encoding = EncodingFields5
 	}
-	f := newFieldWriter(encoding, 192+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs))
+	f := newFieldWriter(encoding, 208+len(x.FunctionID)+len(x.Function)+inlined(x.Result)+inlined(logs)+inlined(x.Args))
 	f.octet(KindCode(x.Kind))
 	f.octet(StateCode(x.State))
 	f.text(x.FunctionID)
@@ -52,8 +56,12 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 		f.number(int64(x.Failure.Line))
 		f.number(int64(x.Failure.ExitCode))
 	}
-	if encoding == EncodingFields5 {
+	if encoding != EncodingFields3 {
 		f.egress(x.Egress)
+	}
+	if encoding == EncodingFields6 {
+		f.kept(kept{x.ArgsSize > 0 && !x.KeepsArgs(), x.RerunOf, x.Pinned})
+		f.count(uint64(x.ArgsSize))
 	}
 	f.count(uint64(len(x.Result)))
 	f.count(uint64(len(logs)))
@@ -62,6 +70,9 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 	}
 	if len(logs) <= InlineSize {
 		f.rest(logs)
+	}
+	if encoding == EncodingFields6 && x.KeepsArgs() && x.ArgsSize <= InlineSize {
+		f.rest(x.Args)
 	}
 	return f.value, logs
 }
@@ -82,6 +93,9 @@ func (f *fieldWriter) egress(all []runtime.Egress) {
 
 func (f *fieldReader) egress() []runtime.Egress {
 	n := f.count()
+	if n == 0 && f.encoding == EncodingFields6 {
+		return nil
+	}
 	if n == 0 || n > uint64(len(f.left)) { // each has some bytes
 		f.fail()
 		return nil
@@ -102,9 +116,25 @@ func (f *fieldReader) egress() []runtime.Egress {
 	return all
 }
 
+// doneArgs reads what became of the args of an execution that is done.
+func (f *fieldReader) doneArgs(x *runtime.Execution) {
+	if f.encoding != EncodingFields6 {
+		return
+	}
+	k, size := f.kept(), f.count()
+	if size > math.MaxInt || size == 0 && k.rerunOf == "" && !k.pinned {
+		f.fail()
+		return
+	}
+	x.ArgsSize, x.DropArgs, x.RerunOf, x.Pinned = int(size), k.dropArgs, k.rerunOf, k.pinned
+	if size > 0 && !k.dropArgs && !x.KeepsArgs() {
+		f.fail()
+	}
+}
+
 // DecodeDone decodes the record of an execution that is done.
 func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err error) {
-	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3, EncodingFields5)
+	f := newFieldReader(value, EncodingFields, EncodingFields2, EncodingFields3, EncodingFields5, EncodingFields6)
 	x := &r.Execution
 	x.ID, x.Tenant = id.String(), tenant
 	x.Kind = word(f, Kinds[:])
@@ -133,13 +163,17 @@ func DecodeDone(tenant runtime.Tenant, id keys.ID, value []byte) (r Done, err er
 			ExitCode:  f.int(),
 		}
 	}
-	if f.encoding == EncodingFields5 {
+	if f.encoding == EncodingFields5 || f.encoding == EncodingFields6 {
 		x.Egress = f.egress()
 	}
+	f.doneArgs(x)
 	r.ResultBytes = f.count()
 	r.LogsBytes = f.count()
 	r.InlineResult = f.inline(r.ResultBytes)
 	r.InlineLogs = f.inline(r.LogsBytes)
+	if x.KeepsArgs() {
+		r.InlineArgs = f.inline(uint64(x.ArgsSize))
+	}
 	if r.ResultBytes > math.MaxInt {
 		f.fail()
 	}

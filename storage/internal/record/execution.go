@@ -51,6 +51,7 @@ type Accepted struct {
 	created    time.Time
 	retries    int
 	request    request
+	kept       kept
 	ArgsSize   uint64
 	InlineArgs []byte // the args if ArgsSize is at most InlineSize
 }
@@ -92,7 +93,7 @@ func (f *fieldWriter) request(a request) {
 
 // request reads the request. Records older than EncodingFields3 do not have it.
 func (f *fieldReader) request() (a request) {
-	if f.encoding != EncodingFields3 && f.encoding != EncodingFields5 {
+	if f.encoding != EncodingFields3 && f.encoding != EncodingFields5 && f.encoding != EncodingFields6 {
 		return a
 	}
 	a.caller = runtime.Caller{UserID: f.text(), RID: f.text(), TraceID: f.text(), TraceOwner: f.text()}
@@ -104,9 +105,66 @@ func (f *fieldReader) request() (a request) {
 	return a
 }
 
+// kept is what a record of EncodingFields6 has in addition: whether the args are dropped at the end,
+// the execution that is repeated, if any, and whether the version is pinned.
+type kept struct {
+	dropArgs bool
+	rerunOf  string
+	pinned   bool
+}
+
+// Bits of kept.
+const (
+	bitDropArgs = 1 << iota
+	bitRerun
+	bitPinned
+	keptBits
+)
+
+func (f *fieldWriter) kept(k kept) {
+	bits := byte(0)
+	if k.dropArgs {
+		bits |= bitDropArgs
+	}
+	if k.rerunOf != "" {
+		bits |= bitRerun
+	}
+	if k.pinned {
+		bits |= bitPinned
+	}
+	f.octet(bits)
+	if k.rerunOf != "" {
+		id, _ := keys.ParseID(k.rerunOf)
+		f.rest(id[:])
+	}
+}
+
+// kept reads what only records of EncodingFields6 have.
+func (f *fieldReader) kept() (k kept) {
+	if f.encoding != EncodingFields6 {
+		return k
+	}
+	bits := f.octet()
+	if bits >= keptBits {
+		f.fail()
+	}
+	k.dropArgs, k.pinned = bits&bitDropArgs != 0, bits&bitPinned != 0
+	if bits&bitRerun != 0 {
+		var id keys.ID
+		copy(id[:], f.view(uint64(len(id))))
+		k.rerunOf = id.String()
+	}
+	return k
+}
+
 // EncodeAccepted returns the record of an execution as it is accepted.
 func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
-	f := newFieldWriter(EncodingFields3, 96+len(x.FunctionID)+len(x.Function)+inlined(args))
+	k := kept{x.DropArgs, x.RerunOf, x.Pinned}
+	encoding := byte(EncodingFields3)
+	if k != (kept{}) { // earlier releases read all other executions
+		encoding = EncodingFields6
+	}
+	f := newFieldWriter(encoding, 112+len(x.FunctionID)+len(x.Function)+inlined(args))
 	f.octet(KindCode(x.Kind))
 	f.text(x.FunctionID)
 	f.text(x.Function)
@@ -114,6 +172,9 @@ func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 	f.time(x.Created)
 	f.number(int64(x.Retries))
 	f.request(requestOf(x, id))
+	if encoding == EncodingFields6 {
+		f.kept(k)
+	}
 	f.count(uint64(len(args)))
 	if len(args) <= InlineSize {
 		f.rest(args)
@@ -123,7 +184,7 @@ func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
 
 // DecodeAccepted decodes what EncodeAccepted returns.
 func DecodeAccepted(value []byte) (r Accepted, err error) {
-	f := newFieldReader(value, EncodingFields, EncodingFields3)
+	f := newFieldReader(value, EncodingFields, EncodingFields3, EncodingFields6)
 	r.kind = word(f, Kinds[:])
 	r.FunctionID = f.text()
 	r.Function = f.text()
@@ -131,6 +192,7 @@ func DecodeAccepted(value []byte) (r Accepted, err error) {
 	r.created = f.time()
 	r.retries = f.int()
 	r.request = f.request()
+	r.kept = f.kept()
 	r.ArgsSize = f.count()
 	r.InlineArgs = f.inline(r.ArgsSize)
 	return r, f.end()
@@ -282,6 +344,17 @@ func DecodeWaiting(value []byte) (r Waiting, err error) {
 	return r, f.end()
 }
 
+// ApplyArgs sets what an execution knows of its args, and of the execution that it repeats.
+func (r Accepted) ApplyArgs(x *runtime.Execution) {
+	x.ArgsSize, x.DropArgs = int(min(r.ArgsSize, math.MaxInt)), r.kept.dropArgs
+	x.RerunOf, x.Pinned = r.kept.rerunOf, r.kept.pinned
+}
+
+// KeepsArgs reports whether the args stay stored after the end.
+func (r Accepted) KeepsArgs() bool {
+	return runtime.KeepsArgs(int(min(r.ArgsSize, math.MaxInt)), r.kept.dropArgs)
+}
+
 // Task returns the task that the execution is, nil if it is none.
 func (r Accepted) Task() *runtime.TaskRef { return r.request.task }
 
@@ -299,6 +372,7 @@ func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtim
 		Retries:    r.retries,
 	}
 	r.request.apply(&x, id)
+	r.ApplyArgs(&x)
 	switch lease, waiting := a.Lease, a.Waiting; {
 	case lease != nil:
 		x.State = runtime.StateRunning

@@ -58,6 +58,7 @@ func drawDone(t *rapid.T) runtime.Execution {
 		PlatformFailures: number("platform failures"),
 		LostAttempts:     number("lost attempts"),
 		CancelRequested:  rapid.Bool().Draw(t, "cancel"),
+		Pinned:           rapid.Bool().Draw(t, "pinned"),
 	}
 	id, _ := keys.ParseID(x.ID)
 	x.Caller = runtime.Caller{
@@ -71,6 +72,9 @@ func drawDone(t *rapid.T) runtime.Execution {
 			JobExecution: storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "job execution"), 0)), created),
 			Index:        rapid.IntRange(0, runtime.MaxTasks-1).Draw(t, "index"),
 		}
+	}
+	if rapid.Bool().Draw(t, "a rerun") {
+		x.RerunOf = storetest.ID(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "rerun"), 0)), created)
 	}
 	x.Result = blob(2*InlineSize).Draw(t, "result")
 	x.ResultSize = len(x.Result)
@@ -108,8 +112,13 @@ func drawLogs(t *rapid.T) runtime.Logs {
 func TestDoneExecutionsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want, logs := drawDone(t), drawLogs(t)
+		args := blob(2*InlineSize).Draw(t, "args")
+		want.ArgsSize, want.DropArgs = len(args), len(args) > 0 && rapid.Bool().Draw(t, "drop args")
+		if rapid.Bool().Draw(t, "large args") {
+			want.ArgsSize, want.DropArgs, args = runtime.MaxKeptArgs+1, true, nil
+		}
 		given := want
-		given.Logs = logs
+		given.Logs, given.Args = logs, args
 		id, _ := keys.ParseID(want.ID)
 		value, encoded := EncodeDone(&given, id)
 		got, err := DecodeDone(want.Tenant, id, value)
@@ -124,6 +133,12 @@ func TestDoneExecutionsAreReadBack(t *testing.T) {
 		}
 		if got.LogsBytes != uint64(len(encoded)) || len(encoded) <= InlineSize && !bytes.Equal(got.InlineLogs, encoded) {
 			t.Fatalf("logs of %d bytes are read as %d, and %d of them are inline", len(encoded), got.LogsBytes, len(got.InlineLogs))
+		}
+		if !want.KeepsArgs() || len(args) > InlineSize {
+			args = nil
+		}
+		if !bytes.Equal(got.InlineArgs, args) {
+			t.Fatalf("args of %d bytes are read as %d", len(args), len(got.InlineArgs))
 		}
 		if len(encoded) == 0 {
 			return
@@ -142,6 +157,7 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, args := drawDone(t), blob(2*InlineSize).Draw(t, "args")
 		id, _ := keys.ParseID(x.ID)
+		x.ArgsSize, x.DropArgs = len(args), rapid.Bool().Draw(t, "drop args")
 		accepted, err := DecodeAccepted(EncodeAccepted(&x, id, args))
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +195,7 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 			ID: x.ID, Tenant: x.Tenant, Kind: x.Kind, FunctionID: x.FunctionID, Function: x.Function, Version: x.Version,
 			State: runtime.StateRunning, Created: x.Created, Started: x.Started, Attempt: x.Attempt, Retries: x.Retries,
 			FunctionFailures: x.FunctionFailures, PlatformFailures: x.PlatformFailures, LostAttempts: x.LostAttempts, Suspicion: x.Suspicion,
-			CancelRequested: x.CancelRequested, Caller: x.Caller, Task: x.Task,
+			CancelRequested: x.CancelRequested, Caller: x.Caller, Task: x.Task, ArgsSize: len(args), DropArgs: x.DropArgs, RerunOf: x.RerunOf, Pinned: x.Pinned,
 		}
 		if x.CancelRequested {
 			want.State = runtime.StateCancelling
@@ -206,14 +222,23 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	usual, suspicion := runtime.Suspicion{Losses: 4}, runtime.Suspicion{Losses: 6, Stretch: 7, Charges: 8, Probation: runtime.ProbationAlone}
 	done, logs := EncodeDone(&x, keys.ID{})
 	task := "\x01" + string(make([]byte, 5)) + "\x70\x00\x80" + string(make([]byte, 7))
+	rerun := x
+	rerun.Args, rerun.ArgsSize, rerun.RerunOf = []byte("{}"), 2, x.Task.JobExecution
+	doneRerun, _ := EncodeDone(&rerun, keys.ID{})
+	rerun.DropArgs = true
+	doneDropped, _ := EncodeDone(&rerun, keys.ID{})
+	end := "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01"
 	for _, test := range []struct{ what, got, want string }{
 		{"accepted", string(EncodeAccepted(&x, keys.ID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
+		{"accepted rerun", string(EncodeAccepted(&rerun, keys.ID{}, []byte("{}"))), "\x14\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x03" + task + "\x02{}"},
 		{"lease", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, usual}.Encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
 		{"lease of a suspect", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, suspicion}.Encode()), "\x09\x01f\x02\x0a\x04\x06\x08\x01\x05\x06\x07\x08\x02"},
 		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5, usual}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"waiting suspect", string(Waiting{1, Failures{2, 3, 4}, at, 5, suspicion}.Encode()), "\x09\x02\x04\x06\x08\x0a\x05\x06\x07\x08\x02"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
 		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
+		{"done rerun", string(doneRerun), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x02" + task + "\x02\x00\x0a" + string(logs) + "{}"},
+		{"done without its args", string(doneDropped), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x03" + task + "\x02\x00\x0a" + string(logs)},
 		{"idempotency", string(Idempotency{At: at, IDs: []keys.ID{{1}}}.Encode()), "\x03\x0a" + string(make([]byte, 32)) + "\x01" + string(make([]byte, 15))},
 	} {
 		if test.got != test.want {
@@ -253,12 +278,15 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
 	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
 	done, logs := EncodeDone(&x, keys.ID{})
+	x.ArgsSize, x.Args, x.RerunOf = 2, []byte("{}"), keys.ID{1, 6: 0x70, 8: 0x80}.String()
+	doneRerun, _ := EncodeDone(&x, keys.ID{})
 	for what, test := range map[string]struct {
 		value  []byte
 		decode func([]byte) error
 		open   bool // all that follows is data
 	}{
 		"done":        {done, func(b []byte) error { _, err := DecodeDone("t", keys.ID{}, b); return err }, false},
+		"done rerun":  {doneRerun, func(b []byte) error { _, err := DecodeDone("t", keys.ID{}, b); return err }, false},
 		"accepted":    {EncodeAccepted(&x, keys.ID{}, []byte("{}")), func(b []byte) error { _, err := DecodeAccepted(b); return err }, false},
 		"lease":       {Lease{}.Encode(), func(b []byte) error { _, err := DecodeLease(b); return err }, false},
 		"waiting":     {Waiting{}.Encode(), func(b []byte) error { _, err := DecodeWaiting(b); return err }, false},
@@ -302,6 +330,9 @@ func FuzzDecodeDone(f *testing.F) {
 		if i%3 == 0 {
 			x.State, x.Result, x.Failure = runtime.StateFailed, nil, &runtime.Failure{Class: runtime.ClassError, Type: "ValueError", Message: "no"}
 		}
+		if i%2 == 0 {
+			x.Args, x.ArgsSize, x.DropArgs = []byte(`{"name":"you"}`), 14, i%4 == 0
+		}
 		value, _ := EncodeDone(&x, keys.ID{})
 		f.Add(value)
 	}
@@ -310,7 +341,9 @@ func FuzzDecodeDone(f *testing.F) {
 		if err != nil || got.ResultBytes > InlineSize || got.LogsBytes > 0 {
 			return
 		}
-		again, _ := EncodeDone(&got.Execution, keys.ID{})
+		given := got.Execution
+		given.Args = got.InlineArgs
+		again, _ := EncodeDone(&given, keys.ID{})
 		back, err := DecodeDone("t", keys.ID{}, again)
 		if err != nil || !cmp.Equal(got.Execution, back.Execution) {
 			t.Fatalf("%+v came back as %+v, %v", got, back, err)

@@ -28,6 +28,8 @@ type Version struct {
 	Bundle  string       `json:"bundle,omitempty"` // its id in hexadecimal; empty: there is none
 	Zip     int64        `json:"zip,omitempty"`    // bytes of the bundle
 	Allow   []string     `json:"allow,omitempty"`  // rules in their normal form
+	// KeepArgs says whether args are kept; nil: the server's default applies.
+	KeepArgs *bool `json:"keep_args,omitempty"`
 }
 
 // limitsRecord is the stored form of runtime.Limits: the format must not change with a field's name
@@ -69,13 +71,17 @@ func EncodeVersion(v runtime.Version) ([]byte, error) {
 		r.Allow = v.Allow
 		encoding = EncodingJSON4
 	}
+	if v.KeepArgs != nil {
+		r.KeepArgs = v.KeepArgs
+		encoding = EncodingJSON5
+	}
 	return encodeJSON(encoding, r)
 }
 
 // DecodeVersion decodes what EncodeVersion returns.
 func DecodeVersion(value []byte) (Version, error) {
 	var r Version
-	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2, EncodingJSON3, EncodingJSON4, EncodingJSON5); err != nil {
 		return r, err
 	}
 	_, err := r.BundleOf()

@@ -61,6 +61,7 @@ var fuzzedReaders = []fuzzedReader{
 	readsBack(func(b []byte) (runtime.Job, error) { return DecodeJob("t", "i", b) }, EncodeJob),
 	readsBack(func(b []byte) (runtime.JobRevision, error) { return DecodeRevision(1, b) }, EncodeRevision),
 	readsBack(func(b []byte) (runtime.TenantRecord, error) { return DecodeTenant("t", b) }, EncodeTenant),
+	readsBack(func(b []byte) (runtime.Operation, error) { return DecodeOperation("t", "i", b) }, EncodeOperation),
 	readsBack(func(b []byte) (runtime.Token, error) { return DecodeToken("i", b) }, EncodeToken),
 	readsBack(func(b []byte) (runtime.JobExecution, error) { return DecodeJobExecution("t", keys.ID{}, b) },
 		func(x runtime.JobExecution) ([]byte, error) { return EncodeJobExecution(&x, keys.ID{}) }),

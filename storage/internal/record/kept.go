@@ -18,6 +18,7 @@ type KeptEntry struct {
 	Result bool   // a result of its own
 	Logs   bool   // logs of its own
 	Traced bool   // it is found by a trace that another request has begun
+	Args   bool   // args of its own
 	Size   uint64 // bytes of all its records
 }
 
@@ -27,6 +28,7 @@ const (
 	keptResult = 0x10
 	keptLogs   = 0x20
 	keptTraced = 0x40
+	keptArgs   = 0x80
 )
 
 // Bytes returns the size of all executions.
@@ -49,7 +51,7 @@ func (k *Kept) Encode() []byte {
 		for _, flag := range []struct {
 			set bool
 			bit byte
-		}{{e.Result, keptResult}, {e.Logs, keptLogs}, {e.Traced, keptTraced}} {
+		}{{e.Result, keptResult}, {e.Logs, keptLogs}, {e.Traced, keptTraced}, {e.Args, keptArgs}} {
 			if flag.set {
 				bits |= flag.bit
 			}
@@ -80,7 +82,8 @@ func DecodeKept(value []byte) (k Kept, err error) {
 		var e KeptEntry
 		copy(e.ID[:], f.view(uint64(len(e.ID))))
 		bits := f.octet()
-		e.State, e.Result, e.Logs, e.Traced = bits&keptState, bits&keptResult != 0, bits&keptLogs != 0, bits&keptTraced != 0
+		e.State, e.Result, e.Logs = bits&keptState, bits&keptResult != 0, bits&keptLogs != 0
+		e.Traced, e.Args = bits&keptTraced != 0, bits&keptArgs != 0
 		e.Size = f.count()
 		k.Entries = append(k.Entries, e)
 	}

@@ -25,6 +25,8 @@ const (
 	EncodingFields4      = 9  // of attempts: with the suspicion
 	EncodingJSON4        = 12 // of versions: with an allow list
 	EncodingFields5      = 13 // of executions that are done: with what they sent and received
+	EncodingJSON5        = 21 // of versions: with whether args are kept
+	EncodingFields6      = 20 // of executions: with what becomes of their args, and the run that they repeat
 	EncodingPacked       = 14 // of args and results: the bytes that follow are the value, compressed as a block of S2
 	EncodingFields2      = 5  // of attempts, and of executions that are done: with lost attempts, and logs
 )
