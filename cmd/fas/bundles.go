@@ -80,11 +80,12 @@ type settings struct {
 	limits  limits
 	retries *int
 	allow   *[]string
+	keep    *bool // whether args are kept
 }
 
 // read returns the settings that the flags give.
 func (l limits) settings(cmd *cobra.Command, a *app, contextFile string) (s settings, err error) {
-	s = settings{limits: l, retries: l.givenRetries(cmd), allow: l.givenAllow(cmd)}
+	s = settings{limits: l, retries: l.givenRetries(cmd), allow: l.givenAllow(cmd), keep: l.givenKeepArgs(cmd)}
 	if contextFile != "" {
 		s.context, err = a.ReadText(cmd.Context(), contextFile, "context file", runtime.MaxContext)
 	}
@@ -135,7 +136,7 @@ func readSettings(path string) ([]byte, error) {
 
 // ofBundle returns the settings that change along with a bundle.
 func (s settings) ofBundle() client.BundleSettings {
-	return client.BundleSettings{Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow}
+	return client.BundleSettings{Timeout: float64(s.limits.timeout), Memory: int64(s.limits.memory), Retries: s.retries, Allow: s.allow, KeepArgs: s.keep}
 }
 
 // deployment is a folder to deploy as a function.

@@ -17,7 +17,8 @@ import (
 // executionFields are the fields that --json of executions promises.
 const executionFields = `  uuid, name (of the function), kind (run, create, update or delete), version,
   status (Pending, Started, Success, Failed or Cancelled), output, output_size
-  (bytes), output_omitted, error (null, or message, error_code and, if known,
+  (bytes), output_omitted, args (of one execution alone, if they are kept),
+  args_size (bytes), rerun_of (the execution whose run it repeats), error (null, or message, error_code and, if known,
   server_traceback, line, error_type, hint), created, started, finished (RFC 3339,
   or null), duration_ms (or null), attempts, retries, cancel_requested, logs_url,
   egress (absent if it connected to nothing: network, host, port, connections,
@@ -41,6 +42,7 @@ a function. The server stores finished executions for 7 days by default.`,
 		newExecutionsSearch(a),
 		newExecutionsGet(a),
 		newExecutionsGetBulk(a),
+		newExecutionsRerun(a),
 		newExecutionsCancel(a),
 		newExecutionsLogs(a),
 	)

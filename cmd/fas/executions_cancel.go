@@ -21,8 +21,9 @@ const cancelAtOnce = 32
 
 func newExecutionsCancel(a *app) *cobra.Command {
 	var asJSON bool
+	var bulk bulkFlags
 	cmd := &cobra.Command{
-		Use:   "cancel ID... [--json]",
+		Use:   "cancel {ID... | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--yes] [--no-wait]} [--json]",
 		Short: "Cancel executions",
 		Long: `Cancel executions. A waiting execution never starts, a running one is stopped, and
 one that is done does not change. Cancelling twice is not an error.
@@ -31,16 +32,30 @@ Prints the results in the order of the ids: on a terminal as a table, elsewhere 
 lines of tab-separated fields: uuid, status, and a sentence. If an id does not exist,
 the others are cancelled anyway, and the exit status is 4.
 
+Without ids and with a filter, cancel all executions that it selects and that are not
+done. On a terminal the command asks for confirmation. It shows the progress, and
+prints the id of the operation, which the server continues if the command is stopped;
+see "fas operations".
+
 With --json the output is an array of objects with the fields
 
 ` + executionFields + `
 
-and changed (whether this command changed the execution) and message.`,
+and changed (whether this command changed the execution) and message; or with a filter
+the operation, an object with the fields
+
+` + operationFields,
 		Example: `  fas executions cancel $UUID
-  fas executions list -q --function import --limit 0 | xargs fas executions cancel`,
+  fas executions cancel --function import --status pending`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeExecutions(client.Filter{}, 0),
 		RunE: func(cmd *cobra.Command, ids []string) error {
+			if len(ids) == 0 && bulk.given(cmd) {
+				return bulk.start(cmd, a, runtime.OperationCancel, asJSON)
+			}
+			if err := refuseFilter(cmd); err != nil {
+				return err
+			}
 			if len(ids) == 0 {
 				return clierror.Usagef("usage: "+cmd.UseLine(), "the ID is missing")
 			}
@@ -60,6 +75,7 @@ and changed (whether this command changed the execution) and message.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	bulk.flags(cmd, a, "cancel", "pending, started (the default is both); or several, comma-separated")
 	return cmd
 }
 

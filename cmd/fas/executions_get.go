@@ -113,6 +113,24 @@ func egressText(e wire.Egress) string {
 		ui.OneLine(host), connections, ui.DurationText(milliseconds(ms)), e.BytesSent, e.BytesReceived)
 }
 
+// argsWidth is the number of characters of the args that are shown.
+const argsWidth = 120
+
+// argsText describes the args of an execution, empty if nothing is known of them.
+func argsText(x client.Execution) string {
+	switch {
+	case x.ArgsSize == 0:
+		return ""
+	case len(x.Args) == 0:
+		return fmt.Sprintf("%d bytes, not kept", x.ArgsSize)
+	}
+	text := []rune(ui.OneLine(string(x.Args)))
+	if len(text) <= argsWidth {
+		return string(text)
+	}
+	return fmt.Sprintf("%s... (%d bytes)", string(text[:argsWidth]), x.ArgsSize)
+}
+
 // writeExecution prints an execution, and its error if withError is true.
 func writeExecution(out io.Writer, x client.Execution, people, withError bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -132,6 +150,12 @@ func writeExecution(out io.Writer, x client.Execution, people, withError bool) e
 		fmt.Fprintf(w, "took:\t%s\n", ui.DurationText(milliseconds(*x.DurationMS)))
 	}
 	fmt.Fprintf(w, "attempts:\t%d\n", x.Attempts)
+	if x.RerunOf != "" {
+		fmt.Fprintf(w, "rerun of:\t%s\n", ui.OneLine(x.RerunOf))
+	}
+	if text := argsText(x); text != "" {
+		fmt.Fprintf(w, "args:\t%s\n", text)
+	}
 	for _, e := range x.Egress {
 		fmt.Fprintf(w, "egress:\t%s\n", egressText(e))
 	}

@@ -48,6 +48,7 @@ type limits struct {
 	memory  ui.Megabytes
 	retries int
 	allow   []string
+	keep    bool
 }
 
 func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries, allow string) {
@@ -55,6 +56,15 @@ func (l *limits) flags(cmd *cobra.Command, timeout, memory, retries, allow strin
 	cmd.Flags().Var(&l.memory, "memory", "memory limit of a run in `MB`, 64 to 3072 (default "+memory+")")
 	cmd.Flags().IntVar(&l.retries, "retries", 0, "make up to `N` further attempts, 0 to 10, if the function fails in the background (default "+retries+")")
 	cmd.Flags().StringSliceVar(&l.allow, "allow", nil, "`HOST:PORT` that runs may reach, such as api.example.com:443; repeatable, replaces the whole list; none: nothing (default "+allow+")")
+	cmd.Flags().BoolVar(&l.keep, "keep-args", true, "store args of up to 64 KiB with executions, to look at them and to run them again (default as the server is set)")
+}
+
+// givenKeepArgs returns the value of --keep-args, nil if the flag is not set.
+func (l *limits) givenKeepArgs(cmd *cobra.Command) *bool {
+	if !cmd.Flags().Changed("keep-args") {
+		return nil
+	}
+	return &l.keep
 }
 
 // givenAllow returns the values of --allow, nil if the flag is not set.

@@ -100,7 +100,7 @@ func (d *definition) read(cmd *cobra.Command, a *app, name string) (r client.Cre
 	if d.file == "-" && d.contextFile == "-" {
 		return r, clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 	}
-	r = client.CreateRequest{Name: name, Timeout: float64(d.limits.timeout), Memory: int64(d.limits.memory), Retries: d.limits.givenRetries(cmd), Allow: d.limits.givenAllow(cmd)}
+	r = client.CreateRequest{Name: name, Timeout: float64(d.limits.timeout), Memory: int64(d.limits.memory), Retries: d.limits.givenRetries(cmd), Allow: d.limits.givenAllow(cmd), KeepArgs: d.limits.givenKeepArgs(cmd)}
 	code, err := a.ReadText(cmd.Context(), d.file, "code", runtime.MaxSource)
 	if err != nil {
 		return r, err

@@ -81,6 +81,7 @@ given; - is the standard output.`,
 			fmt.Fprintf(w, "timeout:\t%g s\n", f.Timeout)
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
 			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
+			fmt.Fprintf(w, "keep args:\t%t\n", f.KeepArgs)
 			fmt.Fprintf(w, "allow:\t%s\n", strings.Join(f.Allow, ", "))
 			fmt.Fprintf(w, "context:\t%s\n", strings.Join(f.ContextKeys, ", "))
 			if f.Bundle != nil {

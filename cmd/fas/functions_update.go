@@ -58,7 +58,7 @@ Prints the id of the deployment.
 			if file == "-" && contextFile == "-" {
 				return clierror.Usagef("give one of them as a file", "code and context cannot both come from the standard input")
 			}
-			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd), Allow: bounds.givenAllow(cmd)}
+			r := client.UpdateRequest{Name: newName, Timeout: float64(bounds.timeout), Memory: int64(bounds.memory), Retries: bounds.givenRetries(cmd), Allow: bounds.givenAllow(cmd), KeepArgs: bounds.givenKeepArgs(cmd)}
 			var err error
 			if file != "" {
 				if r.Code, err = a.ReadText(cmd.Context(), file, "code", runtime.MaxSource); err != nil {

@@ -40,8 +40,12 @@ var hostileCalls = map[string][]string{
 	"executions get_bulk": {
 		"-u", anyID,
 	},
+	"executions rerun":  {anyID, "--wait"},
 	"executions cancel": {anyID},
 	"executions logs":   {anyID},
+	"operations list":   {},
+	"operations get":    {anyID},
+	"operations cancel": {anyID},
 	"bulk wait":         {anyTrace},
 	"bulk cancel":       {anyTrace},
 	"jobs apply":        {"-f", "job.toml"},
@@ -53,6 +57,7 @@ var hostileCalls = map[string][]string{
 	"jobs executions":   {"j", "x"},
 	"jobs tasks":        {"j", "x"},
 	"jobs logs":         {"j", "x"},
+	"jobs rerun":        {"j", "x", "--wait"},
 	"jobs cancel":       {"j", "x"},
 	"jobs revisions":    {"j"},
 	"jobs rollback":     {"j", "1"},
@@ -230,6 +235,7 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 	failure := object{"message": hostile, "error_code": hostile, "server_traceback": "Traceback\n" + hostile, "hint": hostile, "error_type": hostile}
 	execution := object{
 		"uuid": anyID, "name": hostile, "kind": hostile, "version": 1, "status": "Failed", "output": nil, "output_size": 1, "error": failure,
+		"args": object{"x": hostile}, "args_size": 9, "rerun_of": hostile,
 		"created": when, "started": when, "finished": when, "duration_ms": 0.5, "attempts": 1, "retries": 0, "logs_url": hostile,
 		"trace_id": anyTrace, "user_id": hostile, "changed": true, "message": hostile,
 	}
@@ -265,6 +271,10 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		"expires": when, "last_used": when, "previous_expires": when, "username": hostile, "token": hostile,
 	}
 	revision := object{"id": hostile, "active": true, "createdAt": at, "createdBy": hostile, "status": hostile}
+	operation := object{
+		"uuid": anyID, "kind": hostile, "state": hostile, "filter": object{"function": hostile, "status": list{hostile}, "trace_id": hostile}, "matched": 2, "failed": 1,
+		"error": hostile, "created": when, "finished": when, "trace_id": hostile, "user_id": hostile,
+	}
 	var answer any
 	switch {
 	case path == "/readyz":
@@ -290,6 +300,10 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		return
 	case strings.HasSuffix(path, "/logs"):
 		answer = object{"uuid": hostile, "status": hostile, "attempt": 1, "entries": list{object{"stream": "stdout", "text": hostile}, object{"stream": "stderr", "text": hostile}}}
+	case path == "/v1/operations" && r.Method == http.MethodGet:
+		answer = list{operation}
+	case strings.HasPrefix(path, "/v1/operations"):
+		answer = operation
 	case path == "/v1/executions" || path == "/v1/executions/bulk":
 		answer = list{execution}
 	case strings.HasPrefix(path, "/v1/executions/"):

@@ -15,9 +15,10 @@ import (
 
 func newJobsTasks(a *app) *cobra.Command {
 	var statuses []string
+	var asMap bool
 	var flags listFlags
 	cmd := &cobra.Command{
-		Use:   "tasks NAME EXECUTION [--status STATUS] [--json | --quiet]",
+		Use:   "tasks NAME EXECUTION [--status STATUS | --map] [--json | --quiet]",
 		Short: "List the tasks of an execution of a job",
 		Long: `List the tasks of an execution of a job, in order. Each task is an execution of its
 own; "fas executions get" shows its output.
@@ -26,11 +27,16 @@ On a terminal the output is a table; elsewhere each task is a line of tab-separa
 fields without a heading: index, status, attempts, started, duration_ms, id of the
 execution, error_code, error.
 
+With --map print a letter for each task in place of a list, in order: . has not begun,
+w waits for another attempt, r runs, x is being stopped, s succeeded, f failed, t timed
+out, c was cancelled, - is not stored any more.
+
 With --json it is an array of objects with the fields
 
 ` + taskFields,
 		Example: `  fas jobs tasks bills $ID
   fas jobs tasks bills $ID --status failed
+  fas jobs tasks bills $ID --map | fold -w 100
   fas jobs tasks bills $ID -q | xargs -n 1 fas executions get --output`,
 		Args:              arguments("NAME", "EXECUTION"),
 		ValidArgsFunction: a.completeJobExecutions(1),
@@ -39,6 +45,9 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			if err := jobArguments(args); err != nil {
+				return err
+			}
+			if err := exclusive(cmd, "map", "status", "json", "quiet"); err != nil && asMap {
 				return err
 			}
 			statuses, err := taskStatuses(statuses)
@@ -50,6 +59,13 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			defer c.Close()
+			if asMap {
+				text, err := c.TaskMap(cmd.Context(), args[0], args[1])
+				if err == nil {
+					_, err = fmt.Fprintln(a.Out, ui.OneLine(text))
+				}
+				return err
+			}
 			list := newPages(a, &flags, taskTable(a.Out, ui.IsTerminal(a.Out)), func(t client.Task) string { return t.Execution })
 			err = c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
 				if len(statuses) > 0 {
@@ -64,6 +80,7 @@ With --json it is an array of objects with the fields
 		},
 	}
 	cmd.Flags().StringSliceVar(&statuses, "status", nil, "list only tasks with a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; or several, comma-separated")
+	cmd.Flags().BoolVar(&asMap, "map", false, "print a letter for each task")
 	flags.add(cmd, "the ids of their executions")
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(client.TaskStatuses, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

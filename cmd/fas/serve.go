@@ -35,6 +35,7 @@ var serveEnv = map[string]string{
 	"retention-bytes":          "FAASPOT_RETENTION_BYTES",
 	"retention-tenant-bytes":   "FAASPOT_RETENTION_TENANT_BYTES",
 	"retention-function-bytes": "FAASPOT_RETENTION_FUNCTION_BYTES",
+	"keep-args":                "FAASPOT_KEEP_ARGS",
 	"public-url":               "FAASPOT_PUBLIC_URL",
 	"egress-allow":             "FAASPOT_EGRESS_ALLOW",
 	"egress-ceiling":           "FAASPOT_EGRESS_CEILING",
@@ -70,6 +71,7 @@ func newServe(a *app) *cobra.Command {
 		AuditAge:        ui.Span(runtime.DefaultAuditAge),
 	}
 	var hosts []string
+	var keepArgs bool
 	cmd := &cobra.Command{
 		Use:        "serve",
 		GroupID:    groupServer,
@@ -102,8 +104,8 @@ FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
 FAASPOT_AUDIT_AGE, FAASPOT_AUDIT_BYTES, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
 FAASPOT_RETENTION_TENANT_BYTES, FAASPOT_RETENTION_FUNCTION_BYTES,
-FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW, FAASPOT_EGRESS_CEILING,
-FAASPOT_EGRESS_PROXY, FAASPOT_WORKERS, FAASPOT_OWN_WORKERS, FAASPOT_TENANT_REQUESTS,
+FAASPOT_KEEP_ARGS, FAASPOT_PUBLIC_URL, FAASPOT_EGRESS_ALLOW,
+FAASPOT_EGRESS_CEILING, FAASPOT_EGRESS_PROXY, FAASPOT_WORKERS, FAASPOT_OWN_WORKERS, FAASPOT_TENANT_REQUESTS,
 FAASPOT_TENANT_REQUEST_BURST, FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED,
 FAASPOT_TENANT_FUNCTIONS, FAASPOT_TENANT_CODE_BYTES, FAASPOT_TENANT_STORED_BYTES,
 FAASPOT_TENANT_EGRESS_BYTES, FAASPOT_TENANT_EGRESS_HOSTS,
@@ -122,6 +124,7 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			if o.Data, err = dataFolder(a, o.Data); err != nil {
 				return err
 			}
+			o.DropArgs = !keepArgs
 			if o.Grace < 0 {
 				return clierror.Usagef("give a duration, such as 30s", "the --grace %v is negative", o.Grace)
 			}
@@ -163,6 +166,7 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.Var(&o.RetentionBytes, "retention-bytes", "`SIZE` of the finished executions that are kept (default half of what the disk has for the data)")
 	f.Var(&o.RetentionTenantBytes, "retention-tenant-bytes", "`SIZE` of the finished executions that are kept of one tenant (default 3/4 of --retention-bytes)")
 	f.Var(&o.RetentionFunctionBytes, "retention-function-bytes", "`SIZE` of the finished executions that are kept of one function (default half of --retention-bytes)")
+	f.BoolVar(&keepArgs, "keep-args", true, "store args of up to 64 KiB with executions, unless a function does not want that")
 	f.StringVar(&o.PublicURL, "public-url", "", "`URL` at which clients reach the server, if it is behind a proxy")
 	f.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "private `ADDRESS`, network or host[:port] that callbacks, and functions that allow it, may reach, besides the public internet")
 	f.StringSliceVar(&o.EgressCeiling, "egress-ceiling", nil, "`RULE` beyond which no function may reach anything, such as *.example.com:443; none: functions reach nothing (default what they allow)")

@@ -19,6 +19,8 @@ type BundleSettings struct {
 	Memory  int64     // MB; 0: unchanged
 	Retries *int      // nil: unchanged
 	Allow   *[]string // nil: unchanged; empty: nothing
+	// KeepArgs says whether args are kept; nil: unchanged.
+	KeepArgs *bool
 }
 
 // query returns the settings as a query with its question mark, empty if there are none.
@@ -37,6 +39,9 @@ func (s BundleSettings) query() string {
 		if q["allow"] = *s.Allow; len(*s.Allow) == 0 {
 			q.Set("allow", "")
 		}
+	}
+	if s.KeepArgs != nil {
+		q.Set("keep_args", strconv.FormatBool(*s.KeepArgs))
 	}
 	if len(q) == 0 {
 		return ""

@@ -136,7 +136,7 @@ func TestRunReturnsResultUnchanged(t *testing.T) {
 func TestFunctionIsRead(t *testing.T) {
 	c, requests := serve(t, 200, nil, `{"name":"f","runner_url":"http://h/v1/functions/f/rpc/","version":3,
 		"created":"2017-07-21 15:10:52.537686+00:00","updated":"2017-07-21 17:10:52.000000+02:00","rid":"ri.x",
-		"code":"x = '%41'","encoding":"plain","timeout":2.5,"memory":128,"retries":2,"allow":["*.example:443"],"context_keys":["a"],"unknown":1}`)
+		"code":"x = '%41'","encoding":"plain","timeout":2.5,"memory":128,"retries":2,"allow":["*.example:443"],"keep_args":true,"context_keys":["a"],"unknown":1}`)
 	got, err := c.Function(t.Context(), "f")
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestFunctionIsRead(t *testing.T) {
 			Updated: time.Date(2017, 7, 21, 15, 10, 52, 0, time.UTC),
 			RID:     "ri.x",
 		},
-		Timeout: 2.5, Memory: 128, Retries: 2, Allow: []string{"*.example:443"}, ContextKeys: []string{"a"}, Code: "x = '%41'",
+		Timeout: 2.5, Memory: 128, Retries: 2, Allow: []string{"*.example:443"}, KeepArgs: true, ContextKeys: []string{"a"}, Code: "x = '%41'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -162,7 +162,7 @@ func TestFunctionIsRead(t *testing.T) {
 	}
 	const promise = `{"name":"f","runner_url":"http://h/v1/functions/f/rpc/","version":3,` +
 		`"created":"2017-07-21T15:10:52.537686Z","updated":"2017-07-21T15:10:52Z","rid":"ri.x",` +
-		`"timeout":2.5,"memory":128,"retries":2,"allow":["*.example:443"],"context_keys":["a"],"code":"x = '%41'"}`
+		`"timeout":2.5,"memory":128,"retries":2,"allow":["*.example:443"],"keep_args":true,"context_keys":["a"],"code":"x = '%41'"}`
 	if diff := cmp.Diff(promise, string(data)); diff != "" {
 		t.Errorf("the JSON form has changed, which breaks scripts:\n%s", diff)
 	}

@@ -33,9 +33,12 @@ type Execution struct {
 	Kind            string          `json:"kind"` // run, create, update or delete
 	Version         uint64          `json:"version"`
 	Status          Status          `json:"status"`
-	Output          json.RawMessage `json:"output"`         // null unless Success, or if omitted
-	OutputSize      int64           `json:"output_size"`    // bytes
-	OutputOmitted   bool            `json:"output_omitted"` // too large for an answer about many
+	Output          json.RawMessage `json:"output"`              // null unless Success, or if omitted
+	OutputSize      int64           `json:"output_size"`         // bytes
+	OutputOmitted   bool            `json:"output_omitted"`      // too large for an answer about many
+	Args            json.RawMessage `json:"args,omitempty"`      // of one execution alone; absent if they are not kept
+	ArgsSize        int64           `json:"args_size,omitempty"` // bytes; 0: unknown
+	RerunOf         string          `json:"rerun_of,omitempty"`  // execution whose run this repeats
 	Failure         *Failure        `json:"error"`
 	Created         Moment          `json:"created"`
 	Started         Moment          `json:"started"` // latest attempt
@@ -83,6 +86,9 @@ func newExecution(w *wire.Execution[Moment]) (x Execution, err error) {
 		Output:          w.Output,
 		OutputSize:      int64(orZero(w.OutputSize)),
 		OutputOmitted:   w.OutputOmitted,
+		Args:            w.Args,
+		ArgsSize:        int64(orZero(w.ArgsSize)),
+		RerunOf:         orZero(w.RerunOf),
 		Created:         w.Created,
 		Started:         w.Started,
 		Finished:        w.Finished,

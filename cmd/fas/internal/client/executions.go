@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -86,6 +87,34 @@ func (c *Client) ExecutionsByID(ctx context.Context, ids []string) ([]Execution,
 		all = append(all, executions...)
 	}
 	return all, nil
+}
+
+// Rerun is a request to repeat the run of an execution.
+type Rerun struct {
+	Args    json.RawMessage `json:"args,omitempty"`    // in place of those of the execution
+	Version uint64          `json:"version,omitempty"` // of the function; 0: the current one
+	Retries *int            `json:"retries,omitempty"` // further attempts; nil: those of the function
+	// IdempotencyKey: the server accepts requests with the same key once.
+	IdempotencyKey string `json:"-"`
+}
+
+// Rerun repeats the run of an execution in the background, and returns the new execution. When it
+// returns, that is on the server's disk.
+func (c *Client) Rerun(ctx context.Context, id string, r Rerun) (Execution, error) {
+	body, err := encode(r)
+	if err != nil {
+		return Execution{}, err
+	}
+	o := RunOptions{IdempotencyKey: r.IdempotencyKey}
+	a, err := c.do(ctx, request{method: http.MethodPost, path: executionPath(id) + "/rerun", body: body, header: o.header()})
+	if err != nil {
+		return Execution{}, err
+	}
+	var w wire.Execution[Moment]
+	if err := c.decode(a, &w); err != nil {
+		return Execution{}, err
+	}
+	return c.toExecution(&w)
 }
 
 // Cancellation is the answer to a request to cancel an execution.

@@ -25,6 +25,7 @@ type Function struct {
 	Memory      float64      `json:"memory"`           // MB that a run may use
 	Retries     int          `json:"retries"`          // further attempts of a background run after failures of the function
 	Allow       []string     `json:"allow"`            // what runs may reach, as rules HOST:PORT
+	KeepArgs    bool         `json:"keep_args"`        // whether args of up to 64 KiB are stored with executions
 	ContextKeys []string     `json:"context_keys"`     // names in the context; their values are secret
 	Code        string       `json:"code"`             // Python; of a bundle its main.py
 	Bundle      *wire.Bundle `json:"bundle,omitempty"` // nil: the function is a single file
@@ -46,7 +47,7 @@ func newFunction(w *wire.FunctionDetail[Moment]) (Function, error) {
 	}
 	return Function{
 		Listed: newListed(&w.Function), Timeout: w.Timeout, Memory: w.Memory, Retries: w.Retries,
-		Allow: append([]string{}, w.Allow...), ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code, Bundle: w.Bundle,
+		Allow: append([]string{}, w.Allow...), KeepArgs: w.KeepArgs, ContextKeys: append([]string{}, w.ContextKeys...), Code: w.Code, Bundle: w.Bundle,
 		ImportsDuringRuns: w.ImportsDuringRuns,
 	}, nil
 }

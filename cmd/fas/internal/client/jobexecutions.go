@@ -84,6 +84,32 @@ func (c *Client) CancelJobExecution(ctx context.Context, job, id string) (x JobE
 	return x, c.sendJob(ctx, http.MethodDelete, jobExecutionPath(job, id), nil, &x)
 }
 
+// TaskMap returns the states of all tasks of an execution, a letter for each.
+func (c *Client) TaskMap(ctx context.Context, job, id string) (string, error) {
+	var m wire.TaskMap
+	err := c.get(ctx, jobExecutionPath(job, id)+"/taskmap", &m)
+	return m.Tasks, err
+}
+
+// RerunJob repeats tasks of an execution, "failed" or "unsuccessful" ones, and returns the id of the new
+// execution.
+func (c *Client) RerunJob(ctx context.Context, job, id, tasks, key string) (string, error) {
+	body, err := encode(struct {
+		Tasks string `json:"tasks"`
+	}{tasks})
+	if err != nil {
+		return "", err
+	}
+	o := RunOptions{IdempotencyKey: key}
+	a, err := c.do(ctx, request{method: http.MethodPost, path: jobExecutionPath(job, id) + "/rerun", body: body, header: o.header()})
+	if err != nil {
+		return "", err
+	}
+	var started wire.StartJobResponse
+	err = c.decode(a, &started)
+	return started.ExecutionID, err
+}
+
 // WaitJob waits until an execution of a job is done, as [Client.Wait] does for other executions. It
 // calls onState with the current state, at least once per every, and onError with the error each
 // time the server cannot be reached.

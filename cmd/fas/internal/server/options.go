@@ -44,6 +44,7 @@ type Options struct {
 	Ballast                                                      ui.ByteSize          // what is held back for a full disk; 0: nothing; DefaultBallast: a share of the disk
 	AuditAge                                                     ui.Span              // age at which entries of the audit log are dropped
 	AuditBytes                                                   ui.ByteSize          // largest size of the audit log; 0: a share of the disk
+	DropArgs                                                     bool                 // store no args with executions, unless a function keeps them
 	PublicURL                                                    string               // URL of the server in answers; empty: derived from the request
 	EgressAllow                                                  []string             // private addresses that functions and callbacks may reach
 	EgressCeiling                                                []string             // rules beyond which no function may reach anything; empty: there is no ceiling

@@ -206,7 +206,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets,
+		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, DropArgs: s.DropArgs,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
