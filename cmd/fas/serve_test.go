@@ -76,6 +76,9 @@ func TestEverySettingHasAKey(t *testing.T) {
 				value = `"3d"`
 			}
 		}
+		if value == f.DefValue {
+			value = "false"
+		}
 		plain := strings.NewReplacer("[", "", "]", "", `"`, "", " ", "").Replace(value) // as a flag takes it
 		if err := os.WriteFile(path, []byte(fileKey(f.Name)+" = "+value+"\n"), 0o600); err != nil {
 			t.Fatal(err)
