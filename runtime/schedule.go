@@ -99,7 +99,7 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	local := localTime(t)
 	for {
 		// Within these bounds the local time advances as UTC does.
-		from, until := t.ZoneBounds()
+		from, until := zoneBounds(t)
 		offset := offsetAt(t)
 		if !from.IsZero() && !s.anyHour {
 			// A local time that occurred before the last change counts once.
@@ -119,6 +119,16 @@ func (s *Schedule) Next(t time.Time) time.Time {
 			return until
 		}
 	}
+}
+
+// zoneBounds is [time.Time.ZoneBounds] with an end that is after t. On the last day of a leap year, beyond the
+// table of a zone, that of the library is not: the zone then ends with the year, which changes no local time.
+func zoneBounds(t time.Time) (from, until time.Time) {
+	from, until = t.ZoneBounds()
+	if !until.IsZero() && !until.After(t) {
+		until = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).In(t.Location())
+	}
+	return from, until
 }
 
 // Last returns the last tick after one time and not after another, zero if there is none.
