@@ -31,7 +31,7 @@ type image struct {
 // readDockerfile reads the instructions of the last stage.
 func readDockerfile(t *testing.T) (i image) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(source, "Dockerfile"))
+	text, err := os.ReadFile(filepath.Join(source, "examples/container/Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
