@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,5 +259,45 @@ func TestBundlesOfRunsStay(t *testing.T) {
 		}
 		wantStored(t, e, first, false)
 		wantStored(t, e, last, false)
+	}
+}
+
+// So does the bundle of a run of an earlier version that is not stored any more.
+func TestBundlesOfPinnedRunsStay(t *testing.T) {
+	g := newGated()
+	var gate atomic.Bool
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+		if gate.Load() {
+			return g.run(ctx, p, args, c)
+		}
+		return echo(ctx, p, args, c)
+	}}})
+	first := zipOf(t, "1", "one")
+	put := func(zip []byte) {
+		t.Helper()
+		if _, err := putBundle(e, "f", zip, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(first)
+	x, err := run(e, "f", "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(zipOf(t, "1", "two"))
+	gate.Store(true)
+	a, err := e.Rerun(ctx, runtime.RerunRequest{Tenant: tenant, ID: x.ID, Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-g.began
+	for n := range runtime.KeptVersions {
+		put(zipOf(t, "1", fmt.Sprint("module ", n)))
+	}
+	wantStored(t, e, first, true)
+	close(g.end)
+	await(t, e, a.IDs[0])
+	for e.ReadBundle(ctx, tenant, sha256.Sum256(first), &bytes.Buffer{}) == nil { // it is dropped soon after the end
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -23,6 +23,10 @@ const (
 	operationPause = time.Second
 )
 
+// errTenantDeleted is the error of a step whose tenant is being deleted. The operation ends once its record
+// is gone.
+var errTenantDeleted = runtime.Errorf(runtime.CodeUnavailable, "the tenant is being deleted")
+
 // operations are the operations that run. Each has a goroutine, which deals with one page at a time.
 type operations struct {
 	engine *Engine
@@ -250,20 +254,14 @@ func (ops *operations) pause(r *operationRun) bool {
 // dealt with again: what was done is not done twice.
 func (ops *operations) step(r *operationRun) (ended bool, err error) {
 	e, o := ops.engine, r.operation
+	use := e.useOf(o.Tenant)
+	if !use.Enter() { // the tenant is not dropped during a step, which would leave what it accepts
+		return false, errTenantDeleted
+	}
+	defer use.Leave()
 	if r.ctx.Err() == nil {
-		page, err := e.ListExecutions(r.ctx, o.Tenant, o.Filter, runtime.PageRequest{After: o.Cursor, Limit: operationPage})
-		if err != nil {
+		if err := ops.page(r, &o); err != nil && r.ctx.Err() == nil {
 			return false, err
-		}
-		progress, err := ops.deal(r, page.Items)
-		if err != nil {
-			return false, err
-		}
-		o.OperationProgress = progress
-		if page.Next == "" {
-			o.State = runtime.OperationDone
-		} else {
-			o.Cursor = page.Next
 		}
 	}
 	if r.ctx.Err() != nil && o.State == runtime.OperationRunning {
@@ -279,6 +277,25 @@ func (ops *operations) step(r *operationRun) (ended bool, err error) {
 	r.operation = o
 	ops.mu.Unlock()
 	return o.State != runtime.OperationRunning, nil
+}
+
+// page deals with the next page of an operation, and sets what is stored of it then.
+func (ops *operations) page(r *operationRun, o *runtime.Operation) error {
+	page, err := ops.engine.ListExecutions(r.ctx, o.Tenant, o.Filter, runtime.PageRequest{After: o.Cursor, Limit: operationPage})
+	if err != nil {
+		return err
+	}
+	progress, err := ops.deal(r, page.Items)
+	o.OperationProgress = progress
+	switch {
+	case err != nil:
+		return err
+	case page.Next == "":
+		o.State = runtime.OperationDone
+	default:
+		o.Cursor = page.Next
+	}
+	return nil
 }
 
 // deal deals with executions, several at once. It returns an error if some must be dealt with later.

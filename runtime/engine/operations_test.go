@@ -286,3 +286,48 @@ func TestOperationsAreBounded(t *testing.T) {
 	_, err = e.GetOperation(ctx, tenant, running[0].ID)
 	wantCode(t, err, runtime.CodeNotFound)
 }
+
+// countingStore calls accept before it accepts runs that repeat others.
+type countingStore struct {
+	runtime.Store
+	accept func()
+}
+
+func (s *countingStore) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) ([]string, bool, error) {
+	if batch[0].Execution.RerunOf != "" {
+		s.accept()
+	}
+	return s.Store.Accept(batch, key)
+}
+
+// TestOperationsOfATenantThatIsDeleted checks that an operation accepts runs only while that counts as a
+// request, for the end of which a deletion waits, and none once the tenant refuses requests.
+func TestOperationsOfATenantThatIsDeleted(t *testing.T) {
+	var on, closed atomic.Bool
+	on.Store(true)
+	use := runtime.NewTenantUse(runtime.TenantLimits{})
+	store := &countingStore{newStore(t), func() {
+		if closed.Load() || use.Requests() == 0 {
+			t.Error("a run was accepted while the tenant may be dropped")
+		}
+	}}
+	e := newEngine(t, engine.Options{Store: store, Sandbox: failing(&on), Uses: func(runtime.Tenant) *runtime.TenantUse { return use }})
+	create(t, e, spec("hello", "[]"))
+	ids := failed(t, e, 10)
+	on.Store(false)
+	o := awaitOperation(t, e, operate(t, e, runtime.OperationRequest{Kind: runtime.OperationRerun}).ID)
+	checkRepeated(t, e, o.Caller.TraceID, ids)
+	if n := use.Requests(); n != 0 {
+		t.Errorf("%d requests are left", n)
+	}
+	closed.Store(true)
+	use.Close()
+	o = operate(t, e, runtime.OperationRequest{Kind: runtime.OperationRerun})
+	if o, err := e.CancelOperation(ctx, tenant, o.ID); err != nil || o.State != runtime.OperationRunning {
+		t.Errorf("the operation is %+v, %v", o, err)
+	}
+	use.Reopen()
+	if o := awaitOperation(t, e, o.ID); o.State != runtime.OperationCancelled || o.Matched != 0 {
+		t.Errorf("the operation ended as %+v", o)
+	}
+}

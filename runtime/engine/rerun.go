@@ -99,11 +99,12 @@ func (e *Engine) versionToRun(ctx context.Context, r *runtime.BulkRequest) (*dis
 	if err != nil {
 		return nil, err
 	}
-	return e.pinnedVersion(ctx, &dispatch.Origin{Tenant: r.Tenant, FunctionID: f.ID, Function: f.Name, Version: r.Version})
+	return e.pinnedVersion(ctx, &dispatch.Origin{Tenant: r.Tenant, FunctionID: f.ID, Function: f.Name, Version: r.Version}, false)
 }
 
-// pinnedVersion returns the version of an origin, if it is still stored. The caller must release it.
-func (e *Engine) pinnedVersion(ctx context.Context, o *dispatch.Origin) (*dispatch.Version, error) {
+// pinnedVersion returns the version of an origin, if it is still stored; with inUse, also if it is in use.
+// The caller must release it.
+func (e *Engine) pinnedVersion(ctx context.Context, o *dispatch.Origin, inUse bool) (*dispatch.Version, error) {
 	f, err := e.store.GetFunction(o.Tenant, o.FunctionID)
 	if err != nil {
 		return nil, err
@@ -115,13 +116,23 @@ func (e *Engine) pinnedVersion(ctx context.Context, o *dispatch.Origin) (*dispat
 		}
 		e.current.release(v) // it has changed since
 	}
+	if inUse {
+		if v := e.current.share(versionKey{o.FunctionID, o.Version}); v != nil {
+			return v, nil
+		}
+	}
 	stored, err := e.store.GetVersion(o.Tenant, o.FunctionID, o.Version)
 	if err != nil {
 		return nil, err
 	}
-	v := e.newVersion(f, stored)
-	e.current.hold(v)
-	// It is not current any more: its image is dropped after its last run.
-	e.current.retire(keyOf(v), func() { e.sandbox.Forget(o.FunctionID, o.Version) })
+	// It is not current any more: its image is dropped after its last run, which may need the bundle.
+	release := e.holdBundle(o.Tenant, stored.Bundle)
+	v, fresh := e.current.holdRetired(e.newVersion(f, stored), func() {
+		e.sandbox.Forget(o.FunctionID, o.Version)
+		release()
+	})
+	if !fresh {
+		release()
+	}
 	return v, nil
 }

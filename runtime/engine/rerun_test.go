@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -216,6 +217,47 @@ func TestRerunOfAVersion(t *testing.T) {
 	defer closeAll(t, e, after)
 	if x := await(t, e, a.IDs[0]); string(x.Result) != "2" || x.Version != 2 || x.RerunOf != first.ID {
 		t.Errorf("after the crash it ended as %+v", x)
+	}
+}
+
+// TestRunsOfAVersionShareIt checks that runs of an earlier version have its code in memory once.
+func TestRunsOfAVersionShareIt(t *testing.T) {
+	const runs = 4
+	var together sync.WaitGroup
+	var mu sync.Mutex
+	copies := map[*byte]bool{}
+	var gate atomic.Bool
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: func(_ context.Context, p runtime.Program, args, _ []byte) (runtime.Outcome, error) {
+		if gate.Load() {
+			mu.Lock()
+			copies[&p.Source[0]] = true
+			mu.Unlock()
+			together.Done()
+			together.Wait()
+		}
+		return runtime.Outcome{Result: args}, nil
+	}}})
+	create(t, e, spec("hello", "1"))
+	first, err := run(e, "hello", `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, e, runtime.FunctionUpdate{Tenant: tenant, Name: "hello", Source: []byte("2")})
+	gate.Store(true)
+	together.Add(runs)
+	var ids []string
+	for range runs {
+		a, err := e.Rerun(ctx, runtime.RerunRequest{Tenant: tenant, ID: first.ID, Version: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, a.IDs...)
+	}
+	for _, id := range ids {
+		await(t, e, id)
+	}
+	if len(copies) != 1 {
+		t.Errorf("%d runs had %d copies of the code", runs, len(copies))
 	}
 }
 

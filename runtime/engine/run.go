@@ -150,7 +150,7 @@ func (e *Engine) currentVersion(ctx context.Context, tenant runtime.Tenant, name
 // if the function was renamed since the run was accepted, or the one that the run is pinned to.
 func (e *Engine) AcquireVersion(ctx context.Context, o *dispatch.Origin) (*dispatch.Version, error) {
 	if o.Pinned {
-		return e.pinnedVersion(ctx, o)
+		return e.pinnedVersion(ctx, o, true)
 	}
 	v, err := e.current.acquire(ctx, functionKey{o.Tenant, o.Function}, e.readVersion)
 	switch {

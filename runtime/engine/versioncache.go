@@ -141,6 +141,32 @@ func (c *versionCache) hold(v *dispatch.Version) {
 	c.uses.add(v)
 }
 
+// share counts a use of a version that is in use, which it returns. Else it returns nil.
+func (c *versionCache) share(key versionKey) *dispatch.Version {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	use, used := c.uses[key]
+	if !used {
+		return nil
+	}
+	c.uses.add(use.version)
+	return use.version
+}
+
+// holdRetired counts a use of a version that is not current any more. If the version is in use already it
+// returns the one that is, and fresh is false: forget is not called. The caller must release it.
+func (c *versionCache) holdRetired(v *dispatch.Version, forget func()) (shared *dispatch.Version, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	use, used := c.uses[keyOf(v)]
+	if !used {
+		use = versionUse{version: v, forget: forget}
+		c.uses[keyOf(v)] = use
+	}
+	c.uses.add(use.version)
+	return use.version, !used
+}
+
 // release ends a use.
 func (c *versionCache) release(v *dispatch.Version) {
 	c.mu.Lock()
@@ -227,13 +253,16 @@ func (r *versionLRU) remove(key functionKey) {
 type versionUses map[versionKey]versionUse
 
 type versionUse struct {
-	count  int
-	forget func() // called after the last use, if the version is retired
+	count   int
+	version *dispatch.Version // the one that was used first
+	forget  func()            // called after the last use, if the version is retired
 }
 
 func (u versionUses) add(v *dispatch.Version) {
 	use := u[keyOf(v)]
-	use.count++
+	if use.count++; use.version == nil {
+		use.version = v
+	}
 	u[keyOf(v)] = use
 }
 
@@ -249,13 +278,21 @@ func (u versionUses) remove(v *dispatch.Version) (forget func()) {
 	return nil
 }
 
-// retire sets the function to call after the last use of a version, unless it was set before, and
-// reports whether the version is in use.
+// retire adds a function to call after the last use of a version, and reports whether the version is in
+// use.
 func (u versionUses) retire(version versionKey, forget func()) (used bool) {
 	use, used := u[version]
-	if used && use.forget == nil { // else it was retired before
-		use.forget = forget
-		u[version] = use
+	if !used {
+		return false
 	}
-	return used
+	if before := use.forget; before != nil {
+		then := forget
+		forget = func() {
+			before()
+			then()
+		}
+	}
+	use.forget = forget
+	u[version] = use
+	return true
 }

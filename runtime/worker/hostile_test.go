@@ -434,7 +434,11 @@ func hoard(t *testing.T, hoarders int) {
 // way. What it needs does.
 func TestLeaseOfSpareMemory(t *testing.T) {
 	const wanted = testMemory / 8
-	var spare, needed bool
+	type findings struct {
+		spare, needed bool
+		held          int64 // bytes of the cache when the worker has asked for spare memory
+	}
+	found := make(chan findings, 1)
 	budget := memory.New(testMemory, quiet)
 	var cache *memory.Account
 	cache = budget.Open(memory.Options{Name: "cache", Reclaim: func(int64) int64 {
@@ -442,7 +446,6 @@ func TestLeaseOfSpareMemory(t *testing.T) {
 		cache.Give(n)
 		return n
 	}})
-	held := int64(0) // when the worker has asked for spare memory
 	s := &starter{t: t, serve: hostile(func(c *conn, _ *request) ([]byte, error) {
 		l := &leaser{conn: c, wake: make(chan struct{}, 1)}
 		l.budget = memory.NewLeased(testMemory, l.lacks, quiet)
@@ -450,19 +453,21 @@ func TestLeaseOfSpareMemory(t *testing.T) {
 		cache.TakeFree(cache.Free() - wanted/2)
 		a.TakeFree(wanted)
 		l.grow(context.Background())
-		spare, held = a.TakeFree(wanted), cache.Held()
+		f := findings{spare: a.TakeFree(wanted), held: cache.Held()}
 		a.TryTake(wanted)
 		l.grow(context.Background())
-		needed = a.TryTake(wanted)
+		f.needed = a.TryTake(wanted)
+		found <- f
 		return succeeded, nil
 	})}
 	if _, err := runIn(t, poolOf(t, s, Options{Memory: budget}), runtime.RunCall{}); err != nil {
 		t.Fatal(err)
 	}
-	if spare || held == 0 {
-		t.Errorf("the worker has what is not free: %t; the cache has %d bytes", spare, held)
+	f := <-found
+	if f.spare || f.held == 0 {
+		t.Errorf("the worker has what is not free: %t; the cache has %d bytes", f.spare, f.held)
 	}
-	if !needed || cache.Held() != 0 {
-		t.Errorf("the worker has what it needs: %t; the cache has %d bytes", needed, cache.Held())
+	if !f.needed || cache.Held() != 0 {
+		t.Errorf("the worker has what it needs: %t; the cache has %d bytes", f.needed, cache.Held())
 	}
 }

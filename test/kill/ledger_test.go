@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -54,7 +55,8 @@ type promise struct {
 	retries  int
 	cancel   bool // a customer may have cancelled it
 
-	end     uint64 // hash of the reported final state, 0 before
+	args    string // as they were reported first, empty before
+	end     uint64 // hash of the reported final state without the args, 0 before
 	status  string // final status, empty before
 	endTick int
 }
@@ -137,6 +139,15 @@ func (l *ledger) wanted(id string) {
 	l.promises[id].cancel = true
 }
 
+// withoutArgs returns the text of an execution without its args, which lists leave out.
+func withoutArgs(text string) string {
+	before, after, found := strings.Cut(text, `"args":`)
+	if !found {
+		return text
+	}
+	return before + after[strings.Index(after, `"args_size":`):]
+}
+
 // saw compares an execution, which was requested after the given tick, with earlier answers.
 func (l *ledger) saw(x process.Execution, tick int) {
 	l.mu.Lock()
@@ -149,8 +160,16 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		l.breach("%s is lost: %+v", x.ID, *p)
 		return
 	}
+	if args := x.Args; len(args) > 0 {
+		if p.args == "" {
+			p.args = string(args)
+		}
+		if p.args != string(args) {
+			l.breach("the args of %s were %s, and are %s", x.ID, p.args, args)
+		}
+	}
 	if p.end != 0 {
-		if p.endTick < tick && maphash.String(l.seed, x.Text) != p.end {
+		if p.endTick < tick && maphash.String(l.seed, withoutArgs(x.Text)) != p.end {
 			l.breach("%s was reported as %s, and has changed: %s", x.ID, p.status, x.Text)
 		}
 		return
@@ -165,7 +184,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		l.breach("%+v ended, but %s: %s", *p, why, x.Text)
 	}
 	l.tick++
-	p.end, p.status, p.endTick = maphash.String(l.seed, x.Text), x.Status, l.tick
+	p.end, p.status, p.endTick = maphash.String(l.seed, withoutArgs(x.Text)), x.Status, l.tick
 	delete(l.open, x.ID)
 	l.count[x.Kind+": "+x.Status]++
 	if x.Kind == "run" {

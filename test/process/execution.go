@@ -28,6 +28,7 @@ type Execution struct {
 	Version         int             `json:"version"`
 	Status          string          `json:"status"`
 	Output          json.RawMessage `json:"output"`
+	Args            json.RawMessage `json:"args"` // not in lists
 	Error           *ExecutionError `json:"error"`
 	Created         string          `json:"created"` // times sort as text
 	Started         string          `json:"started"`
