@@ -106,7 +106,10 @@ func (a *auditor) complete(ctx *fasthttp.RequestCtx, e *runtime.AuditEntry) {
 	s := web.SubjectOf(ctx)
 	e.Outcome = runtime.AuditDone
 	e.Name, e.Thing = cmp.Or(bounded(s.Name), e.Name), cmp.Or(bounded(s.ID), e.Thing)
-	e.NewName, e.Fields = bounded(s.NewName), s.Fields
+	e.NewName = bounded(s.NewName)
+	for _, name := range s.Fields[:min(len(s.Fields), runtime.MaxAuditFields)] {
+		e.Fields = append(e.Fields, bounded(name))
+	}
 	if s.Count != nil {
 		e.Count = *s.Count
 	}

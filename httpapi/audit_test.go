@@ -470,3 +470,25 @@ func TestChangeThatEndsTheServer(t *testing.T) {
 		t.Errorf("%+v, %v", page.Items, err)
 	}
 }
+
+// TestNamesOfAChangeAreBounded sets many values with long names, of which an entry has a part.
+func TestNamesOfAChangeAreBounded(t *testing.T) {
+	t.Parallel()
+	s := startAudited(t, apitest.FullFake())
+	var body strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&body, `,"%03d%s":1`, i, strings.Repeat("\u00e9", 200))
+	}
+	if a := s.send(t, "own", "PATCH", "/v1/functions/f/context", "{"+body.String()[1:]+"}"); a.Status != 200 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	entries := s.entries(t)
+	if len(entries) != 1 || len(entries[0].Fields) != runtime.MaxAuditFields {
+		t.Fatalf("%+v", entries)
+	}
+	for i, name := range entries[0].Fields {
+		if !strings.HasPrefix(name, fmt.Sprintf("%03d\u00e9", i)) || len(name) > runtime.MaxAuditText+2 {
+			t.Errorf("the name is %q", name)
+		}
+	}
+}

@@ -367,6 +367,11 @@ func tourVersions(t *testing.T, tr *tour, f map[string]string) {
 	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "to=1", status: 404})
 	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "from=x", status: 400})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":1}`})
+	const values = "/v1/functions/{name}/context"
+	tr.visit(t, stop{method: "PATCH", pattern: values, params: f, body: `{"k":2,"absent":null}`, h: apitest.Header{"Idempotency-Key": "values"}})
+	tr.visit(t, stop{method: "PATCH", pattern: values, params: none, body: `{"k":2}`, status: 404})
+	tr.visit(t, stop{method: "PATCH", pattern: values, params: f, body: `{}`, status: 400})
+	tr.visit(t, stop{method: "PATCH", pattern: values, params: f, body: `{"k":3}`, h: apitest.Header{"If-Match": `"other"`}, status: 412})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":2,"keep_context":true}`, h: apitest.Header{"Idempotency-Key": "back"}})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":99}`, status: 404})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":0}`, status: 400})

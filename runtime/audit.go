@@ -10,7 +10,8 @@ const (
 	DefaultAuditAge = 90 * 24 * time.Hour
 	// MaxAuditText bounds each text of an entry, in bytes: names in requests that are refused may be
 	// longer than any name.
-	MaxAuditText = 256
+	MaxAuditText   = 256
+	MaxAuditFields = 100 // names of what was set that an entry has, the first in their order
 )
 
 // AuditOutcome says what became of a change.

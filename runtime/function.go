@@ -72,10 +72,12 @@ type FunctionUpdate struct {
 	Source  []byte        // replaces a bundle, too
 	Bundle  *BundleUpload // a new bundle; Source is then its main file
 	Context json.RawMessage
-	Timeout *time.Duration
-	Memory  *int64   // bytes
-	Retries *int     // see [Version]
-	Allow   []string // see [FunctionSpec]; replaces the whole list, an empty one is not nil
+	// ContextPatch changes single values of the context, see [PatchContext]. It excludes Context and Create.
+	ContextPatch json.RawMessage
+	Timeout      *time.Duration
+	Memory       *int64   // bytes
+	Retries      *int     // see [Version]
+	Allow        []string // see [FunctionSpec]; replaces the whole list, an empty one is not nil
 	// KeepArgs: see [Version].
 	KeepArgs *bool
 	Create   bool // create the function if there is none of this name; needs Source, and excludes NewName
@@ -123,7 +125,7 @@ func (u FunctionUpdate) OnlyRenames() bool {
 
 // changesNothing reports whether no part of a version is set.
 func (u FunctionUpdate) changesNothing() bool {
-	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil && u.KeepArgs == nil
+	return u.Source == nil && u.Bundle == nil && u.Context == nil && u.ContextPatch == nil && u.Timeout == nil && u.Memory == nil && u.Retries == nil && u.Allow == nil && u.KeepArgs == nil
 }
 
 // NextVersion returns the version after the update, where f is the updated function and old is
@@ -225,6 +227,9 @@ func (u FunctionUpdate) Validate() error {
 	if u.Create && (u.Source == nil || u.NewName != nil) {
 		return Errorf(CodeInvalidArgument, "to create or update a function needs its code, and no new name")
 	}
+	if u.ContextPatch != nil && (u.Create || u.Context != nil) {
+		return Errorf(CodeInvalidArgument, "a context is either replaced or patched, and only that of a function that exists is patched")
+	}
 	if u.Restore != 0 && (u.Create || u.NewName != nil || !u.changesNothing()) {
 		return Errorf(CodeInvalidArgument, "to restore a version excludes all other changes")
 	}
@@ -248,6 +253,9 @@ func (u FunctionUpdate) Validate() error {
 		}
 	}
 	if _, err := ParseAllow(u.Allow); err != nil {
+		return err
+	}
+	if err := ValidateObject("context patch", u.ContextPatch, MaxContext); err != nil {
 		return err
 	}
 	return ValidateObject("context", u.Context, MaxContext)

@@ -158,6 +158,10 @@ func (u FunctionUpdate) Hash() [sha256.Size]byte {
 		h.allow(u.Allow)
 	}
 	h.keepArgs(u.KeepArgs)
+	if u.ContextPatch != nil {
+		h.text([]byte("context patch"))
+		h.text(u.ContextPatch)
+	}
 	if u.Create { // the hashes of other requests stay as they were before there was this one
 		h.text([]byte(KindCreate))
 	}

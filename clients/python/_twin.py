@@ -16,6 +16,7 @@ _FOLDER = Path(__file__).resolve().parent / "faaspot"
 _CLASSES = {
     "functions": "Functions",
     "executions": "Executions",
+    "operations": "Operations",
     "jobs": "Jobs",
     "deadletters": "DeadLetters",
     "profiles": "Profiles",
@@ -68,6 +69,7 @@ class AsyncFaaspot:
 _NAMES = {
     "functions": "functions",
     "executions": "executions",
+    "operations": "operations",
     "jobs": "jobs",
     "deadletters": "dead_letters",
     "profiles": "profiles",

@@ -90,6 +90,10 @@ var hostileCalls = map[string][]string{
 	"diff":              {"f"},
 	"rollback":          {"f", "1"},
 	"open":              {},
+	"secrets set":       {"f", "FAASPOT_CONFIG", "--from-env"},
+	"secrets list":      {"f"},
+	"secrets rm":        {"f", "a"},
+	"secrets import":    {"f", "s.json"},
 	"deploy":            {"app", "--name", "f", "--memory", "256"},
 }
 
@@ -111,7 +115,7 @@ func TestHostileOutput(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "app"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"app/main.py": "def main(args, context): pass\n", "f.py": "def main(args, context): pass\n", "job.toml": "name = \"j\"\nfunction = \"f\"\n"} {
+	for name, text := range map[string]string{"s.json": `{"a":1}`, "app/main.py": "def main(args, context): pass\n", "f.py": "def main(args, context): pass\n", "job.toml": "name = \"j\"\nfunction = \"f\"\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -12,12 +12,12 @@ import (
 func newSecrets(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "secrets",
-		GroupID: groupServer,
-		Short:   "Manage the keys that encrypt secrets",
+		GroupID: groupFunctions,
+		Short:   "Set the secrets of functions; change the key that encrypts them",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    group,
 	}
-	cmd.AddCommand(newSecretsRotate(a))
+	cmd.AddCommand(newSecretsSet(a), newSecretsList(a), newSecretsRemove(a), newSecretsImport(a), newSecretsRotate(a))
 	return cmd
 }
 

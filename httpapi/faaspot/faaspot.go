@@ -114,6 +114,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put", MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update", MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.delete", MaxBody: web.NoBody},
+			{Method: "PATCH", Path: "/v1/functions/{name}/context", Handle: a.patchContext, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update_context", MaxBody: runtime.MaxContext, Body: patchIs},
 			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", MaxBody: runtime.MaxBundle, Spools: true},
 			{Method: "GET", Path: "/v1/functions/{name}/versions", Handle: a.listVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},

@@ -20,6 +20,7 @@ func (e *Engine) UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (
 	}
 	defer e.gate.leave()
 	defer e.secrets.Hold(redact.Texts(u.Context)...)()
+	defer e.secrets.Hold(redact.Texts(u.ContextPatch)...)()
 	if u.Bundle != nil {
 		source, err := e.readMain(ctx, u.Bundle)
 		if err != nil {

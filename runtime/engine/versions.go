@@ -73,13 +73,16 @@ func checkPrecondition(u runtime.FunctionUpdate, f runtime.Function, read error)
 	return nil // the caller returns read
 }
 
-// baseVersion returns the version that an update changes: the current one, or the one that it restores,
-// whose bundle is held until unhold is called. The caller holds the lock of the function's name, so
+// baseVersion returns the version that an update changes: the current one, with its context patched, or
+// the one that it restores, whose bundle is held until unhold is called. The caller holds the lock of the function's name, so
 // that no version is dropped meanwhile.
 func (e *Engine) baseVersion(f runtime.Function, current runtime.Version, u runtime.FunctionUpdate) (v runtime.Version, unhold func(), err error) {
 	switch u.Restore {
 	case 0:
-		return current, func() {}, nil
+		if u.ContextPatch != nil {
+			current.Context, err = runtime.PatchContext(current.Context, u.ContextPatch)
+		}
+		return current, func() {}, err
 	case current.Number:
 		return v, nil, runtime.Errorf(runtime.CodeInvalidArgument, "version %d is the current one of %q", u.Restore, f.Name).
 			WithHint("name an earlier version")

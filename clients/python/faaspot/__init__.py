@@ -7,7 +7,7 @@
     f.functions.run("hello", {"name": "you"}, wait=True)
 
 The package sends requests to one server and reads the profile file that names it. It does not know
-how a server works. It covers functions, executions and searches of them, jobs, dead letters and
+how a server works. It covers functions, executions, searches of them and operations on them, jobs, dead letters and
 profiles; faaspot.aio has the same for asyncio.
 
 It needs Python 3.9 or later and no other packages. A client is installed into the environments of
@@ -55,14 +55,23 @@ from .models import (
     FollowedLogEntry,
     FoundExecution,
     Function,
+    FunctionStats,
     FunctionSummary,
+    FunctionVersion,
+    FunctionVersionDetail,
     Job,
     JobExecution,
     JobRevision,
     JobTask,
     LogEntry,
     Logs,
+    Operation,
+    RunStats,
+    Stats,
+    StepStats,
+    VersionDiff,
 )
+from .operations import Operations
 from .profiles import Profile, Profiles, ProfileSummary
 from .retry import Retry
 
@@ -84,7 +93,10 @@ __all__ = [
     "ForeignAnswer",
     "FoundExecution",
     "Function",
+    "FunctionStats",
     "FunctionSummary",
+    "FunctionVersion",
+    "FunctionVersionDetail",
     "Functions",
     "InvalidRequest",
     "Job",
@@ -96,17 +108,23 @@ __all__ = [
     "Logs",
     "NoAnswer",
     "NotFound",
+    "Operation",
+    "Operations",
     "Profile",
     "ProfileError",
     "ProfileSummary",
     "Profiles",
     "Retry",
     "RunFailed",
+    "RunStats",
     "ServerError",
+    "Stats",
+    "StepStats",
     "TooBusy",
     "TooLarge",
     "Unauthenticated",
     "Unavailable",
+    "VersionDiff",
     "WaitTimeout",
     "__version__",
 ]

@@ -12,10 +12,11 @@ file; change the originals.
 from __future__ import annotations
 
 from typing import Any, AsyncIterator, Dict, Iterable, List, Literal, Mapping, Optional, Sequence, Union, overload
+from .arguments import Time
 from .client import Faaspot
 from .code_input import BundleInput, BundleOutput, CodeInput
 from .deadletters import DeadLetters
-from .executions import Executions, Ids, Time
+from .executions import Executions, Ids
 from .functions import Functions
 from .jobs import Jobs
 from .models import (
@@ -26,12 +27,18 @@ from .models import (
     FoundExecution,
     Function,
     FunctionSummary,
+    FunctionVersion,
+    FunctionVersionDetail,
     Job,
     JobExecution,
     JobRevision,
     JobTask,
     Logs,
+    Operation,
+    Stats,
+    VersionDiff,
 )
+from .operations import Operations
 from .profiles import Profile, ProfileSummary, Profiles
 from .threads import Calls
 
@@ -54,6 +61,7 @@ class AsyncFaaspot:
         self._sync = Faaspot(profile, pool_size=concurrency if pool_size is None else pool_size, **options)
         self.functions = AsyncFunctions(self._calls, self._sync.functions)
         self.executions = AsyncExecutions(self._calls, self._sync.executions)
+        self.operations = AsyncOperations(self._calls, self._sync.operations)
         self.jobs = AsyncJobs(self._calls, self._sync.jobs)
         self.dead_letters = AsyncDeadLetters(self._calls, self._sync.dead_letters)
         self.profiles = AsyncProfiles(self._calls, self._sync.profiles)
@@ -100,6 +108,7 @@ class AsyncFunctions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a new function and return the id of the deploy's execution.
 
@@ -116,6 +125,8 @@ class AsyncFunctions:
                       default 0
         allow         what runs may reach, as rules HOST:PORT or udp:HOST:PORT, where HOST is a name,
                       *.NAME, an address, [IPv6] or a network; default nothing
+        keep_args     whether the parameters of runs are stored with their executions, so that they
+                      can run again; default as the server is set
 
         Raises DeployFailed, with line and server_traceback, if the code cannot be deployed,
         AlreadyExists if there is a function of that name, TooLarge if code or context exceed a
@@ -131,6 +142,7 @@ class AsyncFunctions:
             memory=memory,
             retries=retries,
             allow=allow,
+            keep_args=keep_args,
         )
 
     async def apply(
@@ -144,6 +156,7 @@ class AsyncFunctions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a function, new or not, and return the id of the deploy's execution.
 
@@ -159,6 +172,7 @@ class AsyncFunctions:
             memory=memory,
             retries=retries,
             allow=allow,
+            keep_args=keep_args,
         )
 
     async def deploy_bundle(
@@ -171,6 +185,7 @@ class AsyncFunctions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a function of several files, new or not, and return the id of the deploy's execution.
 
@@ -184,7 +199,15 @@ class AsyncFunctions:
         valid, and OSError if a path cannot be read.
         """
         return await self._calls.call(
-            self._sync.deploy_bundle, name, bundle, wait, timeout=timeout, memory=memory, retries=retries, allow=allow
+            self._sync.deploy_bundle,
+            name,
+            bundle,
+            wait,
+            timeout=timeout,
+            memory=memory,
+            retries=retries,
+            allow=allow,
+            keep_args=keep_args,
         )
 
     @overload
@@ -217,6 +240,7 @@ class AsyncFunctions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Change the given parts of a function and return the id of the deploy's execution.
 
@@ -233,7 +257,54 @@ class AsyncFunctions:
             memory=memory,
             retries=retries,
             allow=allow,
+            keep_args=keep_args,
         )
+
+    async def patch_context(self, name: str, values: Mapping[str, Any], wait: bool = False) -> str:
+        """Change single values of a function's context and return the id of the deploy's execution.
+
+        values  the values to set, by their names; None removes one; the others stay
+
+        Raises TooLarge if the context exceeds its limit then."""
+        return await self._calls.call(self._sync.patch_context, name, values, wait)
+
+    async def versions(self, name: str) -> List[FunctionVersion]:
+        """Return the stored versions of a function, at most 10, newest first."""
+        return await self._calls.call(self._sync.versions, name)
+
+    async def version(self, name: str, number: int) -> FunctionVersionDetail:
+        """Return one stored version of a function with its code."""
+        return await self._calls.call(self._sync.version, name, number)
+
+    async def diff(self, name: str, older: Optional[int] = None, newer: Optional[int] = None) -> VersionDiff:
+        """Return what differs between two versions of a function.
+
+        older  number of a version; default the one before newer
+        newer  number of a version; default the current one
+
+        Raises NotFound if one of them is not stored. Of the context it has the names."""
+        return await self._calls.call(self._sync.diff, name, older, newer)
+
+    async def rollback(self, name: str, version: int, wait: bool = False, *, keep_context: bool = False) -> str:
+        """Make a new version that is equal to a stored one and return the id of the deploy's execution.
+
+        keep_context  True: the context stays as it is, for example because a secret in it has been
+                      replaced since
+
+        If it cannot be deployed, nothing changes. Raises NotFound if the version is not stored, and
+        InvalidRequest if it is the current one."""
+        return await self._calls.call(self._sync.rollback, name, version, wait, keep_context=keep_context)
+
+    async def stats(
+        self, name: Optional[str] = None, *, since: Optional[Time] = None, step: Union[int, str, None] = None
+    ) -> Stats:
+        """Return statistics of the runs that have ended, of all functions or of one.
+
+        since  ended at this time or later: a datetime with a time zone, or text (RFC 3339, or a
+               duration such as "24h"); default as docs/observability.md says
+        step   count also by steps of that many seconds, or of a duration such as "15m"
+        """
+        return await self._calls.call(self._sync.stats, name, since=since, step=step)
 
     async def delete(self, name: str, wait: bool = False) -> str:
         """Delete a function and return the id of the deletion's execution."""
@@ -448,6 +519,31 @@ class AsyncExecutions:
         unchanged, without an error."""
         return await self._calls.call(self._sync.cancel, uuid)
 
+    async def rerun(
+        self,
+        uuid: str,
+        parameters: Optional[Mapping[str, Any]] = None,
+        *,
+        version: Optional[int] = None,
+        retries: Optional[int] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Execution:
+        """Run the function of an execution again, in the background, and return the new execution.
+
+        parameters       the args that main receives; default those of the execution, if they were
+                         kept, see keep_args of functions.create
+        version          number of a stored version of the function; default the current one
+        retries          further attempts after the function failed, 0 to 10; default the retries of the
+                         function
+        idempotency_key  as in functions.run
+
+        Raises NotFound if the execution or the version is unknown, and InvalidRequest if the args
+        were not kept.
+        """
+        return await self._calls.call(
+            self._sync.rerun, uuid, parameters, version=version, retries=retries, idempotency_key=idempotency_key
+        )
+
     async def logs(self, uuid: str, *, stream: Optional[str] = None) -> Logs:
         """Return the text that the latest attempt has written so far. stream is "stdout" or "stderr";
         default both."""
@@ -462,6 +558,62 @@ class AsyncExecutions:
         affect the execution. Raises NotFound if the execution is unknown.
         """
         return self._calls.follow(self._sync.follow_logs, uuid, stream=stream)
+
+
+class AsyncOperations:
+    """The operations of a server. Its methods are coroutines and asynchronous iterators.
+
+    Every method may raise the FaaspotExceptions of its request, such as NotFound, Unauthenticated,
+    TooBusy, Unavailable and NoAnswer, and TypeError or ValueError for arguments that are not valid.
+    """
+
+    def __init__(self, calls: Calls, sync: Operations) -> None:
+        self._calls = calls
+        self._sync = sync
+
+    async def start(
+        self,
+        kind: Literal["rerun", "cancel"],
+        *,
+        function: Optional[str] = None,
+        status: Union[str, Sequence[str], None] = None,
+        created_after: Optional[Time] = None,
+        created_before: Optional[Time] = None,
+        trace_id: Optional[str] = None,
+    ) -> Operation:
+        """Start to repeat ("rerun") or cancel ("cancel") all executions that the arguments select, in the
+        background, and return the operation.
+
+        function        name of a function; default any
+        status          one status or a list of them; default "Failed", or to cancel "Pending" and "Started"
+        created_after   accepted at this time or later: a datetime with a time zone, or text (RFC 3339)
+        created_before  accepted before this time
+        trace_id        the trace that they belong to
+
+        If the connection is lost, it is not sent again, because it may have happened: NoAnswer is
+        raised, and list shows whether it has.
+        """
+        return await self._calls.call(
+            self._sync.start,
+            kind,
+            function=function,
+            status=status,
+            created_after=created_after,
+            created_before=created_before,
+            trace_id=trace_id,
+        )
+
+    async def list(self) -> List[Operation]:
+        """Return the operations that are stored, at most 32, newest first."""
+        return await self._calls.call(self._sync.list)
+
+    async def get(self, uuid: str) -> Operation:
+        """Return one operation with its progress."""
+        return await self._calls.call(self._sync.get, uuid)
+
+    async def cancel(self, uuid: str) -> Operation:
+        """End an operation and return it. What it has done stays."""
+        return await self._calls.call(self._sync.cancel, uuid)
 
 
 class AsyncJobs:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import uuid
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 from urllib.parse import quote
 
 # Sockets accept timeouts of at most some weeks; a day is more than any call needs.
 _MAX_SECONDS = 86400
+
+Time = Union[datetime.datetime, str]
 
 _KEY = re.compile(r"[ -~]{1,255}\Z")
 
@@ -83,9 +86,7 @@ def check_allow(allow: Iterable[str]) -> List[str]:
 
 def check_retries(retries: int) -> int:
     """The number of retries; the server checks its bounds. Raises TypeError."""
-    if isinstance(retries, bool) or not isinstance(retries, int):
-        raise TypeError("retries must be a whole number, not {!r}".format(retries))
-    return retries
+    return check_whole(retries, "retries")
 
 
 def check_seconds(seconds: float, what: str) -> float:
@@ -95,3 +96,19 @@ def check_seconds(seconds: float, what: str) -> float:
     if not 0 < seconds <= _MAX_SECONDS:
         raise ValueError("{} must be above 0 and at most {} seconds".format(what, _MAX_SECONDS))
     return float(seconds)
+
+
+def check_whole(number: int, what: str) -> int:
+    """A whole number; the server checks its bounds. Raises TypeError."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError("{} must be a whole number, not {!r}".format(what, number))
+    return number
+
+
+def time_text(when: Time, name: str) -> str:
+    """A time as text. Raises ValueError for one without a time zone."""
+    if not isinstance(when, datetime.datetime):
+        return when
+    if when.tzinfo is None:
+        raise ValueError("{} has no time zone: give one, such as datetime.now(timezone.utc)".format(name))
+    return when.isoformat()

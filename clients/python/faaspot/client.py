@@ -16,6 +16,7 @@ from .endpoint import parse_url
 from .executions import Executions
 from .functions import Functions
 from .jobs import Jobs
+from .operations import Operations
 from .pool import Pool
 from .profiles import Profiles
 from .proxy import proxy_for
@@ -46,6 +47,7 @@ class Faaspot:
 
     functions: Functions
     executions: Executions
+    operations: Operations
     jobs: Jobs
     dead_letters: DeadLetters
     profiles: Profiles
@@ -83,6 +85,7 @@ class Faaspot:
         self._pool: Optional[Pool] = None
         self.executions = Executions(self._connect)
         self.functions = Functions(self._connect, self.executions)
+        self.operations = Operations(self._connect)
         self.jobs = Jobs(self._connect)
         self.dead_letters = DeadLetters(self._connect)
         self.profiles = Profiles(profile)

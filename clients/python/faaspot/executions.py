@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import (
     Any,
     Callable,
@@ -21,6 +20,7 @@ from typing import (
 from urllib.parse import urlencode
 
 from . import arguments, pages
+from .arguments import Time
 from .errors import TooBusy, WaitTimeout
 from .follow import follow
 from .models import CancelledExecution, Execution, FollowedLogEntry, FoundExecution, Logs
@@ -37,7 +37,7 @@ _MAX_BULK = 1000
 _MAX_PAGE = 1000  # executions in one answer of the server
 _MAX_FOUND = 100  # executions in one answer to a search
 
-Time = Union[str, datetime.datetime]
+
 Ids = Union[List[str], Tuple[str, ...]]
 
 
@@ -114,8 +114,10 @@ class Executions:
                 raise ValueError("status must not be empty; None lists by include_completed")
         for name, when in (("created_after", created_after), ("created_before", created_before)):
             if when is not None:
-                query[name] = _time(when, name)
-        query["limit"] = str(pages.check_limit(limit, _MAX_PAGE))
+                query[name] = arguments.time_text(when, name)
+        size = pages.check_limit(limit, _MAX_PAGE)
+        if limit is not None:
+            query["limit"] = str(size)
         return self._iterate("/v1/executions/?" + urlencode(query), limit)
 
     def _iterate(self, path: str, limit: Optional[int]) -> Iterator[Execution]:
@@ -153,7 +155,7 @@ class Executions:
             body["where"] = arguments.check_parameters(where, "where")
         for name, member, when in (("since", "startTime", since), ("until", "endTime", until)):
             if when is not None:
-                body[member] = _time(when, name)
+                body[member] = arguments.time_text(when, name)
         return self._search(function, job, rid, body, limit)
 
     def _search(
@@ -224,6 +226,38 @@ class Executions:
         unchanged, without an error."""
         answer = self._transport().call(Request("DELETE", _path(uuid), repeatable=True))
         return cast(CancelledExecution, answer.expect(dict))
+
+    def rerun(
+        self,
+        uuid: str,
+        parameters: Optional[Mapping[str, Any]] = None,
+        *,
+        version: Optional[int] = None,
+        retries: Optional[int] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Execution:
+        """Run the function of an execution again, in the background, and return the new execution.
+
+        parameters       the args that main receives; default those of the execution, if they were
+                         kept, see keep_args of functions.create
+        version          number of a stored version of the function; default the current one
+        retries          further attempts after the function failed, 0 to 10; default the retries of the
+                         function
+        idempotency_key  as in functions.run
+
+        Raises NotFound if the execution or the version is unknown, and InvalidRequest if the args
+        were not kept.
+        """
+        body: Dict[str, Any] = {}
+        if parameters is not None:
+            body["args"] = arguments.check_parameters(parameters, "parameters")
+        if version is not None:
+            body["version"] = arguments.check_whole(version, "version")
+        if retries is not None:
+            body["retries"] = arguments.check_retries(retries)
+        headers = arguments.idempotency_headers(idempotency_key)
+        path = _path(uuid) + "/rerun"
+        return self._get(Request("POST", path, arguments.encode(body, "parameters"), headers, repeatable=True))
 
     def logs(self, uuid: str, *, stream: Optional[str] = None) -> Logs:
         """Return the text that the latest attempt has written so far. stream is "stdout" or "stderr";
@@ -300,11 +334,3 @@ def _ids(uuids: Sequence[str]) -> List[str]:
     if isinstance(uuids, (str, bytes)):
         raise TypeError("uuids must be a list of ids, not one")
     return list(uuids)
-
-
-def _time(when: Time, name: str) -> str:
-    if not isinstance(when, datetime.datetime):
-        return when
-    if when.tzinfo is None:
-        raise ValueError("{} has no time zone: give one, such as datetime.now(timezone.utc)".format(name))
-    return when.isoformat()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import urllib.parse
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Literal, Mapping, Optional, Sequence, cast, overload
+from typing import Any, Callable, Dict, Iterable, List, Literal, Mapping, Optional, Sequence, Union, cast, overload
 
 from . import arguments, pages
+from .arguments import Time
 from .code_input import BundleInput, BundleOutput, CodeInput, read_bundle, read_code, writer
 from .errors import NoAnswer, Unavailable, WaitTimeout, from_fields
 from .executions import Executions
-from .models import Execution, Function, FunctionSummary
+from .models import Execution, Function, FunctionSummary, FunctionVersion, FunctionVersionDetail, Stats, VersionDiff
 from .transport import Answer, Request, Transport
 
 # A run whose caller waits takes up to 900 s and may wait for a free slot before, and the server is silent
@@ -56,6 +57,7 @@ class Functions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a new function and return the id of the deploy's execution.
 
@@ -72,12 +74,14 @@ class Functions:
                       default 0
         allow         what runs may reach, as rules HOST:PORT or udp:HOST:PORT, where HOST is a name,
                       *.NAME, an address, [IPv6] or a network; default nothing
+        keep_args     whether the parameters of runs are stored with their executions, so that they
+                      can run again; default as the server is set
 
         Raises DeployFailed, with line and server_traceback, if the code cannot be deployed,
         AlreadyExists if there is a function of that name, TooLarge if code or context exceed a
         limit, OSError if a path cannot be read, and ValueError if the text is not UTF-8.
         """
-        body = _definition(file, context_file, timeout, memory, retries, allow)
+        body = _definition(file, context_file, timeout, memory, retries, allow, keep_args)
         return self._change("PUT", "/v1/functions/", {"name": name, **body}, wait)
 
     def apply(
@@ -91,12 +95,13 @@ class Functions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a function, new or not, and return the id of the deploy's execution.
 
         Arguments and errors are those of create. If there is a function of that name, it is changed,
         and what the arguments do not name stays as it is."""
-        body = _definition(file, context_file, timeout, memory, retries, allow)
+        body = _definition(file, context_file, timeout, memory, retries, allow, keep_args)
         return self._change("PUT", _path(name), body, wait)
 
     def deploy_bundle(
@@ -109,6 +114,7 @@ class Functions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Deploy a function of several files, new or not, and return the id of the deploy's execution.
 
@@ -123,6 +129,8 @@ class Functions:
         """
         body = read_bundle(bundle, "bundle")
         settings = _settings(timeout, memory, retries)
+        if keep_args is not None:
+            settings["keep_args"] = str(bool(keep_args)).lower()
         if allow is not None:
             settings["allow"] = arguments.check_allow(allow) or [""]  # an empty rule, alone, is no rule
         path = _path(name) + "/bundle" + ("?" + urllib.parse.urlencode(settings, doseq=True) if settings else "")
@@ -163,15 +171,81 @@ class Functions:
         memory: Optional[float] = None,
         retries: Optional[int] = None,
         allow: Optional[Iterable[str]] = None,
+        keep_args: Optional[bool] = None,
     ) -> str:
         """Change the given parts of a function and return the id of the deploy's execution.
 
         Arguments and errors are those of create; new_name renames the function, and allow replaces
         the whole list: [] allows nothing. If the result cannot be deployed, nothing changes."""
-        body = _definition(file, context_file, timeout, memory, retries, allow)
+        body = _definition(file, context_file, timeout, memory, retries, allow, keep_args)
         if new_name is not None:
             body["name"] = new_name
         return self._change("PATCH", _path(name), body, wait)
+
+    def patch_context(self, name: str, values: Mapping[str, Any], wait: bool = False) -> str:
+        """Change single values of a function's context and return the id of the deploy's execution.
+
+        values  the values to set, by their names; None removes one; the others stay
+
+        Raises TooLarge if the context exceeds its limit then."""
+        body = arguments.check_parameters(values, "values")
+        return self._change("PATCH", _path(name) + "/context", body, wait)
+
+    def versions(self, name: str) -> List[FunctionVersion]:
+        """Return the stored versions of a function, at most 10, newest first."""
+        request = Request("GET", _path(name) + "/versions", repeatable=True)
+        return self._transport().call(request).expect(list)
+
+    def version(self, name: str, number: int) -> FunctionVersionDetail:
+        """Return one stored version of a function with its code."""
+        path = "{}/versions/{}?encoding=plain".format(_path(name), arguments.check_whole(number, "number"))
+        return cast(FunctionVersionDetail, self._transport().call(Request("GET", path, repeatable=True)).expect(dict))
+
+    def diff(self, name: str, older: Optional[int] = None, newer: Optional[int] = None) -> VersionDiff:
+        """Return what differs between two versions of a function.
+
+        older  number of a version; default the one before newer
+        newer  number of a version; default the current one
+
+        Raises NotFound if one of them is not stored. Of the context it has the names."""
+        given = (("from", "older", older), ("to", "newer", newer))
+        query = {key: arguments.check_whole(number, what) for key, what, number in given if number is not None}
+        path = _path(name) + "/diff" + ("?" + urllib.parse.urlencode(query) if query else "")
+        return cast(VersionDiff, self._transport().call(Request("GET", path, repeatable=True)).expect(dict))
+
+    def rollback(self, name: str, version: int, wait: bool = False, *, keep_context: bool = False) -> str:
+        """Make a new version that is equal to a stored one and return the id of the deploy's execution.
+
+        keep_context  True: the context stays as it is, for example because a secret in it has been
+                      replaced since
+
+        If it cannot be deployed, nothing changes. Raises NotFound if the version is not stored, and
+        InvalidRequest if it is the current one."""
+        body = {"version": arguments.check_whole(version, "version"), "keep_context": bool(keep_context)}
+        return self._change("POST", _path(name) + "/rollback", body, wait)
+
+    def stats(
+        self,
+        name: Optional[str] = None,
+        *,
+        since: Optional[Time] = None,
+        step: Union[int, str, None] = None,
+    ) -> Stats:
+        """Return statistics of the runs that have ended, of all functions or of one.
+
+        since  ended at this time or later: a datetime with a time zone, or text (RFC 3339, or a
+               duration such as "24h"); default as docs/observability.md says
+        step   count also by steps of that many seconds, or of a duration such as "15m"
+        """
+        query: Dict[str, str] = {}
+        if name is not None:
+            query["function"] = name
+        if since is not None:
+            query["since"] = arguments.time_text(since, "since")
+        if step is not None:
+            query["step"] = str(step)
+        path = "/v1/stats/" + ("?" + urllib.parse.urlencode(query) if query else "")
+        return cast(Stats, self._transport().call(Request("GET", path, repeatable=True)).expect(dict))
 
     def delete(self, name: str, wait: bool = False) -> str:
         """Delete a function and return the id of the deletion's execution."""
@@ -330,6 +404,7 @@ def _definition(
     memory: Optional[float],
     retries: Optional[int],
     allow: Optional[Iterable[str]],
+    keep_args: Optional[bool],
 ) -> Dict[str, Any]:
     body: Dict[str, Any] = {}
     if file is not None:
@@ -341,6 +416,8 @@ def _definition(
     body.update(_settings(timeout, memory, retries))
     if allow is not None:
         body["allow"] = arguments.check_allow(allow)
+    if keep_args is not None:
+        body["keep_args"] = bool(keep_args)
     return body
 
 

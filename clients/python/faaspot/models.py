@@ -33,6 +33,7 @@ class _FunctionAlways(FunctionSummary):
     memory: float  # MB that a run may use
     retries: int  # further attempts of a background run after the function failed
     allow: List[str]  # what runs may reach, as rules HOST:PORT
+    keep_args: bool  # whether the parameters of runs are stored with their executions
     context_keys: List[str]  # names in the context; the server never returns their values
 
 
@@ -41,6 +42,84 @@ class Function(_FunctionAlways, total=False):
 
     bundle: Bundle  # absent if code is all there is
     imports_during_runs: List[str]  # modules that the first runs of a bundle imported; absent if there are none
+
+
+class _VersionAlways(TypedDict):
+    version: int  # from 1
+    current: bool
+    created: str
+    user_id: Optional[str]  # who deployed it; None if an earlier release did
+    name: str  # of the function when the version was deployed
+    timeout: float  # seconds that a run may take
+    memory: float  # MB that a run may use
+    retries: int
+    allow: List[str]  # what runs may reach, as rules HOST:PORT
+    code_bytes: int
+
+
+class FunctionVersion(_VersionAlways, total=False):
+    """A stored version of a function in a list."""
+
+    bundle: Bundle  # absent for a single file
+
+
+class FunctionVersionDetail(FunctionVersion):
+    """A stored version of a function with its code."""
+
+    code: str  # Python source; main.py of a bundle
+    encoding: str  # "plain"
+    context_keys: List[str]  # names in the context
+
+
+class VersionDiff(TypedDict):
+    """What differs between two versions of a function. "from", the number of the older one, is a member,
+    too: it is a word of Python."""
+
+    to: int
+    code: str  # a unified diff; "" if the code is the same
+    settings: List[Dict[str, Any]]  # name, from and to of each setting that differs
+    context: List[Dict[str, str]]  # name, and change: "added", "removed" or "changed"
+
+
+class RunStats(TypedDict):
+    """Numbers of runs that have ended. Times are milliseconds, None if no run has started."""
+
+    count: int
+    success: int
+    failed: int  # timed_out included
+    timed_out: int
+    cancelled: int
+    p50_ms: Optional[float]
+    p90_ms: Optional[float]
+    p99_ms: Optional[float]
+    max_ms: Optional[float]
+    mean_ms: Optional[float]
+
+
+class StepStats(RunStats):
+    """Numbers of the runs that ended in one step."""
+
+    at: str  # its beginning
+
+
+class FunctionStats(RunStats):
+    """Numbers of the runs of one function."""
+
+    function: str
+
+
+class Stats(TypedDict):
+    """Statistics of runs. "from" is a member, too: it is a word of Python."""
+
+    to: str
+    complete_since: str  # runs that ended before may be missing
+    step_seconds: Optional[int]  # None: there are no steps
+    total: RunStats
+    steps: List[StepStats]  # consecutive
+    functions: List[FunctionStats]  # those with most runs
+    other_functions: int  # number of those that functions does not have
+    queue: Dict[str, int]  # queued, oldest_ms and running
+    memory: Dict[str, int]  # used and limit, in bytes
 
 
 class _ErrorAlways(TypedDict):
@@ -95,6 +174,9 @@ class Execution(_ExecutionAlways, total=False):
     """The record of a run, or of a change of a function."""
 
     egress: List[Egress]  # absent if it has connected to nothing
+    args: Dict[str, Any]  # of main; absent in lists, and if they were not kept
+    args_size: int  # bytes of the args as JSON
+    rerun_of: str  # id of the execution whose run this repeats
     output_omitted: bool  # True: the output is too large for a list; get the execution alone
 
 
@@ -103,6 +185,24 @@ class CancelledExecution(Execution):
 
     changed: bool  # whether this request cancelled it
     message: str  # a sentence about its state
+
+
+class Operation(TypedDict):
+    """A request to repeat or cancel all executions that a filter selects, and its progress."""
+
+    uuid: str
+    kind: str  # "rerun" or "cancel"
+    state: str  # "running", "done" or "cancelled"
+    filter: Dict[str, Any]
+    matched: int  # executions that were selected so far
+    done: int  # of them repeated or cancelled
+    failed: int  # of them refused
+    skipped: int  # of them without kept args, or that had ended
+    error: Optional[str]  # why the last of failed was refused
+    created: str
+    finished: Optional[str]
+    trace_id: str  # of the executions that it starts
+    user_id: Optional[str]
 
 
 class LogEntry(TypedDict):

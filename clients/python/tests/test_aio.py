@@ -41,7 +41,7 @@ class Twin(unittest.TestCase):
         self.assertEqual(ast.dump(ast.parse(source)), ast.dump(ast.parse(_twin.generate())), "run _twin.py")
 
     def test_it_has_every_method(self) -> None:
-        for name in ("Functions", "Executions", "Jobs", "DeadLetters", "Profiles"):
+        for name in ("Functions", "Executions", "Operations", "Jobs", "DeadLetters", "Profiles"):
             original, twin = getattr(faaspot, name), getattr(aio, "Async" + name)
             for method, value in vars(original).items():
                 if method.startswith("_"):

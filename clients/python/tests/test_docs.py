@@ -63,7 +63,14 @@ class Pages(unittest.TestCase):
         ]
         for name in exceptions:
             self.assertIn("`{}`".format(name), text)
-        for group in (faaspot.Functions, faaspot.Executions, faaspot.Jobs, faaspot.DeadLetters, faaspot.Profiles):
+        for group in (
+            faaspot.Functions,
+            faaspot.Executions,
+            faaspot.Operations,
+            faaspot.Jobs,
+            faaspot.DeadLetters,
+            faaspot.Profiles,
+        ):
             for call in vars(group):
                 if not call.startswith("_"):
                     self.assertRegex(text, r"\b{}\(|`{}`".format(call, call))

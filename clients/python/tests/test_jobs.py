@@ -6,9 +6,10 @@ import datetime
 import io
 import unittest
 import uuid
+import zipfile
 from typing import Any, Callable, Dict, List
 
-from faaspot import AlreadyExists, Conflict, Faaspot, InvalidRequest, NotFound, TooLarge, WaitTimeout
+from faaspot import AlreadyExists, Conflict, Faaspot, FaaspotException, InvalidRequest, NotFound, TooLarge, WaitTimeout
 
 from . import realserver
 from .fakeserver import Answer, FakeServer
@@ -217,3 +218,152 @@ class Search(WithServer):
         with FakeServer(*(Answer(each) for each in pages)) as server, Client(server) as f:
             self.assertEqual(list(f.executions.search(rid="r")), [{"n": 1}])
             self.assertIn(b'"pageToken":"two"', server.requests[1].body)
+
+
+class Versions(WithServer):
+    def test_versions_diff_and_rollback(self) -> None:
+        f, name = self.f, self.function()
+        f.functions.patch_context(name, {"KEY": "sesame", "kept": {"n": 1}})
+        f.functions.update(name, io.StringIO("def main(args, context):\n    return context\n"), memory=256)
+        f.functions.patch_context(name, {"KEY": None, "more": [1]}, wait=True)
+        self.assertEqual(f.functions.run(name, wait=True), {"kept": {"n": 1}, "more": [1]})
+        versions = f.functions.versions(name)
+        self.assertEqual([each["version"] for each in versions], [4, 3, 2, 1])
+        self.assertEqual(([each["current"] for each in versions], versions[0]["memory"]), ([True] + [False] * 3, 256))
+        first = f.functions.version(name, 1)
+        self.assertEqual((first["code"], first["context_keys"], first["encoding"]), (CODE, [], "plain"))
+        self.assertEqual(f.functions.version(name, 2)["context_keys"], ["KEY", "kept"])
+
+        latest = f.functions.diff(name)
+        self.assertEqual((latest["code"], latest["settings"]), ("", []))
+        self.assertEqual(latest["context"], [{"name": "KEY", "change": "removed"}, {"name": "more", "change": "added"}])
+        whole = f.functions.diff(name, 1, 4)
+        self.assertIn("+    return context\n", whole["code"])
+        self.assertEqual(whole["settings"], [{"name": "memory", "from": 128, "to": 256}])
+        self.assertNotIn("sesame", repr(f.functions.diff(name, older=1, newer=2)))
+
+        f.functions.rollback(name, 1, wait=True, keep_context=True)
+        self.assertEqual(f.functions.run(name, {"n": 1}, wait=True), {"n": 1})
+        self.assertEqual(f.functions.get(name)["context_keys"], ["kept", "more"])
+        f.functions.rollback(name, 1)
+        self.assertEqual(f.functions.get(name)["context_keys"], [])
+
+    def test_what_is_refused(self) -> None:
+        f, name = self.f, self.function()
+        refused: List[Callable[[], object]] = [
+            lambda: f.functions.rollback(name, 1),
+            lambda: f.functions.version(name, 0),
+            lambda: f.functions.patch_context(name, {}),
+        ]
+        for call in refused:
+            with self.assertRaises(InvalidRequest):
+                call()
+        absent: List[Callable[[], object]] = [
+            lambda: f.functions.rollback(name, 99),
+            lambda: f.functions.version(name, 99),
+            lambda: f.functions.diff(name, 1, 99),
+            lambda: f.functions.versions("absent"),
+            lambda: f.functions.patch_context("absent", {"a": 1}),
+        ]
+        for call in absent:
+            with self.assertRaises(NotFound):
+                call()
+        with self.assertRaises(TooLarge):
+            f.functions.patch_context(name, {"a": "x" * (256 << 10)})
+        for wrong in (True, "1", 1.5):
+            with self.assertRaises(TypeError):
+                f.functions.version(name, wrong)  # type: ignore[arg-type]
+        with self.assertRaises(TypeError):
+            f.functions.patch_context(name, ["a"])  # type: ignore[arg-type]
+        self.assertEqual(len(f.functions.versions(name)), 1)
+
+    def test_stats(self) -> None:
+        f, name = self.f, self.function()
+        f.executions.get([f.functions.run(name, {"fail": n == 0}) for n in range(3)], wait=True)
+        realserver.await_true(lambda: f.functions.stats(name)["total"]["count"] == 3)
+        stats = f.functions.stats(name, since="1h", step=600)
+        self.assertEqual((stats["total"]["success"], stats["total"]["failed"]), (2, 1))
+        self.assertEqual((stats["step_seconds"], sum(each["count"] for each in stats["steps"])), (600, 3))
+        self.assertGreaterEqual(f.functions.stats()["total"]["count"], 3)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self.assertEqual(f.functions.stats(name, since=now - datetime.timedelta(hours=1))["total"]["count"], 3)
+        with self.assertRaises(ValueError):
+            f.functions.stats(name, since=datetime.datetime(2026, 1, 1))
+        with self.assertRaises(InvalidRequest):
+            f.functions.stats(name, step="often")
+
+
+class Rerun(WithServer):
+    def test_a_rerun(self) -> None:
+        f, name = self.f, self.function()
+        first = f.functions.run(name, {"n": 1})
+        self.assertEqual(f.executions.get(first, wait=True)["args"], {"n": 1})
+        again = f.executions.rerun(first)
+        self.assertEqual(again["rerun_of"], first)
+        self.assertEqual(f.executions.get(again["uuid"], wait=True)["output"], {"n": 1})
+        other = f.executions.rerun(first, {"n": 2}, retries=1, idempotency_key="key-" + name)
+        self.assertEqual(f.executions.get(other["uuid"], wait=True)["output"], {"n": 2})
+        same = f.executions.rerun(first, {"n": 2}, retries=1, idempotency_key="key-" + name)
+        self.assertEqual((same["uuid"], same["retries"]), (other["uuid"], 1))
+        with self.assertRaises(Conflict):
+            f.executions.rerun(first, {"n": 3}, idempotency_key="key-" + name)
+
+        f.functions.update(name, io.StringIO("def main(args, context):\n    return 'new'\n"))
+        now, then = f.executions.rerun(first), f.executions.rerun(first, version=1)
+        self.assertEqual(
+            [each["output"] for each in f.executions.get([now["uuid"], then["uuid"]], wait=True)], ["new", {"n": 1}]
+        )
+        with self.assertRaises(NotFound):
+            f.executions.rerun(first, version=99)
+        with self.assertRaises(NotFound):
+            f.executions.rerun(str(uuid.uuid4()))
+
+    def test_args_that_are_not_kept(self) -> None:
+        f, name = self.f, self.function()
+        self.assertTrue(f.functions.get(name)["keep_args"])
+        f.functions.update(name, keep_args=False)
+        self.assertFalse(f.functions.get(name)["keep_args"])
+        done = f.functions.run(name, {"n": 1})
+        self.assertNotIn("args", f.executions.get(done, wait=True))
+        with self.assertRaises(FaaspotException):
+            f.executions.rerun(done)
+        again = f.executions.rerun(done, {"n": 2})
+        self.assertEqual(f.executions.get(again["uuid"], wait=True)["output"], {"n": 2})
+        with io.BytesIO() as zipped:
+            with zipfile.ZipFile(zipped, "w") as z:
+                z.writestr("main.py", CODE)
+            f.functions.deploy_bundle(name, zipped.getvalue(), keep_args=True)
+        self.assertTrue(f.functions.get(name)["keep_args"])
+
+    def test_operations(self) -> None:
+        f, name = self.f, self.function()
+        done = [f.functions.run(name, {"fail": n == 0}) for n in range(3)]
+        f.executions.get(done, wait=True)
+        started = f.operations.start("rerun", function=name)
+        self.assertEqual((started["kind"], started["filter"]["status"]), ("rerun", ["Failed"]))
+        realserver.await_true(lambda: f.operations.get(started["uuid"])["state"] == "done")
+        end = f.operations.get(started["uuid"])
+        self.assertEqual((end["matched"], end["done"], end["failed"], end["skipped"]), (1, 1, 0, 0))
+        again = [each for each in f.executions.list(True, function=name) if each.get("rerun_of") == done[0]]
+        self.assertEqual(len(again), 1)
+        self.assertIn(started["uuid"], [each["uuid"] for each in f.operations.list()])
+        self.assertEqual(f.operations.cancel(started["uuid"])["state"], "done")
+
+        long = f.functions.run(name, {"seconds": 100})
+        now = datetime.datetime.now(datetime.timezone.utc)
+        cancels = f.operations.start(
+            "cancel", function=name, status=["Pending", "Started"], created_after=now - datetime.timedelta(hours=1)
+        )
+        realserver.await_true(lambda: f.operations.get(cancels["uuid"])["state"] == "done")
+        self.assertEqual(f.executions.get(long, wait=True)["status"], "Cancelled")
+
+    def test_operations_that_are_refused(self) -> None:
+        f = self.f
+        with self.assertRaises(InvalidRequest):
+            f.operations.start("forget")  # type: ignore[arg-type]
+        with self.assertRaises(ValueError):
+            f.operations.start("rerun", status=[])
+        with self.assertRaises(NotFound):
+            f.operations.get(str(uuid.uuid4()))
+        with self.assertRaises(ValueError):
+            f.operations.cancel("")

@@ -88,6 +88,12 @@ func (c *Client) Update(ctx context.Context, name string, r UpdateRequest) (exec
 	return c.send(ctx, http.MethodPatch, functionPath(name), r)
 }
 
+// PatchContext sets values of a function's context, and removes those that are null. The others stay.
+// It returns when new runs use the change.
+func (c *Client) PatchContext(ctx context.Context, name string, values map[string]json.RawMessage) (executionID string, err error) {
+	return c.send(ctx, http.MethodPatch, functionPath(name)+"/context", values)
+}
+
 // Delete removes a function.
 func (c *Client) Delete(ctx context.Context, name string) (executionID string, err error) {
 	return c.send(ctx, http.MethodDelete, functionPath(name), nil)
