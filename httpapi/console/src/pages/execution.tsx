@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { cancel, type Execution, execution, executions, getFunction, may } from "../api";
+import { type Execution, executions, may } from "../api";
+import { cancel, execution, getFunction } from "../calls";
 import { bytes, count, ms, timeOf } from "../format";
 import type { PageProps } from "../lazy";
 import { useLive } from "../live";

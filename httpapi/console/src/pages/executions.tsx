@@ -1,6 +1,7 @@
 import type { Chart, Dot } from "../chart";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { cancel, type Execution, executions, type Filter, may } from "../api";
+import { type Execution, executions, type Filter, may } from "../api";
+import { cancel } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
 import { paused, useLive } from "../live";
 import { route, setQuery } from "../router";

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { changeFunction, deleteFunction, execution, type Execution, executions, Failure, type FnChange, type FnDetail, getFunction, may, parse, putFunction, submit } from "../api";
+import { type Execution, executions, Failure, type FnChange, type FnDetail, may, parse } from "../api";
+import { changeFunction, deleteFunction, execution, getFunction, putFunction, submit } from "../calls";
 import type { Editor } from "../editor";
 import { bytes, ms, quote } from "../format";
 import type { PageProps } from "../lazy";

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { cancelJobExecution, getJob, type Job, type JobExecution, jobExecution, jobExecutions, jobs, may, parse, startJob, type Task, tasks, type Trigger } from "../api";
+import { type Job, type JobExecution, jobs, may, parse, type Task, type Trigger } from "../api";
+import { cancelJobExecution, getJob, jobExecution, jobExecutions, startJob, tasks } from "../calls";
 import { count, ms, plural, quote, timeOf } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { cancel, type Execution, executions, may } from "../api";
+import { type Execution, executions, may } from "../api";
+import { cancel } from "../calls";
 import { count, plural, span } from "../format";
 import { useLive } from "../live";
 import { href } from "../router";

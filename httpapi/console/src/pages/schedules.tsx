@@ -1,4 +1,5 @@
-import { type JobExecution, jobExecutions, jobs } from "../api";
+import { type JobExecution, jobs } from "../api";
+import { jobExecutions } from "../calls";
 import { count } from "../format";
 import { useLive } from "../live";
 import { href } from "../router";

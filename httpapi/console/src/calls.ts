@@ -1,0 +1,52 @@
+// Requests that only pages send that are loaded later.
+import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type FnDetail, type Job, type JobExecution, type Listing, type Task, type Token, type Worker } from "./api";
+
+// Functions.
+
+export const getFunction = (name: string, signal?: AbortSignal) => get<FnDetail>(at`/v1/functions/${name}`, { encoding: "plain" }, signal);
+export const putFunction = (name: string, f: FnChange) => send<string>("PUT", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
+export const changeFunction = (name: string, f: FnChange) => send<string>("PATCH", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
+export const deleteFunction = (name: string) => send<string>("DELETE", at`/v1/functions/${name}`);
+
+/** submit starts a run in the background and returns its id. */
+export const submit = (name: string, args: unknown) => send<string>("POST", at`/v1/functions/${name}/rpc/`, args);
+
+// Executions.
+
+export const execution = (id: string, signal?: AbortSignal) => get<Execution>(at`/v1/executions/${id}`, undefined, signal);
+export const cancel = (id: string) => send<Execution & { changed: boolean; message: string }>("DELETE", at`/v1/executions/${id}`);
+
+// Jobs.
+
+export const getJob = (name: string, signal?: AbortSignal) => get<Job>(at`/v0/jobs/${name}`, undefined, signal);
+export const jobExecutions = async (name: string, limit: number, signal?: AbortSignal) =>
+  (await get<Listing<JobExecution>>(at`/v0/jobs/${name}/executions`, { limit }, signal, paged)).data;
+export const jobExecution = (name: string, id: string, signal?: AbortSignal) => get<JobExecution>(at`/v0/jobs/${name}/executions/${id}`, undefined, signal);
+export const startJob = (name: string, tasks: unknown) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions`, { tasks });
+export const cancelJobExecution = (name: string, id: string) => send<JobExecution>("DELETE", at`/v0/jobs/${name}/executions/${id}`);
+
+/** tasks reports all tasks of a job execution, a page at a time. */
+export async function tasks(name: string, id: string, page: (tasks: Task[]) => void, signal: AbortSignal): Promise<void> {
+  let cursor = "";
+  do {
+    const listing = await get<Listing<Task>>(at`/v0/jobs/${name}/executions/${id}/tasks`, { limit: 200, cursor }, signal, paged);
+    page(listing.data);
+    cursor = listing.meta.hasMore ? listing.meta.nextCursor : "";
+  } while (cursor);
+}
+
+// Dead letters.
+
+export const deadLetter = (id: string, signal?: AbortSignal) => get<DeadLetter>(at`/v1/dlq/${id}`, undefined, signal);
+export const redrive = (id: string) => send<{ count: number }>("POST", at`/v1/dlq/${id}/redrive`);
+export const redriveAll = () => send<{ count: number }>("POST", "/v1/dlq/redrive");
+export const purge = (id: string) => send<{ count: number }>("DELETE", at`/v1/dlq/${id}`);
+
+// Tokens and the server.
+
+export const tokens = (signal?: AbortSignal) => get<Token[]>("/v1/tokens/", { limit: 200 }, signal);
+export const createToken = (t: { name: string; scope: string; expires_in?: number }) => send<Token>("POST", "/v1/tokens/", t);
+export const deleteToken = (id: string) => send<Token>("DELETE", at`/v1/tokens/${id}`);
+export const audit = (signal?: AbortSignal) => get<AuditEntry[]>("/v1/audit/", { limit: 50 }, signal);
+export const disk = (signal?: AbortSignal) => get<Disk>("/v1/server/disk", undefined, signal);
+export const workers = (signal?: AbortSignal) => get<Worker[]>("/v1/server/workers", undefined, signal);
