@@ -43,6 +43,9 @@ export interface Execution {
   output: unknown;
   output_size: number | null;
   output_omitted?: boolean;
+  args?: Record<string, unknown>;
+  args_size?: number;
+  rerun_of?: string;
   error: RunError | null;
   created: string;
   started: string | null;
@@ -81,6 +84,49 @@ export interface FnChange {
   memory?: number;
   retries?: number;
   allow?: string[];
+}
+
+export interface Trial {
+  status: "Success" | "Failed" | "Cancelled";
+  output: unknown;
+  error: RunError | null;
+  deploy_ms: number;
+  duration_ms: number;
+  truncated: boolean;
+  entries: { stream: "stdout" | "stderr"; text: string }[];
+}
+
+export interface Version {
+  version: number;
+  current: boolean;
+  created: string;
+  user_id: string | null;
+  timeout: number;
+  memory: number;
+  retries: number;
+  code_bytes: number;
+  bundle?: { sha256: string; bytes: number };
+}
+
+export interface VersionDiff {
+  from: number;
+  to: number;
+  code: string;
+  settings: { name: string; from: unknown; to: unknown }[];
+  context: { name: string; change: string }[];
+}
+
+export interface Operation {
+  uuid: string;
+  kind: "rerun" | "cancel";
+  state: "running" | "done" | "cancelled";
+  matched: number;
+  done: number;
+  failed: number;
+  skipped: number;
+  error: string | null;
+  created: string;
+  trace_id: string;
 }
 
 export interface Trigger {
@@ -235,6 +281,7 @@ async function failureOf(response: Response): Promise<Failure> {
 /** Exact is a number that a double cannot hold, as it was written. */
 export class Exact {
   constructor(readonly text: string) {}
+  toJSON = () => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(this.text);
 }
 
 /** parse reads JSON. Whole numbers beyond 2^53 keep their digits where the browser can tell them. */

@@ -1,5 +1,5 @@
 // Requests that only pages send that are loaded later.
-import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type FnDetail, type Job, type JobExecution, type Listing, type Task, type Token, type Worker } from "./api";
+import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type Filter, type FnDetail, type Job, type JobExecution, type Listing, type Operation, type Task, type Token, type Trial, type Version, type VersionDiff, type Worker } from "./api";
 
 // Functions.
 
@@ -11,10 +11,28 @@ export const deleteFunction = (name: string) => send<string>("DELETE", at`/v1/fu
 /** submit starts a run in the background and returns its id. */
 export const submit = (name: string, args: unknown) => send<string>("POST", at`/v1/functions/${name}/rpc/`, args);
 
+/** tryCode runs code once, and stores nothing. */
+export const tryCode = (name: string, code: string, args: unknown, limits: Pick<FnChange, "timeout" | "memory" | "allow">) =>
+  send<Trial>("POST", "/v1/try", { name, code, args, ...limits, encoding: "plain" });
+
+export const versions = (name: string, signal?: AbortSignal) => get<Version[]>(at`/v1/functions/${name}/versions`, undefined, signal);
+
+/** diff compares a version with the current one, and the current one with the one before it. */
+export const diff = (name: string, from: number | undefined, signal?: AbortSignal) => get<VersionDiff>(at`/v1/functions/${name}/diff`, { from }, signal);
+export const rollback = (name: string, version: number) => send<string>("POST", at`/v1/functions/${name}/rollback`, { version });
+
 // Executions.
 
 export const execution = (id: string, signal?: AbortSignal) => get<Execution>(at`/v1/executions/${id}`, undefined, signal);
 export const cancel = (id: string) => send<Execution & { changed: boolean; message: string }>("DELETE", at`/v1/executions/${id}`);
+
+/** rerun runs the function of an execution again, with its args or others, and returns the new execution. */
+export const rerun = (id: string, args?: unknown) => send<Execution>("POST", at`/v1/executions/${id}/rerun`, { args });
+
+/** operate repeats or cancels all executions that a filter selects. */
+export const operate = (kind: Operation["kind"], filter: Filter) => send<Operation>("POST", "/v1/operations", { kind, ...filter });
+export const operations = (signal?: AbortSignal) => get<Operation[]>("/v1/operations", undefined, signal);
+export const endOperation = (id: string) => send<Operation>("DELETE", at`/v1/operations/${id}`);
 
 // Jobs.
 
