@@ -134,6 +134,7 @@ func TestConsole(t *testing.T) {
 		b.visit("executions/"+failed, "ValueError: bad n of a page", "raise ValueError", "n is 2", "Attempt 1")
 		b.picture("execution", "light")
 	})
+	againStory(b, failed, story)
 	hostileStory(b, s, story)
 	cancelStory(b, s, story)
 	story("jobs", func() {
@@ -254,6 +255,16 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.do(`document.querySelector("[aria-label='Select all']").click()`)
 		b.click("Cancel 2")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 3`)
+	})
+	story("cancel all", func() {
+		for range 3 {
+			s.Submit(b.t, "slow", `{"seconds":200,"n":2}`)
+		}
+		b.visit("executions?function=slow&status=", "slow")
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 7`)
+		b.click("Cancel all waiting and running")
+		b.see("Cancelling: 3 of 3 executions that matched, done")
+		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 6`)
 	})
 }
 

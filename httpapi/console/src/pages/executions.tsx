@@ -1,12 +1,13 @@
 import type { Chart, Dot } from "../chart";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Execution, executions, type Filter, may } from "../api";
-import { cancel } from "../calls";
+import { cancel, rerun } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
 import { paused, useLive } from "../live";
 import { route, setQuery } from "../router";
 import { Choices, Command, confirmed } from "../parts";
 import { Button, kindOf, Page, Panel, Problem, Table } from "../ui";
+import { ForAll, Operations, useWork } from "./operations";
 import { done, executionColumns, since } from "./shared";
 
 const pageSize = 200;
@@ -74,25 +75,27 @@ function Scatter({ of }: { of: Execution[] }) {
   return <div ref={host} class="chart" role="img" aria-label={`Durations of ${plural(of.length, "execution")} over time. The table below has the same.`} />;
 }
 
-/** BulkCancel cancels the executions that are selected and not done, one after another. */
-function BulkCancel({ of, finish }: { of: Execution[]; finish: () => void }) {
+/** Bulk repeats or cancels the executions that are selected, one after another. */
+function Bulk({ of, finish }: { of: Execution[]; finish: () => void }) {
   const [progress, setProgress] = useState("");
-  const open = of.filter((x) => !done(x));
-  const run = async () => {
-    if (!confirmed(`Cancel ${plural(open.length, "execution")}?`)) return;
-    let changed = 0;
+  const each = async (verb: string, xs: Execution[], f: (x: Execution) => Promise<unknown>) => {
+    if (!confirmed(`${verb} ${plural(xs.length, "execution")}?`)) return;
     let failed = 0;
-    for (const [i, x] of open.entries()) {
-      setProgress(`${i + 1} of ${open.length}`);
-      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => failed++);
+    let why = "";
+    for (const [i, x] of xs.entries()) {
+      setProgress(`${i + 1} of ${xs.length}`);
+      await f(x).catch((e: Error) => { failed++; why = e.message; });
     }
-    setProgress(`${count(changed)} cancelled${failed ? `, ${count(failed)} could not be` : ""}`);
+    setProgress(failed ? `${count(failed)} could not be: ${why}` : "");
     finish();
   };
+  const open = of.filter((x) => !done(x));
+  const ended = of.filter((x) => done(x) && x.kind === "run");
   return (
     <>
-      <Button kind="danger" disabled={open.length === 0} onClick={run}>Cancel {open.length > 0 && count(open.length)}</Button>
       <span class="mute" role="status">{progress}</span>
+      <Button disabled={ended.length === 0} onClick={() => each("Run again", ended, (x) => rerun(x.uuid))}>Run again {ended.length > 0 && count(ended.length)}</Button>
+      <Button kind="danger" disabled={open.length === 0} onClick={() => each("Cancel", open, (x) => cancel(x.uuid))}>Cancel {open.length > 0 && count(open.length)}</Button>
     </>
   );
 }
@@ -114,13 +117,17 @@ export default function ExecutionsPage() {
     setOlder({ key, items: [...(more?.items ?? []), ...page.items], next: page.next });
   };
   const select = (id: string, on: boolean) => setSelected((old) => { const now = new Set(old); if (on) now.add(id); else now.delete(id); return now; });
+  const work = useWork(reload);
   const chosen = rows.filter((x) => selected.has(x.uuid));
   const all = rows.length > 0 && chosen.length === rows.length;
   const zoomed = q.get("from") || q.get("to");
   return (
     <Page title="Executions" sub={data && `${count(rows.length)}${next ? "+" : ""} shown, the newest first`}
-      actions={may("invoke") && chosen.length > 0 && <BulkCancel of={chosen} finish={() => { setSelected(new Set()); reload(); }} />}>
+      actions={may("invoke") && (chosen.length > 0
+        ? <Bulk of={chosen} finish={() => { setSelected(new Set()); reload(); }} />
+        : rows.length > 0 && <ForAll filter={filterOf(q)} shown={`${count(rows.length)}${next ? "+" : ""}`} work={work} />)}>
       <Problem error={error} />
+      <Operations work={work} />
       <div class="filters">
         <Choices label="Status" options={statuses} value={q.get("status") ?? ""} onChange={(status) => setQuery({ status })} />
         <Choices label="Accepted" options={spans} value={zoomed ? "zoom" : (q.get("since") ?? "")} onChange={(value) => setQuery({ since: value, from: "", to: "" })} />

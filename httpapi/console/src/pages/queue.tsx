@@ -1,11 +1,10 @@
-import { useState } from "preact/hooks";
 import { type Execution, executions, may } from "../api";
-import { cancel } from "../calls";
-import { count, plural, span } from "../format";
+import { count, span } from "../format";
 import { useLive } from "../live";
 import { href } from "../router";
 import { confirmed } from "../parts";
 import { Button, Page, Panel, Problem, Table } from "../ui";
+import { Operations, useWork } from "./operations";
 import { ageOf, functionLink } from "./shared";
 
 const most = 1000;
@@ -29,21 +28,16 @@ function depths(xs: Execution[]): Depth[] {
 
 export function QueuePage() {
   const { data, error, loading, reload } = useLive((signal) => executions({ status: "Pending,Started" }, most, "", signal), [], 2000);
-  const [progress, setProgress] = useState("");
+  const work = useWork(reload);
   const rows = depths(data?.items ?? []);
   const stop = async (d: Depth) => {
-    if (!confirmed(`Cancel ${plural(d.waiting.length, "waiting execution")} of ${d.name}?`)) return;
-    let changed = 0;
-    for (const [i, x] of d.waiting.entries()) {
-      setProgress(`${count(i + 1)} of ${count(d.waiting.length)}`);
-      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => {});
-    }
-    setProgress(`${count(changed)} cancelled`);
-    reload();
+    if (!confirmed(`Cancel all executions of ${d.name} that wait?`)) return;
+    await work.start("cancel", { function: d.name, status: "Pending" });
   };
   return (
-    <Page title="Queue" sub={data && `${count(data.items.length)}${data.next ? "+" : ""} executions wait or run`} actions={<span class="mute" role="status">{progress}</span>}>
+    <Page title="Queue" sub={data && `${count(data.items.length)}${data.next ? "+" : ""} executions wait or run`}>
       <Problem error={error} />
+      <Operations work={work} />
       <Panel flush>
         {loading ? <p class="empty">Loading…</p> : (
           <Table label="Queue" rows={rows} id={(d) => d.name} empty="Nothing waits, and nothing runs." columns={[
