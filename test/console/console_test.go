@@ -99,7 +99,7 @@ func TestConsole(t *testing.T) {
 	story("home", func() {
 		b.navigate("about:blank")
 		b.navigate(s.Base + ticket)
-		b.see("Failed in the last hour", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI")
+		b.see("Failed in the last hour", "Runs in the last hour", "369", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI")
 		if address := eval[string](b, "location.href"); strings.Contains(address, "ticket") {
 			t.Errorf("the address still has the ticket: %s", address)
 		}
@@ -114,7 +114,7 @@ func TestConsole(t *testing.T) {
 		b.until("the function", `location.hash === "#/functions/resize"`)
 	})
 	story("functions", func() {
-		b.visit("functions", "2 in all", "flaky", "resize")
+		b.visit("functions", "2 in all", "flaky", "resize", "309")
 		b.fill("Filter by name", "fla")
 		b.until("the filter", `document.querySelectorAll("tbody tr").length === 1`)
 	})
@@ -160,8 +160,9 @@ func TestConsole(t *testing.T) {
 		b.see("Send again", "Why")
 	})
 	story("metrics", func() {
-		b.visit("metrics", "Durations", "p99")
+		b.visit("metrics", "Durations", "p99", "Waiting now")
 		b.until("the charts", `document.querySelectorAll(".chart canvas").length === 2`)
+		b.visit("metrics?function=resize", "60 runs", "v1/stats/?since=1h&function=resize")
 	})
 	accessStory(b, story)
 	story("server", func() { b.visit("server", "Accepts new work", "Resident memory") })

@@ -116,6 +116,29 @@ export interface VersionDiff {
   context: { name: string; change: string }[];
 }
 
+/** RunStats counts runs. failed includes those that timed out. */
+export interface RunStats {
+  count: number;
+  success: number;
+  failed: number;
+  cancelled: number;
+  p50_ms: number | null;
+  p90_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface Stats {
+  from: string;
+  complete_since: string;
+  step_seconds: number | null;
+  total: RunStats;
+  steps: (RunStats & { at: string })[];
+  functions: (RunStats & { function: string })[];
+  other_functions: number;
+  queue: { queued: number; oldest_ms: number; running: number };
+  memory: { used: number; limit: number };
+}
+
 export interface Operation {
   uuid: string;
   kind: "rerun" | "cancel";
@@ -350,6 +373,9 @@ export function may(scope: "read" | "invoke" | "deploy" | "admin"): boolean {
   return all.indexOf(session.value?.scope ?? "") >= all.indexOf(scope);
 }
 
+/** unlimited reports whether the session reads everything of its tenant, and not the executions of some functions. */
+export const unlimited = (): boolean => may("read") && !session.value?.functions.length;
+
 // Functions.
 
 export const functions = (signal?: AbortSignal) => get<Fn[]>("/v1/functions/", undefined, signal);
@@ -376,6 +402,10 @@ export async function executions(f: Filter, limit: number, cursor = "", signal?:
   return { items: parse(await response.text()) as Execution[], next: new URLSearchParams(link.split("?")[1]).get("cursor") ?? "" };
 }
 
+/** stats counts the runs that ended since so many hours, by steps of so many seconds; 0: without steps. */
+export const stats = (hours: number, step: number, fn: string, signal?: AbortSignal) =>
+  get<Stats>("/v1/stats/", { since: `${hours}h`, step: step || undefined, function: fn }, signal);
+
 // Jobs.
 
 export const paged = { "Blaxel-Version": "2026-04-28" };
@@ -392,8 +422,5 @@ export const jobs = async (signal?: AbortSignal) => (await get<Listing<Job>>("/v
 export const deadLetters = (limit: number, signal?: AbortSignal) => get<DeadLetter[]>("/v1/dlq/", { limit }, signal);
 
 // Tokens, tenants and the server.
-
-/** usage returns what the tenant has in progress. */
-export const usage = (signal?: AbortSignal) => get<{ runs: number; queued: number }>("/v1/usage", undefined, signal);
 
 export const memory = (signal?: AbortSignal) => get<Memory>("/v1/server/memory", undefined, signal);

@@ -4,7 +4,7 @@ import { cancelJobExecution, getJob, jobExecution, jobExecutions, startJob, task
 import { count, ms, plural, quote, timeOf } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";
-import { Command, confirmed, Dialog, Facts } from "../parts";
+import { Command, confirmed, Dialog, Facts, Progress } from "../parts";
 import { onTheme } from "../theme";
 import { Button, type Column, Field, kindOf, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { executionLink, functionLink } from "./shared";
@@ -30,19 +30,6 @@ export function JobsPage() {
       </Panel>
       <Command line="fas jobs list" />
     </Page>
-  );
-}
-
-/** Progress shows the states of the tasks of an execution as parts of a bar. */
-export function Progress({ of: s }: { of: JobExecution["stats"] }) {
-  const part = (n: number, kind: string, from: number) => n > 0 && <i class={kind} style={{ left: `${(100 * from) / s.total}%`, width: `${(100 * n) / s.total}%` }} />;
-  return (
-    <span class="progress" role="img" aria-label={`${s.success} succeeded, ${s.failure} failed, ${s.cancelled} cancelled, ${s.running} running of ${s.total}`}>
-      {part(s.success, "ok", 0)}
-      {part(s.failure, "bad", s.success)}
-      {part(s.cancelled, "off", s.success + s.failure)}
-      {part(s.running, "run", s.success + s.failure + s.cancelled)}
-    </span>
   );
 }
 

@@ -3,8 +3,8 @@ import { jobExecutions } from "../calls";
 import { count } from "../format";
 import { useLive } from "../live";
 import { href } from "../router";
+import { Progress } from "../parts";
 import { Page, Panel, Problem, Table, Time } from "../ui";
-import { Progress } from "./jobs";
 
 const mostJobs = 50;
 
