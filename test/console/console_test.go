@@ -146,6 +146,18 @@ func TestConsole(t *testing.T) {
 		b.until("the grid", `document.querySelector("canvas.grid").height > 20`)
 		b.picture("job", "dark")
 	})
+	story("a task", func() {
+		b.do(`(() => { const c = document.querySelector("canvas.grid"), {left, top} = c.getBoundingClientRect();
+			c.dispatchEvent(new MouseEvent("click", {clientX: left + 12 * 5 + 3, clientY: top + 3, bubbles: true})); })()`)
+		b.until("its execution", `location.hash.startsWith("#/executions/")`)
+		b.see("n: 5", "ValueError: bad n of a page")
+	})
+	story("run tasks again", func() {
+		b.visit("jobs/pages/monday", "100")
+		b.click("Run failed tasks again")
+		b.until("the new execution", `!location.hash.endsWith("/monday")`)
+		b.see("100 tasks", "failed")
+	})
 	story("run a job", func() {
 		b.visit("jobs/pages")
 		b.click("Run")

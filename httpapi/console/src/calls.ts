@@ -43,14 +43,29 @@ export const jobExecution = (name: string, id: string, signal?: AbortSignal) => 
 export const startJob = (name: string, tasks: unknown) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions`, { tasks });
 export const cancelJobExecution = (name: string, id: string) => send<JobExecution>("DELETE", at`/v0/jobs/${name}/executions/${id}`);
 
-/** tasks reports all tasks of a job execution, a page at a time. */
-export async function tasks(name: string, id: string, page: (tasks: Task[]) => void, signal: AbortSignal): Promise<void> {
+/** taskMap returns a letter for the state of each task, see docs/jobs.md. */
+export const taskMap = async (name: string, id: string, signal?: AbortSignal) => (await get<{ tasks: string }>(at`/v0/jobs/${name}/executions/${id}/taskmap`, undefined, signal)).tasks;
+
+/** rerunTasks runs the failed tasks again, as a new execution. */
+export const rerunTasks = (name: string, id: string) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions/${id}/rerun`);
+
+const taskPage = (name: string, id: string, query: Record<string, string | number>, signal?: AbortSignal) =>
+  get<Listing<Task>>(at`/v0/jobs/${name}/executions/${id}/tasks`, query, signal, paged);
+
+/** task returns the task with an index: it is the first one with its name, which is a part of those of later ones. */
+export const task = async (name: string, id: string, index: number): Promise<Task | undefined> => (await taskPage(name, id, { q: `task-${index}`, limit: 1 })).data[0];
+
+/** failedTasks returns the first tasks that failed, of so many pages of 200 tasks at most. */
+export async function failedTasks(name: string, id: string, most: number, pages: number, signal: AbortSignal): Promise<Task[]> {
+  const found: Task[] = [];
   let cursor = "";
-  do {
-    const listing = await get<Listing<Task>>(at`/v0/jobs/${name}/executions/${id}/tasks`, { limit: 200, cursor }, signal, paged);
-    page(listing.data);
-    cursor = listing.meta.hasMore ? listing.meta.nextCursor : "";
-  } while (cursor);
+  for (let i = 0; i < pages && found.length < most; i++) {
+    const listing = await taskPage(name, id, { limit: 200, cursor }, signal);
+    found.push(...listing.data.filter((t) => t.status === "failed"));
+    if (!listing.meta.hasMore) break;
+    cursor = listing.meta.nextCursor;
+  }
+  return found;
 }
 
 // Dead letters.
