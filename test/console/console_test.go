@@ -124,6 +124,7 @@ func TestConsole(t *testing.T) {
 		b.until("the chart", `document.querySelector(".chart canvas") !== null`)
 		b.click("All")
 		b.see("Success")
+		b.until("the chart of all", `document.querySelector(".chart .u-over") !== null`)
 		b.picture("executions", "dark")
 		b.size(1280, 800, "light")
 		b.drag(".chart .u-over", 0.2, 0.7)
@@ -135,6 +136,7 @@ func TestConsole(t *testing.T) {
 		b.picture("execution", "light")
 	})
 	againStory(b, failed, story)
+	liveStory(b, s, story)
 	hostileStory(b, s, story)
 	cancelStory(b, s, story)
 	story("jobs", func() {

@@ -2,6 +2,12 @@
 
 package console
 
+import (
+	"fmt"
+
+	"github.com/faaspot/faaspot/test/process"
+)
+
 // againStory runs an execution again, with its args and with others, and all that failed of its function: the
 // 100 failed tasks of a job are skipped.
 func againStory(b *Browser, failed string, story func(string, func())) {
@@ -24,5 +30,42 @@ func againStory(b *Browser, failed string, story func(string, func())) {
 		b.click("Its executions")
 		b.see("Trace ")
 		b.until("its executions", `document.querySelectorAll("tbody tr").length === 3`)
+	})
+}
+
+// liveStory looks at a list while the server changes it: over a stream, after a pause, and without a stream.
+func liveStory(b *Browser, s *process.Server, story func(string, func())) {
+	s.Deploy(b.t, "lively", process.EchoCode)
+	rows := func(n int) string {
+		return fmt.Sprintf(`[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Success").length === %d`, n)
+	}
+	run := func() { s.Must(b.t, "POST", "/v1/functions/lively/rpc/", `{"n":1}`) }
+	const requests = `performance.getEntriesByType("resource").filter((e) => /executions\/\?.*function=lively/.test(e.name) && !e.name.includes("follow=1")).length`
+	story("live list", func() {
+		run()
+		b.visit("executions?function=lively", "lively")
+		b.until("the deployment and the run", rows(2))
+		run()
+		b.until("the second run", rows(3))
+		if n := eval[int](b, requests); n != 0 {
+			b.t.Errorf("the list was requested %d times; want it over one stream", n)
+		}
+	})
+	story("paused list", func() {
+		b.click("Live")
+		b.see("Paused")
+		run()
+		b.click("Paused")
+		b.until("the third run", rows(4))
+	})
+	story("list without a stream", func() {
+		b.do(`window.realFetch = window.fetch;
+			window.fetch = (u, o) => String(u).includes("follow=1") ? Promise.resolve(new Response("{}", {status: 429})) : window.realFetch(u, o); undefined`)
+		b.visit("functions/lively")
+		b.visit("executions?function=lively", "lively")
+		b.until("the runs", rows(4))
+		run()
+		b.until("the fourth run", rows(5))
+		b.do("window.fetch = window.realFetch; undefined")
 	})
 }

@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Execution, executions, type Filter, may } from "../api";
 import { cancel, rerun } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
-import { paused, useLive } from "../live";
+import { useFollowed } from "../follow";
+import { paused } from "../live";
 import { route, setQuery } from "../router";
 import { Choices, Command, confirmed } from "../parts";
 import { Button, kindOf, Page, Panel, Problem, Table } from "../ui";
@@ -100,21 +101,30 @@ function Bulk({ of, finish }: { of: Execution[]; finish: () => void }) {
   );
 }
 
+/** Older are the executions of a list from its beginning on, as far as they were requested. */
+interface Older {
+  key: string;
+  filter: Filter;
+  items: Execution[];
+  next: string; // cursor of those that follow
+}
+
 export default function ExecutionsPage() {
   const q = route.value.query;
   const key = q.toString();
-  const { data, error, loading, reload } = useLive((signal) => executions(filterOf(q), pageSize, "", signal), [key], 3000);
-  const [older, setOlder] = useState<{ key: string; items: Execution[]; next: string }>({ key, items: [], next: "" });
+  const { data, error, loading, reload } = useFollowed(() => filterOf(q), [key], pageSize);
+  const [older, setOlder] = useState<Older>({ key, filter: {}, items: [], next: "" });
   const [selected, setSelected] = useState<Set<string>>(new Set());
   const more = older.key === key && older.items.length > 0 ? older : undefined;
   const first = data?.items ?? [];
   const seen = new Set(first.map((x) => x.uuid));
   const rows = more ? [...first, ...more.items.filter((x) => !seen.has(x.uuid))] : first;
-  const next = more ? more.next : data?.next;
+  const next = more ? more.next !== "" : data?.whole === false;
   const loadMore = async () => {
     paused.value = true; // so that the pages stay next to each other
-    const page = await executions(filterOf(q), pageSize, next);
-    setOlder({ key, items: [...(more?.items ?? []), ...page.items], next: page.next });
+    const filter = more?.filter ?? filterOf(q); // a cursor belongs to its filter
+    const page = await executions(filter, 2 * pageSize, more?.next);
+    setOlder({ key, filter, items: [...(more?.items ?? []), ...page.items], next: page.next });
   };
   const select = (id: string, on: boolean) => setSelected((old) => { const now = new Set(old); if (on) now.add(id); else now.delete(id); return now; });
   const work = useWork(reload);

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Execution, executions, Failure, type FnChange, type FnDetail, may, parse, type Trial } from "../api";
+import { type Execution, Failure, type FnChange, type FnDetail, may, parse, type Trial } from "../api";
 import { changeFunction, deleteFunction, execution, getFunction, putFunction, submit, tryCode } from "../calls";
 import type { Editor } from "../editor";
+import { useFollowed } from "../follow";
 import { bytes, ms, quote } from "../format";
 import type { PageProps } from "../lazy";
 import { useLive } from "../live";
@@ -286,7 +287,7 @@ function Settings({ fn, reload }: { fn: FnDetail; reload: () => void }) {
 }
 
 function Runs({ name }: { name: string }) {
-  const { data, error } = useLive((signal) => executions({ function: name }, 50, "", signal), [name], 3000);
+  const { data, error } = useFollowed(() => ({ function: name }), [name], 50);
   return (
     <Panel flush title="Latest executions" actions={<a href={href(["executions"], { function: name })}>All of them</a>}>
       <Problem error={error} />

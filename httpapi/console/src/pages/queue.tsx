@@ -1,6 +1,6 @@
-import { type Execution, executions, may } from "../api";
+import { type Execution, may } from "../api";
 import { count, span } from "../format";
-import { useLive } from "../live";
+import { useFollowed } from "../follow";
 import { href } from "../router";
 import { confirmed } from "../parts";
 import { Button, Page, Panel, Problem, Table } from "../ui";
@@ -27,7 +27,7 @@ function depths(xs: Execution[]): Depth[] {
 }
 
 export function QueuePage() {
-  const { data, error, loading, reload } = useLive((signal) => executions({ status: "Pending,Started" }, most, "", signal), [], 2000);
+  const { data, error, loading, reload } = useFollowed(() => ({ status: "Pending,Started" }), [], most);
   const work = useWork(reload);
   const rows = depths(data?.items ?? []);
   const stop = async (d: Depth) => {
@@ -35,7 +35,7 @@ export function QueuePage() {
     await work.start("cancel", { function: d.name, status: "Pending" });
   };
   return (
-    <Page title="Queue" sub={data && `${count(data.items.length)}${data.next ? "+" : ""} executions wait or run`}>
+    <Page title="Queue" sub={data && `${count(data.items.length)}${data.whole ? "" : "+"} executions wait or run`}>
       <Problem error={error} />
       <Operations work={work} />
       <Panel flush>
@@ -48,7 +48,7 @@ export function QueuePage() {
             { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
           ]} />
         )}
-        {data?.next && <p class="note">These are the latest {count(most)}.</p>}
+        {data?.whole === false && <p class="note">These are the latest {count(most)}.</p>}
       </Panel>
     </Page>
   );
