@@ -69,3 +69,19 @@ func liveStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.do("window.fetch = window.realFetch; undefined")
 	})
 }
+
+// nextStory reads when schedules are due.
+func nextStory(b *Browser, story func(string, func())) {
+	story("schedules", func() {
+		b.visit("schedules", "30 3 * * MON-FRI", "Europe/Berlin", " 03:30")
+		b.fill("Schedule", "0 12 29 2 *")
+		b.fill("Zone", "Asia/Tokyo")
+		b.click("Show")
+		b.see("2028-02-29 12:00, 2032-02-29 12:00, ")
+		b.fill("Schedule", "61 * * * *")
+		b.click("Show")
+		b.see("61")
+		b.until("the reason", `document.querySelector("main p .bad") !== null`)
+	})
+	story("next ticks of a job", func() { b.visit("jobs/pages", " 03:30, ") })
+}

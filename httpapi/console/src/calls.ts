@@ -68,6 +68,10 @@ export async function failedTasks(name: string, id: string, most: number, pages:
   return found;
 }
 
+/** nextTicks returns the next times at which a schedule would start a job. */
+export const nextTicks = async (schedule: string, timezone: string, n: number, signal?: AbortSignal) =>
+  (await get<{ next: string[] }>("/v1/schedules/next", { schedule, timezone, n }, signal)).next;
+
 // Dead letters.
 
 export const deadLetter = (id: string, signal?: AbortSignal) => get<DeadLetter>(at`/v1/dlq/${id}`, undefined, signal);

@@ -7,6 +7,7 @@ import { go, href } from "../router";
 import { Command, confirmed, Dialog, Facts, Progress } from "../parts";
 import { Button, type Column, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { Grid } from "./grid";
+import { Next } from "./schedules";
 import { executionLink, functionLink } from "./shared";
 
 export const triggerText = (t: Trigger): string => (t.type === "cron" ? `${t.configuration.schedule} ${t.configuration.timezone || "UTC"}` : `${t.type} ${t.configuration.path}`);
@@ -89,7 +90,8 @@ function JobFacts({ of: j }: { of: Job }) {
           { name: "Trigger", cell: (t) => t.id },
           { name: "Type", cell: (t) => t.type },
           { name: "Enabled", cell: (t) => (t.enabled ? "yes" : "no") },
-          { name: "When", class: "wide", cell: (t) => <code>{triggerText(t)}</code> },
+          { name: "When", cell: (t) => <code>{triggerText(t)}</code> },
+          { name: "Next", class: "wide", cell: (t) => t.type === "cron" && (t.enabled && j.spec.enabled ? <Next schedule={t.configuration.schedule ?? ""} timezone={t.configuration.timezone} n={3} /> : "–") },
         ]} />
       </Panel>
     </>
