@@ -180,6 +180,7 @@ func TestConsole(t *testing.T) {
 	})
 	accessStory(b, story)
 	story("server", func() { b.visit("server", "Accepts new work", "Resident memory") })
+	limitedStory(b, s, story)
 	story("log out", func() {
 		b.click("Log out")
 		b.see("paste one here")
@@ -227,7 +228,6 @@ func newFunctionStory(b *Browser, story func(string, func())) {
 		b.click("Versions")
 		b.click("Compare version 1")
 		b.see("From version 1 to version 3", `-    print("greeting", name)`, `+    print("again")`, "timeout: 60 → 7", "fas diff greet 1 3")
-		b.picture("versions", "light")
 		b.click("Restore version 1")
 		b.see("version 4")
 		b.until("the restored code", `document.querySelector(".editor").shadowRoot.textContent.includes("greeting")`)

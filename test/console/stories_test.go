@@ -85,3 +85,21 @@ func nextStory(b *Browser, story func(string, func())) {
 	})
 	story("next ticks of a job", func() { b.visit("jobs/pages", " 03:30, ") })
 }
+
+// limitedStory uses the console with a token that is limited to a function: these pages request nothing that is refused.
+func limitedStory(b *Browser, s *process.Server, story func(string, func())) {
+	token := field(b.t, s.Must(b.t, "POST", "/v1/tokens", `{"name":"few","scope":"invoke","functions":["lively"]}`), "token")
+	story("limited token", func() {
+		b.click("Log out")
+		b.see("paste one here")
+		b.fill("Token", token)
+		b.click("Log in")
+		b.visit("", "few", "Latest executions")
+		b.visit("metrics", "This needs a token that reads all functions")
+		b.visit("queue", "Nothing waits")
+		b.visit("executions?function=flaky", "No execution matches.")
+		if eval[bool](b, named("button", "Run all")+` !== undefined || document.querySelector("[role=alert]") !== null`) {
+			b.t.Error("the page offers what the token may not do, or shows a problem")
+		}
+	})
+}

@@ -1,6 +1,6 @@
 import type { Chart, Dot } from "../chart";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Execution, executions, type Filter, may } from "../api";
+import { type Execution, executions, type Filter, may, unlimited } from "../api";
 import { cancel, rerun } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
 import { useFollowed } from "../follow";
@@ -135,7 +135,7 @@ export default function ExecutionsPage() {
     <Page title="Executions" sub={data && `${count(rows.length)}${next ? "+" : ""} shown, the newest first`}
       actions={may("invoke") && (chosen.length > 0
         ? <Bulk of={chosen} finish={() => { setSelected(new Set()); reload(); }} />
-        : rows.length > 0 && <ForAll filter={filterOf(q)} shown={`${count(rows.length)}${next ? "+" : ""}`} work={work} />)}>
+        : rows.length > 0 && unlimited() && <ForAll filter={filterOf(q)} shown={`${count(rows.length)}${next ? "+" : ""}`} work={work} />)}>
       <Problem error={error} />
       <Operations work={work} />
       <div class="filters">

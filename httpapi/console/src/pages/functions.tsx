@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { executions, type Fn, functions, may, stats, unlimited } from "../api";
+import { executions, type Fn, functions, may, stats } from "../api";
 import { count, ms } from "../format";
 import { useLive } from "../live";
 import { go, href, route, setQuery } from "../router";
@@ -11,9 +11,9 @@ const latest = 100;
 
 /** load returns the functions, with what ended of them since so many hours, and with the latest failures. */
 async function load(hours: number, signal: AbortSignal) {
-  const [all, runs, failures] = await Promise.all([functions(signal), unlimited() ? stats(hours, 0, "", signal) : undefined, executions({ status: "Failed" }, latest, "", signal)]);
+  const [all, runs, failures] = await Promise.all([functions(signal), stats(hours, 0, "", signal), executions({ status: "Failed" }, latest, "", signal)]);
   const last = new Map(failures.items.filter((x) => x.kind === "run").toReversed().map((x) => [x.name, x]));
-  return { all, runs, last, of: new Map(runs?.functions.map((f) => [f.function, f])) };
+  return { all, runs, last, of: new Map(runs.functions.map((f) => [f.function, f])) };
 }
 
 const isName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -73,8 +73,7 @@ export default function FunctionsPage() {
             { name: "Last failure", class: "wide", cell: (f) => { const x = data?.last.get(f.name); return x && <>{executionLink(x.uuid)} <span class="mute" title={failureOf(x)}>{failureOf(x)}</span></>; } },
           ]} />
         )}
-        {data && !data.runs && <p class="note">Runs are not counted for a token that is limited to functions.</p>}
-        {!!data?.runs?.other_functions && <p class="note">Runs are those of the {count(data.runs.functions.length)} functions with most of them.</p>}
+        {!!data?.runs.other_functions && <p class="note">Runs are those of the {count(data.runs.functions.length)} functions with most of them.</p>}
       </Panel>
       <Command line="fas functions list" />
     </Page>

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { type Filter, may, type Operation } from "../api";
+import { type Filter, may, type Operation, unlimited } from "../api";
 import { endOperation, operate, operations } from "../calls";
 import { count, plural } from "../format";
 import { useLive } from "../live";
@@ -24,7 +24,7 @@ export function useWork(changed: () => void): Work {
   const [error, setError] = useState<Error>();
   const [active, setActive] = useState(false);
   const { data, reload } = useLive(async (signal) => {
-    if (!may("read")) return [];
+    if (!unlimited()) return [];
     const all = (await operations(signal)).filter((o) => o.state === "running" || mine.includes(o.uuid));
     const on = all.some((o) => o.state === "running");
     if (active && !on) changed();

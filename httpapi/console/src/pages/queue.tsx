@@ -1,4 +1,4 @@
-import { type Execution, may } from "../api";
+import { type Execution, may, unlimited } from "../api";
 import { count, span } from "../format";
 import { useFollowed } from "../follow";
 import { href } from "../router";
@@ -45,7 +45,7 @@ export function QueuePage() {
             { name: "Waiting", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Pending" })}>{count(d.waiting.length)}</a> },
             { name: "Running", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Started" })}>{count(d.running)}</a> },
             { name: "Oldest waits for", class: "wide", cell: (d) => (d.waiting.length ? span(ageOf(d.waiting)) : "–") },
-            { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
+            { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && unlimited() && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
           ]} />
         )}
         {data?.whole === false && <p class="note">These are the latest {count(most)}.</p>}
