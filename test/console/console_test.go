@@ -99,7 +99,7 @@ func TestConsole(t *testing.T) {
 	story("home", func() {
 		b.navigate("about:blank")
 		b.navigate(s.Base + ticket)
-		b.see("Failed in the last hour", "Runs in the last hour", "369", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI")
+		b.see("Failed in the last hour", "Runs in the last hour", "369", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI", " 03:30, ")
 		if address := eval[string](b, "location.href"); strings.Contains(address, "ticket") {
 			t.Errorf("the address still has the ticket: %s", address)
 		}

@@ -65,7 +65,7 @@ function Scatter({ of }: { of: Execution[] }) {
   useEffect(() => {
     let gone = false;
     void import("../chart").then((m) => {
-      if (!gone) chart.current = m.scatter(host.current!, dotsOf(latest.current), series, zoom);
+      if (!gone && host.current) chart.current = m.scatter(host.current, dotsOf(latest.current), series, zoom);
     });
     return () => {
       gone = true;

@@ -198,8 +198,8 @@ function Workbench({ fn, name, deployed }: Draft) {
   useEffect(() => {
     let gone = false;
     void import("../editor").then(({ edit }) => {
-      if (gone) return;
-      editor.current = edit(host.current!, code, !editable, edited, {
+      if (gone || !host.current) return; // another page was opened meanwhile
+      editor.current = edit(host.current, code, !editable, edited, {
         "Mod-s": () => editable && latest.current.deploy(),
         "Mod-Enter": () => may("invoke") && latest.current.go(),
       });

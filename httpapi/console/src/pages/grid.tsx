@@ -18,7 +18,7 @@ export function Grid({ of, open }: { of: string; open: (index: number) => void }
   const columns = Math.max(1, Math.floor(width / cell));
   useEffect(() => {
     const seen = new ResizeObserver(([e]) => setWidth(e.contentRect.width));
-    seen.observe(canvas.current!.parentElement!);
+    if (canvas.current) seen.observe(canvas.current.parentElement!);
     const end = onTheme(() => setTheme((n) => n + 1));
     return () => {
       seen.disconnect();

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { deadLetters, executions, type Execution, jobs, may, memory, session, stats, unlimited } from "../api";
+import { deadLetters, executions, type Execution, may, memory, session, stats, unlimited } from "../api";
 import { bytes, count, ms, span } from "../format";
+import { Lazy, type Load } from "../lazy";
 import { useLive } from "../live";
 import { href } from "../router";
 import { Page, Panel, Problem, Table, Time } from "../ui";
@@ -8,19 +9,20 @@ import { executionColumns, executionLink, failureOf, functionLink, since } from 
 
 const most = 100;
 
+const upcoming: Load = () => import("./upcoming");
+
 async function load(signal: AbortSignal) {
   const empty = { items: [] as Execution[], next: "" };
   const reads = may("read");
   const whole = unlimited();
-  const [runs, failed, latest, dead, all, held] = await Promise.all([
+  const [runs, failed, latest, dead, held] = await Promise.all([
     whole ? stats(1, 0, "", signal) : undefined,
     reads ? executions({ status: "Failed", created_after: since(1) }, most, "", signal) : empty,
     reads ? executions({}, 12, "", signal) : empty,
     whole ? deadLetters(most, signal) : [],
-    whole ? jobs(signal) : [],
     session.value?.operator ? memory(signal) : undefined,
   ]);
-  return { runs, failed, latest, dead, all, held };
+  return { runs, failed, latest, dead, held };
 }
 
 interface Group {
@@ -58,7 +60,6 @@ export function HomePage() {
   if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
   const runs = data.runs;
   const failed = runs ? runs.total.failed : data.failed.items.length;
-  const schedules = data.all.flatMap((j) => j.spec.triggers.filter((t) => t.type === "cron").map((t) => ({ job: j, t })));
   return (
     <Page title="Home">
       <Problem error={error} />
@@ -96,15 +97,7 @@ export function HomePage() {
       <Panel title="Latest executions" flush actions={<a href={href(["executions"])}>All executions</a>}>
         <Table label="Latest executions" rows={data.latest.items} id={(x) => x.uuid} columns={executionColumns} empty={<>Nothing has run yet. <a href={href(["functions"])}>Create a function</a>.</>} />
       </Panel>
-      {schedules.length > 0 && (
-        <Panel title="Schedules" flush>
-          <Table label="Schedules" rows={schedules.slice(0, 8)} id={(s) => s.job.metadata.name + s.t.id} empty="" columns={[
-            { name: "Job", cell: (s) => <a href={href(["jobs", s.job.metadata.name])}>{s.job.metadata.name}</a> },
-            { name: "Schedule", cell: (s) => <code>{s.t.configuration.schedule}</code> },
-            { name: "Zone", class: "wide", cell: (s) => s.t.configuration.timezone || "UTC" },
-          ]} />
-        </Panel>
-      )}
+      {unlimited() && <Lazy load={upcoming} props={{ view: "", rest: [] }} />}
     </Page>
   );
 }

@@ -7,7 +7,7 @@ import { go, href } from "../router";
 import { Command, confirmed, Dialog, Facts, Progress } from "../parts";
 import { Button, type Column, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { Grid } from "./grid";
-import { Next } from "./schedules";
+import { Next } from "./next";
 import { executionLink, functionLink } from "./shared";
 
 export const triggerText = (t: Trigger): string => (t.type === "cron" ? `${t.configuration.schedule} ${t.configuration.timezone || "UTC"}` : `${t.type} ${t.configuration.path}`);

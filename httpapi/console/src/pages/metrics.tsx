@@ -21,7 +21,7 @@ function Lines({ label, data, series, unit }: { label: string; data: Rows; serie
   useEffect(() => {
     let gone = false;
     void import("../chart").then((m) => {
-      if (!gone) chart.current = m.lines(host.current!, latest.current, series, unit);
+      if (!gone && host.current) chart.current = m.lines(host.current, latest.current, series, unit);
     });
     return () => {
       gone = true;

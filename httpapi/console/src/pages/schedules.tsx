@@ -1,11 +1,12 @@
 import { useState } from "preact/hooks";
 import { type JobExecution, jobs } from "../api";
-import { jobExecutions, nextTicks } from "../calls";
+import { jobExecutions } from "../calls";
 import { count } from "../format";
 import { useLive } from "../live";
 import { href } from "../router";
 import { Progress } from "../parts";
 import { Page, Panel, Problem, Table, Time } from "../ui";
+import { Next } from "./next";
 
 const mostJobs = 50;
 const mostNext = 50; // rows with their next time, which is a request each
@@ -19,15 +20,6 @@ async function load(signal: AbortSignal) {
     job, trigger, runs: runs.get(job.metadata.name)!.filter((x) => x.metadata.trigger === trigger.id),
   })));
   return { rows: rows.map((r, i) => ({ ...r, on: r.trigger.enabled && r.job.spec.enabled, asks: i < mostNext })), more: all.length - shown.length };
-}
-
-const local = (t: string) => <time dateTime={t} title={`${new Date(t).toLocaleString()} here`}>{t.slice(0, 16).replace("T", " ")}</time>;
-
-/** Next shows the next times of a schedule, in its zone. */
-export function Next({ schedule, timezone = "", n }: { schedule: string; timezone?: string; n: number }) {
-  const { data, error } = useLive((signal) => nextTicks(schedule, timezone, n, signal), [schedule, timezone, n], 60_000);
-  if (error) return <span class="bad">{error.message}</span>;
-  return <>{data?.length === 0 ? "never" : data?.map((t, i) => <>{i > 0 && ", "}{local(t)}</>)}</>;
 }
 
 /** Trial shows the next times of a schedule that no job has. */
