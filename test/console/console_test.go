@@ -99,7 +99,7 @@ func TestConsole(t *testing.T) {
 	story("home", func() {
 		b.navigate("about:blank")
 		b.navigate(s.Base + ticket)
-		b.see("Failed in the last hour", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI")
+		b.see("Failed in the last hour", "Runs in the last hour", "369", "Dead letters", "ValueError, line 7", "Latest executions", "30 3 * * MON-FRI", " 03:30, ")
 		if address := eval[string](b, "location.href"); strings.Contains(address, "ticket") {
 			t.Errorf("the address still has the ticket: %s", address)
 		}
@@ -114,7 +114,7 @@ func TestConsole(t *testing.T) {
 		b.until("the function", `location.hash === "#/functions/resize"`)
 	})
 	story("functions", func() {
-		b.visit("functions", "2 in all", "flaky", "resize")
+		b.visit("functions", "2 in all", "flaky", "resize", "309")
 		b.fill("Filter by name", "fla")
 		b.until("the filter", `document.querySelectorAll("tbody tr").length === 1`)
 	})
@@ -124,6 +124,7 @@ func TestConsole(t *testing.T) {
 		b.until("the chart", `document.querySelector(".chart canvas") !== null`)
 		b.click("All")
 		b.see("Success")
+		b.until("the chart of all", `document.querySelector(".chart .u-over") !== null`)
 		b.picture("executions", "dark")
 		b.size(1280, 800, "light")
 		b.drag(".chart .u-over", 0.2, 0.7)
@@ -134,6 +135,8 @@ func TestConsole(t *testing.T) {
 		b.visit("executions/"+failed, "ValueError: bad n of a page", "raise ValueError", "n is 2", "Attempt 1")
 		b.picture("execution", "light")
 	})
+	againStory(b, failed, story)
+	liveStory(b, s, story)
 	hostileStory(b, s, story)
 	cancelStory(b, s, story)
 	story("jobs", func() {
@@ -145,6 +148,18 @@ func TestConsole(t *testing.T) {
 		b.until("the grid", `document.querySelector("canvas.grid").height > 20`)
 		b.picture("job", "dark")
 	})
+	story("a task", func() {
+		b.do(`(() => { const c = document.querySelector("canvas.grid"), {left, top} = c.getBoundingClientRect();
+			c.dispatchEvent(new MouseEvent("click", {clientX: left + 12 * 5 + 3, clientY: top + 3, bubbles: true})); })()`)
+		b.until("its execution", `location.hash.startsWith("#/executions/")`)
+		b.see("n: 5", "ValueError: bad n of a page")
+	})
+	story("run tasks again", func() {
+		b.visit("jobs/pages/monday", "100")
+		b.click("Run failed tasks again")
+		b.until("the new execution", `!location.hash.endsWith("/monday")`)
+		b.see("100 tasks", "failed")
+	})
 	story("run a job", func() {
 		b.visit("jobs/pages")
 		b.click("Run")
@@ -152,18 +167,20 @@ func TestConsole(t *testing.T) {
 		b.do(`document.querySelector("dialog form").requestSubmit()`)
 		b.see("2 tasks", "succeeded")
 	})
-	story("schedules", func() { b.visit("schedules", "30 3 * * MON-FRI", "Europe/Berlin") })
+	nextStory(b, story)
 	story("dead letters", func() {
 		b.visit("deadletters", "https://127.0.0.1:9/")
 		b.do(`document.querySelector("tbody a").click()`)
 		b.see("Send again", "Why")
 	})
 	story("metrics", func() {
-		b.visit("metrics", "Durations", "p99")
+		b.visit("metrics", "Durations", "p99", "Waiting now")
 		b.until("the charts", `document.querySelectorAll(".chart canvas").length === 2`)
+		b.visit("metrics?function=resize", "60 runs", "v1/stats/?since=1h&function=resize")
 	})
 	accessStory(b, story)
 	story("server", func() { b.visit("server", "Accepts new work", "Resident memory") })
+	limitedStory(b, s, story)
 	story("log out", func() {
 		b.click("Log out")
 		b.see("paste one here")
@@ -193,13 +210,27 @@ func newFunctionStory(b *Browser, story func(string, func())) {
 		b.until("the mark", `document.querySelector(".editor").shadowRoot.querySelector(".failed") !== null`)
 		b.write("def main(args, context):\n    print(\"again\")\n    return {\"a\": args.get(\"name\"), \"b\": " + quoted(canary) + "}\n")
 		b.press("\r", chromedp.ModifierCtrl)
-		b.see("again", "version 2", "<img src=x")
+		b.see("again", "not deployed", "version 1, changed", "<img src=x")
+	})
+	story("deploy", func() {
+		b.press("s", chromedp.ModifierCtrl)
+		b.see("version 2")
+		b.click("Run")
+		b.see("in the sandbox")
 		b.click("Settings")
 		b.fill("Timeout, seconds", "7")
 		b.click("Save")
 		b.see("7 s")
 		b.click("Call it")
 		b.see("fas functions run greet")
+	})
+	story("versions", func() {
+		b.click("Versions")
+		b.click("Compare version 1")
+		b.see("From version 1 to version 3", `-    print("greeting", name)`, `+    print("again")`, "timeout: 60 → 7", "fas diff greet 1 3")
+		b.click("Restore version 1")
+		b.see("version 4")
+		b.until("the restored code", `document.querySelector(".editor").shadowRoot.textContent.includes("greeting")`)
 	})
 }
 
@@ -239,6 +270,16 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.do(`document.querySelector("[aria-label='Select all']").click()`)
 		b.click("Cancel 2")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 3`)
+	})
+	story("cancel all", func() {
+		for range 3 {
+			s.Submit(b.t, "slow", `{"seconds":200,"n":2}`)
+		}
+		b.visit("executions?function=slow&status=", "slow")
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 7`)
+		b.click("Cancel all waiting and running")
+		b.see("Cancelling: 3 of 3 executions that matched, done")
+		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 6`)
 	})
 }
 

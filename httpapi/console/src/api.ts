@@ -1,4 +1,4 @@
-// All access to the server. Pages know no path of the API.
+// Access to the server, and what the first view requests. Pages know no path of the API.
 import { signal } from "@preact/signals";
 
 /** Failure is an error that the server reports, in any of its dialects. */
@@ -43,6 +43,9 @@ export interface Execution {
   output: unknown;
   output_size: number | null;
   output_omitted?: boolean;
+  args?: Record<string, unknown>;
+  args_size?: number;
+  rerun_of?: string;
   error: RunError | null;
   created: string;
   started: string | null;
@@ -81,6 +84,72 @@ export interface FnChange {
   memory?: number;
   retries?: number;
   allow?: string[];
+}
+
+export interface Trial {
+  status: "Success" | "Failed" | "Cancelled";
+  output: unknown;
+  error: RunError | null;
+  deploy_ms: number;
+  duration_ms: number;
+  truncated: boolean;
+  entries: { stream: "stdout" | "stderr"; text: string }[];
+}
+
+export interface Version {
+  version: number;
+  current: boolean;
+  created: string;
+  user_id: string | null;
+  timeout: number;
+  memory: number;
+  retries: number;
+  code_bytes: number;
+  bundle?: { sha256: string; bytes: number };
+}
+
+export interface VersionDiff {
+  from: number;
+  to: number;
+  code: string;
+  settings: { name: string; from: unknown; to: unknown }[];
+  context: { name: string; change: string }[];
+}
+
+/** RunStats counts runs. failed includes those that timed out. */
+export interface RunStats {
+  count: number;
+  success: number;
+  failed: number;
+  cancelled: number;
+  p50_ms: number | null;
+  p90_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface Stats {
+  from: string;
+  complete_since: string;
+  step_seconds: number | null;
+  total: RunStats;
+  steps: (RunStats & { at: string })[];
+  functions: (RunStats & { function: string })[];
+  other_functions: number;
+  queue: { queued: number; oldest_ms: number; running: number };
+  memory: { used: number; limit: number };
+}
+
+export interface Operation {
+  uuid: string;
+  kind: "rerun" | "cancel";
+  state: "running" | "done" | "cancelled";
+  matched: number;
+  done: number;
+  failed: number;
+  skipped: number;
+  error: string | null;
+  created: string;
+  trace_id: string;
 }
 
 export interface Trigger {
@@ -235,6 +304,7 @@ async function failureOf(response: Response): Promise<Failure> {
 /** Exact is a number that a double cannot hold, as it was written. */
 export class Exact {
   constructor(readonly text: string) {}
+  toJSON = () => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(this.text);
 }
 
 /** parse reads JSON. Whole numbers beyond 2^53 keep their digits where the browser can tell them. */
@@ -244,12 +314,12 @@ export function parse(text: string): unknown {
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown);
 }
 
-async function get<T>(path: string, query?: Options["query"], signal?: AbortSignal, headers?: Record<string, string>): Promise<T> {
+export async function get<T>(path: string, query?: Options["query"], signal?: AbortSignal, headers?: Record<string, string>): Promise<T> {
   const response = await open("GET", path, { query, signal, headers });
   return parse(await response.text()) as T;
 }
 
-async function send<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+export async function send<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
   const response = await open(method, path, { body, headers });
   return parse(await response.text()) as T;
 }
@@ -303,16 +373,12 @@ export function may(scope: "read" | "invoke" | "deploy" | "admin"): boolean {
   return all.indexOf(session.value?.scope ?? "") >= all.indexOf(scope);
 }
 
+/** unlimited reports whether the session reads everything of its tenant, and not the executions of some functions. */
+export const unlimited = (): boolean => may("read") && !session.value?.functions.length;
+
 // Functions.
 
 export const functions = (signal?: AbortSignal) => get<Fn[]>("/v1/functions/", undefined, signal);
-export const getFunction = (name: string, signal?: AbortSignal) => get<FnDetail>(at`/v1/functions/${name}`, { encoding: "plain" }, signal);
-export const putFunction = (name: string, f: FnChange) => send<string>("PUT", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
-export const changeFunction = (name: string, f: FnChange) => send<string>("PATCH", at`/v1/functions/${name}`, { ...f, encoding: "plain" });
-export const deleteFunction = (name: string) => send<string>("DELETE", at`/v1/functions/${name}`);
-
-/** submit starts a run in the background and returns its id. */
-export const submit = (name: string, args: unknown) => send<string>("POST", at`/v1/functions/${name}/rpc/`, args);
 
 // Executions.
 
@@ -336,54 +402,25 @@ export async function executions(f: Filter, limit: number, cursor = "", signal?:
   return { items: parse(await response.text()) as Execution[], next: new URLSearchParams(link.split("?")[1]).get("cursor") ?? "" };
 }
 
-export const execution = (id: string, signal?: AbortSignal) => get<Execution>(at`/v1/executions/${id}`, undefined, signal);
-export const cancel = (id: string) => send<Execution & { changed: boolean; message: string }>("DELETE", at`/v1/executions/${id}`);
+/** stats counts the runs that ended since so many hours, by steps of so many seconds; 0: without steps. */
+export const stats = (hours: number, step: number, fn: string, signal?: AbortSignal) =>
+  get<Stats>("/v1/stats/", { since: `${hours}h`, step: step || undefined, function: fn }, signal);
 
 // Jobs.
 
-const paged = { "Blaxel-Version": "2026-04-28" };
+export const paged = { "Blaxel-Version": "2026-04-28" };
 
-interface Listing<T> {
+export interface Listing<T> {
   data: T[];
   meta: { hasMore: boolean; nextCursor: string; total: number };
 }
 
 /** jobs returns the newest jobs, at most 200. */
 export const jobs = async (signal?: AbortSignal) => (await get<Listing<Job>>("/v0/jobs", { limit: 200 }, signal, paged)).data;
-export const getJob = (name: string, signal?: AbortSignal) => get<Job>(at`/v0/jobs/${name}`, undefined, signal);
-export const jobExecutions = async (name: string, limit: number, signal?: AbortSignal) =>
-  (await get<Listing<JobExecution>>(at`/v0/jobs/${name}/executions`, { limit }, signal, paged)).data;
-export const jobExecution = (name: string, id: string, signal?: AbortSignal) => get<JobExecution>(at`/v0/jobs/${name}/executions/${id}`, undefined, signal);
-export const startJob = (name: string, tasks: unknown) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions`, { tasks });
-export const cancelJobExecution = (name: string, id: string) => send<JobExecution>("DELETE", at`/v0/jobs/${name}/executions/${id}`);
-
-/** tasks reports all tasks of a job execution, a page at a time. */
-export async function tasks(name: string, id: string, page: (tasks: Task[]) => void, signal: AbortSignal): Promise<void> {
-  let cursor = "";
-  do {
-    const listing = await get<Listing<Task>>(at`/v0/jobs/${name}/executions/${id}/tasks`, { limit: 200, cursor }, signal, paged);
-    page(listing.data);
-    cursor = listing.meta.hasMore ? listing.meta.nextCursor : "";
-  } while (cursor);
-}
-
 // Dead letters.
 
 export const deadLetters = (limit: number, signal?: AbortSignal) => get<DeadLetter[]>("/v1/dlq/", { limit }, signal);
-export const deadLetter = (id: string, signal?: AbortSignal) => get<DeadLetter>(at`/v1/dlq/${id}`, undefined, signal);
-export const redrive = (id: string) => send<{ count: number }>("POST", at`/v1/dlq/${id}/redrive`);
-export const redriveAll = () => send<{ count: number }>("POST", "/v1/dlq/redrive");
-export const purge = (id: string) => send<{ count: number }>("DELETE", at`/v1/dlq/${id}`);
 
 // Tokens, tenants and the server.
 
-/** usage returns what the tenant has in progress. */
-export const usage = (signal?: AbortSignal) => get<{ runs: number; queued: number }>("/v1/usage", undefined, signal);
-
-export const tokens = (signal?: AbortSignal) => get<Token[]>("/v1/tokens/", { limit: 200 }, signal);
-export const createToken = (t: { name: string; scope: string; expires_in?: number }) => send<Token>("POST", "/v1/tokens/", t);
-export const deleteToken = (id: string) => send<Token>("DELETE", at`/v1/tokens/${id}`);
-export const audit = (signal?: AbortSignal) => get<AuditEntry[]>("/v1/audit/", { limit: 50 }, signal);
 export const memory = (signal?: AbortSignal) => get<Memory>("/v1/server/memory", undefined, signal);
-export const disk = (signal?: AbortSignal) => get<Disk>("/v1/server/disk", undefined, signal);
-export const workers = (signal?: AbortSignal) => get<Worker[]>("/v1/server/workers", undefined, signal);

@@ -34,8 +34,5 @@ export const count = (n: number): string => n.toLocaleString("en");
 /** plural returns "1 run" or "2 runs". */
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
 
-/** quantile returns a quantile of sorted numbers, NaN if there are none. */
-export const quantile = (sorted: number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
-
 /** quote returns text as one word of a shell. */
 export const quote = (text: string): string => (/^[\w.:/@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

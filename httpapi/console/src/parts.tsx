@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import text from "text:./pages.css";
 import { adopt } from "./adopt";
+import type { JobExecution } from "./api";
 import { Button } from "./ui";
 
 adopt(text);
@@ -29,6 +30,9 @@ export function Facts({ of }: { of: [string, ComponentChildren][] }) {
     </dl>
   );
 }
+
+/** spans are the hours that statistics are about. */
+export const spans: [string, string][] = [["1", "1 h"], ["24", "24 h"], ["168", "7 d"]];
 
 /** Dialog is modal. Escape closes it. */
 export function Dialog({ title, onClose, children }: { children?: ComponentChildren; title: string; onClose: () => void }) {
@@ -60,5 +64,18 @@ export function Command({ line }: { line: string }) {
       <code tabIndex={0}>{line}</code>
       <Button kind="quiet" onClick={copy}>{copied ? "Copied" : "Copy"}</Button>
     </div>
+  );
+}
+
+/** Progress shows the states of the tasks of an execution, or the outcomes of runs, as parts of a bar. */
+export function Progress({ of: s }: { of: JobExecution["stats"] }) {
+  const part = (n: number, kind: string, from: number) => n > 0 && <i class={kind} style={{ left: `${(100 * from) / s.total}%`, width: `${(100 * n) / s.total}%` }} />;
+  return (
+    <span class="progress" role="img" aria-label={`${s.success} succeeded, ${s.failure} failed, ${s.cancelled} cancelled, ${s.running} running of ${s.total}`}>
+      {part(s.success, "ok", 0)}
+      {part(s.failure, "bad", s.success)}
+      {part(s.cancelled, "off", s.success + s.failure)}
+      {part(s.running, "run", s.success + s.failure + s.cancelled)}
+    </span>
   );
 }

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { audit, createToken, deleteToken, may, session, type Token, tokens } from "../api";
+import { may, session, type Token } from "../api";
+import { audit, createToken, deleteToken, tokens } from "../calls";
 import { useLive } from "../live";
 import { Command, confirmed, Dialog } from "../parts";
 import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";

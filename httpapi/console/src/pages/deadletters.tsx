@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { deadLetter, deadLetters, type DeadLetter, may, purge, redrive, redriveAll } from "../api";
+import { deadLetters, type DeadLetter, may } from "../api";
+import { deadLetter, purge, redrive, redriveAll } from "../calls";
 import { bytes, count, plural } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";

@@ -1,14 +1,16 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { cancel, type Execution, execution, executions, getFunction, may } from "../api";
+import { type Execution, executions, may, parse } from "../api";
+import { cancel, execution, getFunction, rerun } from "../calls";
 import { bytes, count, ms, timeOf } from "../format";
 import type { PageProps } from "../lazy";
 import { useLive } from "../live";
-import { href } from "../router";
-import { Command, Facts } from "../parts";
-import { Button, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { go, href } from "../router";
+import { Command, Dialog, Facts } from "../parts";
+import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { Value } from "../value";
 import { Log } from "./log";
-import { done, executionColumns, functionLink } from "./shared";
+import { done, executionColumns, executionLink, functionLink } from "./shared";
 
 /** Waterfall shows how long an execution waited and how long its latest attempt took. */
 function Waterfall({ of: x }: { of: Execution }) {
@@ -76,6 +78,32 @@ function Siblings({ of: x }: { of: Execution }) {
   );
 }
 
+/** Again runs the function of an execution with args that were edited. */
+function Again({ of: x, onClose }: { of: Execution; onClose: () => void }) {
+  const [text, setText] = useState(JSON.stringify(x.args ?? {}, null, 2));
+  const [error, setError] = useState<Error>();
+  const run = async (e: Event) => {
+    e.preventDefault();
+    setError(undefined);
+    try {
+      go(["executions", (await rerun(x.uuid, parse(text))).uuid]);
+    } catch (e) {
+      setError(e instanceof SyntaxError ? new Error("The args are not a JSON object.") : (e as Error));
+    }
+  };
+  return (
+    <Dialog title={`Run ${x.name} with other args`} onClose={onClose}>
+      <form onSubmit={run}>
+        <Problem error={error} />
+        <Field label="Args, a JSON object"><textarea spellcheck={false} value={text} onInput={(e) => setText(e.currentTarget.value)} /></Field>
+        <button class="button main" type="submit">Run</button>
+      </form>
+    </Dialog>
+  );
+}
+
+const argsNote = (x: Execution) => (x.args_size ? `Its args of ${bytes(x.args_size)} were not kept.` : "Its args were not kept.");
+
 export default function ExecutionPage({ rest: [id] }: PageProps) {
   const [ended, setEnded] = useState(0);
   const [over, setOver] = useState(false);
@@ -86,17 +114,29 @@ export default function ExecutionPage({ rest: [id] }: PageProps) {
   }, [id, ended], over ? 0 : 2000);
   const [said, setSaid] = useState("");
   const [failed, setFailed] = useState<Error>();
+  const [editing, setEditing] = useState(false);
   if (!x) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const again = () => rerun(id).then((next) => go(["executions", next.uuid]), setFailed);
   const stop = () => cancel(id).then((c) => { setSaid(c.message); reload(); }, setFailed);
   return (
     <Page title={<>{functionLink(x.name)} <Status of={x.status} /></>} sub={<span class="mono">{x.uuid}</span>}
-      actions={!done(x) && may("invoke") && <Button kind="danger" onClick={stop}>Cancel</Button>}>
+      actions={may("invoke") && (
+        <>
+          {!done(x) && <Button kind="danger" onClick={stop}>Cancel</Button>}
+          {x.kind === "run" && <Button onClick={() => setEditing(true)}>Edit args</Button>}
+          {x.kind === "run" && x.args && <Button kind="main" onClick={again}>Run again</Button>}
+        </>
+      )}>
+      {editing && <Again of={x} onClose={() => setEditing(false)} />}
       <Problem error={failed} />
       {said && <p role="status" class="mute">{said}</p>}
       <Panel><Waterfall of={x} /></Panel>
       {x.error && <Failed of={x} />}
       <div class="columns wide">
         <div>
+          {x.kind === "run" && (
+            <Panel title={x.args ? `Args, ${bytes(x.args_size ?? 0)}` : "Args"}>{x.args ? <Value of={x.args} /> : <p class="mute">{argsNote(x)}</p>}</Panel>
+          )}
           {x.status === "Success" && (
             <Panel title={`Result, ${bytes(x.output_size ?? 0)}`}><Value of={x.output} /></Panel>
           )}
@@ -111,6 +151,7 @@ export default function ExecutionPage({ rest: [id] }: PageProps) {
             ["Version", x.version],
             ["Kind", x.kind],
             ["Attempts", x.retries ? `${x.attempts} of at most ${x.retries + 1}` : x.attempts],
+            ...(x.rerun_of ? [["Repeats", executionLink(x.rerun_of)] as [string, ComponentChildren]] : []),
             ["By", x.user_id ?? "a schedule"],
             ["Trace", <a class="mono" href={href(["executions"], { trace: x.trace_id })}>{x.trace_id}</a>],
           ]} />

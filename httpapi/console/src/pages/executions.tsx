@@ -1,11 +1,14 @@
 import type { Chart, Dot } from "../chart";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { cancel, type Execution, executions, type Filter, may } from "../api";
+import { type Execution, executions, type Filter, may, unlimited } from "../api";
+import { cancel, rerun } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
-import { paused, useLive } from "../live";
+import { useFollowed } from "../follow";
+import { paused } from "../live";
 import { route, setQuery } from "../router";
 import { Choices, Command, confirmed } from "../parts";
 import { Button, kindOf, Page, Panel, Problem, Table } from "../ui";
+import { ForAll, Operations, useWork } from "./operations";
 import { done, executionColumns, since } from "./shared";
 
 const pageSize = 200;
@@ -62,7 +65,7 @@ function Scatter({ of }: { of: Execution[] }) {
   useEffect(() => {
     let gone = false;
     void import("../chart").then((m) => {
-      if (!gone) chart.current = m.scatter(host.current!, dotsOf(latest.current), series, zoom);
+      if (!gone && host.current) chart.current = m.scatter(host.current, dotsOf(latest.current), series, zoom);
     });
     return () => {
       gone = true;
@@ -73,53 +76,68 @@ function Scatter({ of }: { of: Execution[] }) {
   return <div ref={host} class="chart" role="img" aria-label={`Durations of ${plural(of.length, "execution")} over time. The table below has the same.`} />;
 }
 
-/** BulkCancel cancels the executions that are selected and not done, one after another. */
-function BulkCancel({ of, finish }: { of: Execution[]; finish: () => void }) {
+/** Bulk repeats or cancels the executions that are selected, one after another. */
+function Bulk({ of, finish }: { of: Execution[]; finish: () => void }) {
   const [progress, setProgress] = useState("");
-  const open = of.filter((x) => !done(x));
-  const run = async () => {
-    if (!confirmed(`Cancel ${plural(open.length, "execution")}?`)) return;
-    let changed = 0;
+  const each = async (verb: string, xs: Execution[], f: (x: Execution) => Promise<unknown>) => {
+    if (!confirmed(`${verb} ${plural(xs.length, "execution")}?`)) return;
     let failed = 0;
-    for (const [i, x] of open.entries()) {
-      setProgress(`${i + 1} of ${open.length}`);
-      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => failed++);
+    let why = "";
+    for (const [i, x] of xs.entries()) {
+      setProgress(`${i + 1} of ${xs.length}`);
+      await f(x).catch((e: Error) => { failed++; why = e.message; });
     }
-    setProgress(`${count(changed)} cancelled${failed ? `, ${count(failed)} could not be` : ""}`);
+    setProgress(failed ? `${count(failed)} could not be: ${why}` : "");
     finish();
   };
+  const open = of.filter((x) => !done(x));
+  const ended = of.filter((x) => done(x) && x.kind === "run");
   return (
     <>
-      <Button kind="danger" disabled={open.length === 0} onClick={run}>Cancel {open.length > 0 && count(open.length)}</Button>
       <span class="mute" role="status">{progress}</span>
+      <Button disabled={ended.length === 0} onClick={() => each("Run again", ended, (x) => rerun(x.uuid))}>Run again {ended.length > 0 && count(ended.length)}</Button>
+      <Button kind="danger" disabled={open.length === 0} onClick={() => each("Cancel", open, (x) => cancel(x.uuid))}>Cancel {open.length > 0 && count(open.length)}</Button>
     </>
   );
+}
+
+/** Older are the executions of a list from its beginning on, as far as they were requested. */
+interface Older {
+  key: string;
+  filter: Filter;
+  items: Execution[];
+  next: string; // cursor of those that follow
 }
 
 export default function ExecutionsPage() {
   const q = route.value.query;
   const key = q.toString();
-  const { data, error, loading, reload } = useLive((signal) => executions(filterOf(q), pageSize, "", signal), [key], 3000);
-  const [older, setOlder] = useState<{ key: string; items: Execution[]; next: string }>({ key, items: [], next: "" });
+  const { data, error, loading, reload } = useFollowed(() => filterOf(q), [key], pageSize);
+  const [older, setOlder] = useState<Older>({ key, filter: {}, items: [], next: "" });
   const [selected, setSelected] = useState<Set<string>>(new Set());
   const more = older.key === key && older.items.length > 0 ? older : undefined;
   const first = data?.items ?? [];
   const seen = new Set(first.map((x) => x.uuid));
   const rows = more ? [...first, ...more.items.filter((x) => !seen.has(x.uuid))] : first;
-  const next = more ? more.next : data?.next;
+  const next = more ? more.next !== "" : data?.whole === false;
   const loadMore = async () => {
     paused.value = true; // so that the pages stay next to each other
-    const page = await executions(filterOf(q), pageSize, next);
-    setOlder({ key, items: [...(more?.items ?? []), ...page.items], next: page.next });
+    const filter = more?.filter ?? filterOf(q); // a cursor belongs to its filter
+    const page = await executions(filter, 2 * pageSize, more?.next);
+    setOlder({ key, filter, items: [...(more?.items ?? []), ...page.items], next: page.next });
   };
   const select = (id: string, on: boolean) => setSelected((old) => { const now = new Set(old); if (on) now.add(id); else now.delete(id); return now; });
+  const work = useWork(reload);
   const chosen = rows.filter((x) => selected.has(x.uuid));
   const all = rows.length > 0 && chosen.length === rows.length;
   const zoomed = q.get("from") || q.get("to");
   return (
     <Page title="Executions" sub={data && `${count(rows.length)}${next ? "+" : ""} shown, the newest first`}
-      actions={may("invoke") && chosen.length > 0 && <BulkCancel of={chosen} finish={() => { setSelected(new Set()); reload(); }} />}>
+      actions={may("invoke") && (chosen.length > 0
+        ? <Bulk of={chosen} finish={() => { setSelected(new Set()); reload(); }} />
+        : rows.length > 0 && unlimited() && <ForAll filter={filterOf(q)} shown={`${count(rows.length)}${next ? "+" : ""}`} work={work} />)}>
       <Problem error={error} />
+      <Operations work={work} />
       <div class="filters">
         <Choices label="Status" options={statuses} value={q.get("status") ?? ""} onChange={(status) => setQuery({ status })} />
         <Choices label="Accepted" options={spans} value={zoomed ? "zoom" : (q.get("since") ?? "")} onChange={(value) => setQuery({ since: value, from: "", to: "" })} />

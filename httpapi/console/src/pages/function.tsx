@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { changeFunction, deleteFunction, execution, type Execution, executions, Failure, type FnChange, type FnDetail, getFunction, may, parse, putFunction, submit } from "../api";
+import { type Execution, Failure, type FnChange, type FnDetail, may, parse, type Trial } from "../api";
+import { changeFunction, deleteFunction, execution, getFunction, putFunction, submit, tryCode } from "../calls";
 import type { Editor } from "../editor";
+import { useFollowed } from "../follow";
 import { bytes, ms, quote } from "../format";
 import type { PageProps } from "../lazy";
 import { useLive } from "../live";
@@ -8,8 +10,9 @@ import { go, href, route, setQuery } from "../router";
 import { Choices, Command, confirmed, Facts } from "../parts";
 import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { Value } from "../value";
-import { Log } from "./log";
+import { Log, Pieces } from "./log";
 import { executionColumns, executionLink } from "./shared";
+import { Versions } from "./versions";
 
 const template = `def main(args, context):
     name = args.get("name", "world")
@@ -90,6 +93,23 @@ function Outcome({ run, onDone }: { run: Run; onDone: () => void }) {
   );
 }
 
+/** Tried is the outcome of a run of code that is not deployed. */
+function Tried({ of: t, trip }: { of: Trial; trip: number }) {
+  return (
+    <>
+      <p class="bar">
+        <span><Status of={t.status} /> not deployed</span>
+        <span class="mute">{`${ms(t.duration_ms)} in the sandbox after ${ms(t.deploy_ms)} of deployment, ${ms(trip)} in all`}</span>
+      </p>
+      {t.error && <div class="problem"><strong>{t.error.message}</strong>{t.error.server_traceback && <pre>{t.error.server_traceback}</pre>}</div>}
+      {t.status === "Success" && <Value of={t.output} />}
+      <h2 class="logtitle">Log</h2>
+      <Pieces of={t.entries} />
+      {t.truncated && <p class="note">It wrote more than the server keeps.</p>}
+    </>
+  );
+}
+
 interface Draft {
   fn?: FnDetail;
   name: string;
@@ -106,6 +126,7 @@ function Workbench({ fn, name, deployed }: Draft) {
   const current = useRef(code); // is the state without its delay
   const [text, setText] = useState(() => sessionStorage.getItem(`args ${name}`) ?? "{}");
   const [run, setRun] = useState<Run>();
+  const [trial, setTrial] = useState<{ of: Trial; trip: number }>();
   const [error, setError] = useState<Error>();
   const [said, setSaid] = useState("");
   const changed = editable && (!fn || code !== fn.code);
@@ -139,32 +160,48 @@ function Workbench({ fn, name, deployed }: Draft) {
       return false;
     }
   };
-  const start = async () => {
-    if (changed && !(await deploy())) return;
+  /** begin calls run with the args, and shows why it fails. */
+  const begin = async (run: (args: unknown, sent: number) => Promise<void>) => {
     setError(undefined);
+    editor.current?.mark(0, "");
+    setRun(undefined);
+    setTrial(undefined);
     try {
       sessionStorage.setItem(`args ${name}`, text);
-      const sent = performance.now();
-      setRun({ id: await submit(name, parse(text || "{}")), sent });
+      await run(parse(text || "{}"), performance.now());
     } catch (e) {
       fail(e instanceof SyntaxError ? new Error("The args are not a JSON object.") : e);
     }
   };
+  const start = async () => {
+    if (changed && !(await deploy())) return;
+    await begin(async (args, sent) => setRun({ id: await submit(name, args), sent }));
+  };
+  const attempt = () => begin(async (args, sent) => {
+    const of = await tryCode(name, current.current, args, { timeout: fn?.timeout, memory: fn?.memory, allow: fn?.allow });
+    setTrial({ of, trip: performance.now() - sent });
+    if (of.error?.line) editor.current?.mark(of.error.line, of.error.message);
+  });
   const ended = async () => {
     const x = await execution(run!.id);
     setRun((r) => (r?.id === x.uuid ? { ...r, result: x, trip: performance.now() - r.sent } : r));
     if (x.error?.line) editor.current?.mark(x.error.line, x.error.message);
   };
-  const latest = useRef({ deploy, start });
-  latest.current = { deploy, start };
+  const before = useRef(saved);
+  useEffect(() => {
+    if (current.current === before.current && saved !== before.current) discard(); // a version was restored, and there is no draft
+    before.current = saved;
+  }, [saved]);
+  const latest = useRef({ deploy, go: start });
+  latest.current = { deploy, go: changed ? attempt : start };
 
   useEffect(() => {
     let gone = false;
     void import("../editor").then(({ edit }) => {
-      if (gone) return;
-      editor.current = edit(host.current!, code, !editable, edited, {
+      if (gone || !host.current) return; // another page was opened meanwhile
+      editor.current = edit(host.current, code, !editable, edited, {
         "Mod-s": () => editable && latest.current.deploy(),
-        "Mod-Enter": () => may("invoke") && latest.current.start(),
+        "Mod-Enter": () => may("invoke") && latest.current.go(),
       });
     });
     return () => {
@@ -184,9 +221,14 @@ function Workbench({ fn, name, deployed }: Draft) {
         <div ref={host} class="editor" />
         {fn?.bundle && <p class="note">This is the main.py of a bundle of {bytes(fn.bundle.bytes)}. Deploy changes of it with <code>fas deploy</code>.</p>}
       </Panel>
-      <Panel title="Run" actions={may("invoke") && <Button kind="main" onClick={start}>{changed ? "Deploy and run" : "Run"} <span class="mute">Ctrl Enter</span></Button>}>
+      <Panel title="Run" actions={may("invoke") && <>
+        {changed && <Button onClick={start}>Deploy and run</Button>}
+        <Button kind="main" onClick={changed ? attempt : start}>{changed ? "Try" : "Run"} <span class="mute">Ctrl Enter</span></Button>
+      </>}>
         <Args names={argNames(code)} text={text} onChange={setText} />
         <Problem error={error} />
+        {changed && !!fn?.context_keys.length && <p class="note">Its context is secret: a trial has an empty one.</p>}
+        {trial && <Tried {...trial} />}
         {run && <Outcome run={run} onDone={() => void ended().catch(setError)} />}
       </Panel>
     </div>
@@ -245,7 +287,7 @@ function Settings({ fn, reload }: { fn: FnDetail; reload: () => void }) {
 }
 
 function Runs({ name }: { name: string }) {
-  const { data, error } = useLive((signal) => executions({ function: name }, 50, "", signal), [name], 3000);
+  const { data, error } = useFollowed(() => ({ function: name }), [name], 50);
   return (
     <Panel flush title="Latest executions" actions={<a href={href(["executions"], { function: name })}>All of them</a>}>
       <Problem error={error} />
@@ -265,7 +307,7 @@ function Calls({ name }: { name: string }) {
   );
 }
 
-const tabs: [string, string][] = [["", "Executions"], ["settings", "Settings"], ["call", "Call it"]];
+const tabs: [string, string][] = [["", "Executions"], ["versions", "Versions"], ["settings", "Settings"], ["call", "Call it"]];
 
 export default function FunctionPage({ rest: [name] }: PageProps) {
   const { data: fn, error, loading, reload } = useLive((signal) => getFunction(name, signal), [name]);
@@ -283,7 +325,7 @@ export default function FunctionPage({ rest: [name] }: PageProps) {
       {fn && (
         <>
           <div class="filters"><Choices label="Part" options={tabs} value={tab} onChange={(t) => setQuery({ tab: t })} /></div>
-          {tab === "settings" ? <Settings key={fn.version} fn={fn} reload={reload} /> : tab === "call" ? <Calls name={name} /> : <Runs name={name} />}
+          {tab === "versions" ? <Versions name={name} current={fn.version} restored={reload} /> : tab === "settings" ? <Settings key={fn.version} fn={fn} reload={reload} /> : tab === "call" ? <Calls name={name} /> : <Runs name={name} />}
           <Panel title="Facts">
             <Facts of={[["Version", fn.version], ["Created", <Time at={fn.created} />], ["Timeout", `${fn.timeout} s`], ["Memory", `${fn.memory} MB`], ["Retries", fn.retries], ["RID", <span class="mono">{fn.rid}</span>]]} />
           </Panel>

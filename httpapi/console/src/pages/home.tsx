@@ -1,27 +1,28 @@
 import type { ComponentChildren } from "preact";
-import { deadLetters, executions, type Execution, jobs, may, memory, session, usage } from "../api";
-import { bytes, count, span } from "../format";
+import { deadLetters, executions, type Execution, may, memory, session, stats, unlimited } from "../api";
+import { bytes, count, ms, span } from "../format";
+import { Lazy, type Load } from "../lazy";
 import { useLive } from "../live";
 import { href } from "../router";
 import { Page, Panel, Problem, Table, Time } from "../ui";
-import { ageOf, executionColumns, executionLink, failureOf, functionLink, since } from "./shared";
+import { executionColumns, executionLink, failureOf, functionLink, since } from "./shared";
 
 const most = 100;
+
+const upcoming: Load = () => import("./upcoming");
 
 async function load(signal: AbortSignal) {
   const empty = { items: [] as Execution[], next: "" };
   const reads = may("read");
-  const unlimited = reads && !session.value?.functions.length;
-  const [used, waiting, failed, latest, dead, all, held] = await Promise.all([
-    unlimited ? usage(signal) : undefined,
-    reads ? executions({ status: "Pending" }, most, "", signal) : empty,
+  const whole = unlimited();
+  const [runs, failed, latest, dead, held] = await Promise.all([
+    whole ? stats(1, 0, "", signal) : undefined,
     reads ? executions({ status: "Failed", created_after: since(1) }, most, "", signal) : empty,
     reads ? executions({}, 12, "", signal) : empty,
-    unlimited ? deadLetters(most, signal) : [],
-    unlimited ? jobs(signal) : [],
+    whole ? deadLetters(most, signal) : [],
     session.value?.operator ? memory(signal) : undefined,
   ]);
-  return { used, waiting, failed, latest, dead, all, held };
+  return { runs, failed, latest, dead, held };
 }
 
 interface Group {
@@ -57,18 +58,24 @@ const Tile = ({ label, value, to, bad, children }: { label: string; value: strin
 export function HomePage() {
   const { data, error, loading } = useLive(load, [], 3000);
   if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
-  const waiting = data.waiting.items;
-  const schedules = data.all.flatMap((j) => j.spec.triggers.filter((t) => t.type === "cron").map((t) => ({ job: j, t })));
-  
+  const runs = data.runs;
+  const failed = runs ? runs.total.failed : data.failed.items.length;
   return (
     <Page title="Home">
       <Problem error={error} />
       <div class="tiles">
-        {data.used && <Tile label="Running" value={count(data.used.runs)} to={href(["executions"], { status: "Started" })} />}
-        <Tile label="Waiting" value={data.used ? count(data.used.queued) : count(waiting.length) + (data.waiting.next ? "+" : "")} to={href(["queue"])}>
-          <span>{waiting.length === 0 ? "nothing waits" : data.waiting.next ? "" : `the oldest for ${span(ageOf(waiting))}`}</span>
-        </Tile>
-        <Tile label="Failed in the last hour" value={count(data.failed.items.length) + (data.failed.next ? "+" : "")} bad={data.failed.items.length > 0} to={href(["executions"], { status: "Failed", since: "1" })} />
+        {runs && (
+          <>
+            <Tile label="Running" value={count(runs.queue.running)} to={href(["executions"], { status: "Started" })} />
+            <Tile label="Waiting" value={count(runs.queue.queued)} to={href(["queue"])}>
+              <span>{runs.queue.oldest_ms ? `the oldest for ${span(runs.queue.oldest_ms)}` : "nothing waits"}</span>
+            </Tile>
+            <Tile label="Runs in the last hour" value={count(runs.total.count)} to={href(["metrics"])}>
+              <span>p50 {ms(runs.total.p50_ms)}, p99 {ms(runs.total.p99_ms)}</span>
+            </Tile>
+          </>
+        )}
+        <Tile label="Failed in the last hour" value={count(failed) + (!runs && data.failed.next ? "+" : "")} bad={failed > 0} to={href(["executions"], { status: "Failed", since: "1" })} />
         <Tile label="Dead letters" value={count(data.dead.length) + (data.dead.length === most ? "+" : "")} bad={data.dead.length > 0} to={href(["deadletters"])} />
         {data.held && (
           <Tile label="Memory" value={bytes(data.held.used)} to={href(["server"])}>
@@ -77,7 +84,7 @@ export function HomePage() {
           </Tile>
         )}
       </div>
-      <Panel title="Failures of the last hour" flush>
+      <Panel title={data.failed.next ? `Failures of the last hour, of the latest ${most}` : "Failures of the last hour"} flush>
         <Table label="Failures" rows={grouped(data.failed.items)} id={(g) => g.key} empty="Nothing failed." columns={[
           { name: "Times", class: "num", cell: (g) => count(g.count) },
           { name: "Function", cell: (g) => functionLink(g.name) },
@@ -90,15 +97,7 @@ export function HomePage() {
       <Panel title="Latest executions" flush actions={<a href={href(["executions"])}>All executions</a>}>
         <Table label="Latest executions" rows={data.latest.items} id={(x) => x.uuid} columns={executionColumns} empty={<>Nothing has run yet. <a href={href(["functions"])}>Create a function</a>.</>} />
       </Panel>
-      {schedules.length > 0 && (
-        <Panel title="Schedules" flush>
-          <Table label="Schedules" rows={schedules.slice(0, 8)} id={(s) => s.job.metadata.name + s.t.id} empty="" columns={[
-            { name: "Job", cell: (s) => <a href={href(["jobs", s.job.metadata.name])}>{s.job.metadata.name}</a> },
-            { name: "Schedule", cell: (s) => <code>{s.t.configuration.schedule}</code> },
-            { name: "Zone", class: "wide", cell: (s) => s.t.configuration.timezone || "UTC" },
-          ]} />
-        </Panel>
-      )}
+      {unlimited() && <Lazy load={upcoming} props={{ view: "", rest: [] }} />}
     </Page>
   );
 }

@@ -1,11 +1,13 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { cancelJobExecution, getJob, type Job, type JobExecution, jobExecution, jobExecutions, jobs, may, parse, startJob, type Task, tasks, type Trigger } from "../api";
+import { useMemo, useState } from "preact/hooks";
+import { type Job, type JobExecution, jobs, may, parse, type Task, type Trigger } from "../api";
+import { cancelJobExecution, getJob, jobExecution, jobExecutions, failedTasks, rerunTasks, startJob, task, taskMap } from "../calls";
 import { count, ms, plural, quote, timeOf } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";
-import { Command, confirmed, Dialog, Facts } from "../parts";
-import { onTheme } from "../theme";
-import { Button, type Column, Field, kindOf, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { Command, confirmed, Dialog, Facts, Progress } from "../parts";
+import { Button, type Column, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { Grid } from "./grid";
+import { Next } from "./next";
 import { executionLink, functionLink } from "./shared";
 
 export const triggerText = (t: Trigger): string => (t.type === "cron" ? `${t.configuration.schedule} ${t.configuration.timezone || "UTC"}` : `${t.type} ${t.configuration.path}`);
@@ -29,19 +31,6 @@ export function JobsPage() {
       </Panel>
       <Command line="fas jobs list" />
     </Page>
-  );
-}
-
-/** Progress shows the states of the tasks of an execution as parts of a bar. */
-export function Progress({ of: s }: { of: JobExecution["stats"] }) {
-  const part = (n: number, kind: string, from: number) => n > 0 && <i class={kind} style={{ left: `${(100 * from) / s.total}%`, width: `${(100 * n) / s.total}%` }} />;
-  return (
-    <span class="progress" role="img" aria-label={`${s.success} succeeded, ${s.failure} failed, ${s.cancelled} cancelled, ${s.running} running of ${s.total}`}>
-      {part(s.success, "ok", 0)}
-      {part(s.failure, "bad", s.success)}
-      {part(s.cancelled, "off", s.success + s.failure)}
-      {part(s.running, "run", s.success + s.failure + s.cancelled)}
-    </span>
   );
 }
 
@@ -101,7 +90,8 @@ function JobFacts({ of: j }: { of: Job }) {
           { name: "Trigger", cell: (t) => t.id },
           { name: "Type", cell: (t) => t.type },
           { name: "Enabled", cell: (t) => (t.enabled ? "yes" : "no") },
-          { name: "When", class: "wide", cell: (t) => <code>{triggerText(t)}</code> },
+          { name: "When", cell: (t) => <code>{triggerText(t)}</code> },
+          { name: "Next", class: "wide", cell: (t) => t.type === "cron" && (t.enabled && j.spec.enabled ? <Next schedule={t.configuration.schedule ?? ""} timezone={t.configuration.timezone} n={3} /> : "–") },
         ]} />
       </Panel>
     </>
@@ -125,67 +115,9 @@ export function JobPage({ name }: { name: string }) {
   );
 }
 
-const cell = 12; // pixels of a square with the space around it
-
-/** Grid shows each task as a square. A click opens its execution. */
-function Grid({ of }: { of: Task[] }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const [width, setWidth] = useState(0);
-  const [theme, setTheme] = useState(0); // counts its changes
-  const columns = Math.max(1, Math.floor(width / cell));
-  useEffect(() => {
-    const seen = new ResizeObserver(([e]) => setWidth(e.contentRect.width));
-    seen.observe(canvas.current!.parentElement!);
-    const end = onTheme(() => setTheme((n) => n + 1));
-    return () => {
-      seen.disconnect();
-      end();
-    };
-  }, []);
-  useEffect(() => {
-    const c = canvas.current!;
-    if (width === 0) return;
-    const scale = devicePixelRatio;
-    const rows = Math.ceil(of.length / columns);
-    c.width = width * scale;
-    c.height = rows * cell * scale;
-    c.style.height = `${rows * cell}px`;
-    const g = c.getContext("2d")!;
-    g.scale(scale, scale);
-    const style = getComputedStyle(c);
-    const colors = new Map<string, string>();
-    for (const kind of ["ok", "bad", "run", "wait", "off"]) {
-      c.className = `grid ${kind}`;
-      colors.set(kind, style.color);
-    }
-    c.className = "grid";
-    for (const [i, t] of of.entries()) {
-      const kind = kindOf(t.status);
-      g.fillStyle = colors.get(kind)!;
-      g.globalAlpha = kind === "wait" ? 0.35 : 1;
-      g.fillRect((i % columns) * cell, Math.floor(i / columns) * cell, cell - 2, cell - 2);
-    }
-  }, [of, width, theme]);
-  const at = (e: MouseEvent): Task | undefined => {
-    const box = canvas.current!.getBoundingClientRect();
-    const column = Math.floor((e.clientX - box.left) / cell);
-    return column < columns ? of[Math.floor((e.clientY - box.top) / cell) * columns + column] : undefined;
-  };
-  const name = (e: MouseEvent) => {
-    const t = at(e);
-    canvas.current!.title = t ? `${t.metadata.name}: ${t.status}` : "";
-  };
-  const open = (e: MouseEvent) => {
-    const t = at(e);
-    if (t) go(["executions", t.execution]);
-  };
-  return <canvas ref={canvas} class="grid" role="img" aria-label={`${plural(of.length, "task")}, one square each. Failed tasks are in the table of failures.`} onMouseMove={name} onClick={open} />;
-}
-
-function failures(all: Task[]) {
+function byMessage(all: Task[]) {
   const groups = new Map<string, { message: string; all: Task[] }>();
   for (const t of all) {
-    if (t.status !== "failed") continue;
     const message = t.conditions.at(-1)?.message ?? "";
     const group = groups.get(message);
     if (group) group.all.push(t);
@@ -194,21 +126,29 @@ function failures(all: Task[]) {
   return [...groups.values()].sort((a, b) => b.all.length - a.all.length);
 }
 
-const active = (x: JobExecution | undefined) => x !== undefined && ["queued", "pending", "running", "cancelling"].includes(x.status);
+const mostPages = 50; // of tasks, as many as an execution has
+
+const active = (x: JobExecution) => ["queued", "pending", "running", "cancelling"].includes(x.status);
 
 export function JobExecutionPage({ job, id }: { job: string; id: string }) {
-  const { data: x, error, loading, reload } = useLive((signal) => jobExecution(job, id, signal), [job, id], 2000);
+  const [over, setOver] = useState(false);
+  const { data, error, loading, reload } = useLive(async (signal) => {
+    const [x, map] = await Promise.all([jobExecution(job, id, signal), taskMap(job, id, signal)]);
+    setOver(!active(x));
+    return { x, map };
+  }, [job, id], over ? 0 : 2000);
   const [failed, setFailed] = useState<Error>();
-  const [all, setAll] = useState<Task[]>([]);
-  const on = active(x);
-  const state = x && JSON.stringify(x.stats);
-  const { error: taskError } = useLive(async (signal) => {
-    const list: Task[] = [];
-    await tasks(job, id, (page) => list.push(...page), signal);
-    setAll(list);
-  }, [job, id, on ? "" : state], on ? 5000 : 0);
-  const groups = useMemo(() => failures(all), [all]);
-  if (!x) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const failures = data?.x.stats.failure ?? 0;
+  const { data: all, error: taskError } = useLive(
+    async (signal) => (failures > 0 ? failedTasks(job, id, over ? failures : Infinity, mostPages, signal) : []), [job, id, over ? failures : failures > 0], over ? 0 : 5000);
+  const groups = useMemo(() => byMessage(all ?? []), [all]);
+  if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const { x, map } = data;
+  const again = () => rerunTasks(job, id).then((r) => go(["jobs", job, r.executionId]), setFailed);
+  const open = async (index: number) => {
+    const t = await task(job, id, index).catch(setFailed);
+    if (t) go(["executions", t.execution]);
+  };
   const stop = async () => {
     if (confirmed("Cancel the tasks that have not started?")) await cancelJobExecution(job, id).then(reload, setFailed);
   };
@@ -216,16 +156,21 @@ export function JobExecutionPage({ job, id }: { job: string; id: string }) {
   const left = x.stats.total - x.stats.success - x.stats.failure - x.stats.cancelled;
   return (
     <Page title={<><a href={href(["jobs", job])}>{job}</a> <Status of={x.status} /></>} sub={<span class="mono">{id}</span>}
-      actions={on && may("invoke") && <Button kind="danger" onClick={stop}>Cancel</Button>}>
+      actions={may("invoke") && (
+        <>
+          {failures > 0 && <Button onClick={again}>Run failed tasks again</Button>}
+          {!over && <Button kind="danger" onClick={stop}>Cancel</Button>}
+        </>
+      )}>
       <Problem error={failed ?? error ?? taskError} />
       <div class="tiles">
         {([["Succeeded", x.stats.success], ["Failed", x.stats.failure], ["Running", x.stats.running], ["Waiting", left - x.stats.running], ["Retried", x.stats.retried]] as [string, number][]).map(([name, n]) => (
           <div class="tile" key={name}><span>{name}</span><b class={name === "Failed" && n > 0 ? "bad" : undefined}>{count(n)}</b></div>
         ))}
-        <div class="tile"><span>Tasks a second</span><b>{rate.toFixed(rate < 10 ? 1 : 0)}</b>{on && rate > 0 && <span>{ms((left / rate) * 1000)} left</span>}</div>
+        <div class="tile"><span>Tasks a second</span><b>{rate.toFixed(rate < 10 ? 1 : 0)}</b>{!over && rate > 0 && <span>{ms((left / rate) * 1000)} left</span>}</div>
       </div>
       <Panel title={plural(x.stats.total, "task")}>
-        <div><Grid of={all} /></div>
+        <div><Grid of={map} open={open} /></div>
       </Panel>
       {groups.length > 0 && (
         <Panel title="Failures by message" flush>
@@ -234,6 +179,7 @@ export function JobExecutionPage({ job, id }: { job: string; id: string }) {
             { name: "Message", class: "wide", cell: (g) => <span class="bad" title={g.message}>{g.message.split("\n")[0]}</span> },
             { name: "First", cell: (g) => executionLink(g.all[0].execution, g.all[0].metadata.name) },
           ]} />
+          {all && all.length < failures && <p class="note">These are {count(all.length)} of {plural(failures, "failure")}.</p>}
         </Panel>
       )}
       <Command line={`fas jobs executions ${quote(job)} ${quote(id)}`} />

@@ -7,6 +7,11 @@ interface Piece {
   text: string;
 }
 
+const shown = (of: Piece[]) => (of.length === 0 ? <span class="mute">Nothing was written.</span> : of.map((p, i) => <span key={i} class={p.stream === "attempt" ? "split" : p.stream}>{p.text}</span>));
+
+/** Pieces shows a log that is complete. */
+export const Pieces = ({ of }: { of: Piece[] }) => <pre class="log" tabIndex={0} role="region" aria-label="Log">{shown(of)}</pre>;
+
 const mostPieces = 5000;
 
 /** Log shows what an execution writes, as it writes it. ended is called once the execution is done. */
@@ -35,7 +40,7 @@ export function Log({ id, ended }: { id: string; ended?: () => void }) {
     <>
       <Problem error={error} />
       <pre ref={box} class="log" role="log" tabIndex={0} aria-label="Log">
-        {pieces.length === 0 ? <span class="mute">Nothing was written.</span> : pieces.map((p, i) => <span key={i} class={p.stream === "attempt" ? "split" : p.stream}>{p.text}</span>)}
+        {shown(pieces)}
       </pre>
       <span class="hidden" role="status">{state}</span>
     </>

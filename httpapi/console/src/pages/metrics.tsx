@@ -1,14 +1,13 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Chart } from "../chart";
-import { type Execution, executions } from "../api";
-import { count, ms, quantile, timeOf } from "../format";
+import { type RunStats, type Stats, stats, unlimited } from "../api";
+import { bytes, count, ms, plural, quote, span, timeOf } from "../format";
 import { useLive } from "../live";
 import { route, setQuery } from "../router";
-import { Choices } from "../parts";
-import { Page, Panel, Problem } from "../ui";
-import { since } from "./shared";
+import { Choices, Command, Progress, spans } from "../parts";
+import { Page, Panel, Problem, Table } from "../ui";
+import { functionLink } from "./shared";
 
-const most = 1000;
 const steps = 60;
 
 type Rows = (number | null)[][];
@@ -22,7 +21,7 @@ function Lines({ label, data, series, unit }: { label: string; data: Rows; serie
   useEffect(() => {
     let gone = false;
     void import("../chart").then((m) => {
-      if (!gone) chart.current = m.lines(host.current!, latest.current, series, unit);
+      if (!gone && host.current) chart.current = m.lines(host.current, latest.current, series, unit);
     });
     return () => {
       gone = true;
@@ -38,45 +37,54 @@ function Lines({ label, data, series, unit }: { label: string; data: Rows; serie
   );
 }
 
-/** over divides the time from the oldest execution to now into steps. */
-function over(xs: Execution[], from: number) {
-  const end = Date.now();
-  const width = (end - from) / steps;
-  const buckets: Execution[][] = Array.from({ length: steps }, () => []);
-  for (const x of xs) {
-    const i = Math.floor((timeOf(x.created).getTime() - from) / width);
-    if (i >= 0 && i < steps) buckets[i].push(x);
-  }
-  const times = buckets.map((_, i) => (from + (i + 0.5) * width) / 1000);
-  const number = (status: string) => buckets.map((b) => b.filter((x) => x.status === status).length);
-  const durations = buckets.map((b) => b.flatMap((x) => (x.duration_ms === null ? [] : [x.duration_ms])).sort((a, c) => a - c));
-  const at = (q: number) => durations.map((d) => (d.length > 0 ? quantile(d, q) : null));
-  return { outcomes: [times, number("Success"), number("Failed"), number("Cancelled")], durations: [times, at(0.5), at(0.95), at(0.99)], width };
+/** rows returns the outcomes and the durations of steps. */
+function rows(s: Stats): { outcomes: Rows; durations: Rows } {
+  const times = s.steps.map((x) => timeOf(x.at).getTime() / 1000);
+  const of = (...names: (keyof RunStats)[]): Rows => [times, ...names.map((name) => s.steps.map((x) => x[name]))];
+  return { outcomes: of("success", "failed", "cancelled"), durations: of("p50_ms", "p90_ms", "p99_ms") };
 }
 
 export function MetricsPage() {
   const hours = Number(route.value.query.get("since")) || 1;
   const name = route.value.query.get("function") ?? "";
-  const { data, error, loading } = useLive((signal) => executions({ created_after: since(hours), function: name }, most, "", signal), [hours, name], 5000);
-  const runs = data?.items.filter((x) => x.kind === "run") ?? [];
-  const from = data?.next && runs.length > 0 ? timeOf(runs.at(-1)!.created).getTime() : Date.now() - hours * 3_600_000;
-  const all = over(runs, from);
+  const { data, error, loading } = useLive(async (signal) => (unlimited() ? stats(hours, (hours * 3600) / steps, name, signal) : undefined), [hours, name], 5000);
+  const all = useMemo(() => data && rows(data), [data]);
+  if (!unlimited()) return <Page title="Metrics"><p class="empty">This needs a token that reads all functions.</p></Page>;
   return (
-    <Page title="Metrics" sub={data && `${count(runs.length)} runs`}>
+    <Page title="Metrics" sub={data && plural(data.total.count, "run")}>
       <Problem error={error} />
       <div class="filters">
-        <Choices label="Time" options={[["1", "1 h"], ["24", "24 h"], ["168", "7 d"]]} value={String(hours)} onChange={(v) => setQuery({ since: v })} />
+        <Choices label="Time" options={spans} value={String(hours)} onChange={(v) => setQuery({ since: v })} />
         <input type="search" aria-label="Function" placeholder="All functions" value={name} onChange={(e) => setQuery({ function: e.currentTarget.value.trim() })} />
       </div>
-      {loading ? <p class="empty">Loading…</p> : (
+      {loading && <p class="empty">Loading…</p>}
+      {data && all && (
         <>
-          <Panel title={`Outcomes, each ${ms(all.width)}`} flush>
+          <div class="tiles">
+            {([
+              ["Failed", count(data.total.failed)], ["p50", ms(data.total.p50_ms)], ["p99", ms(data.total.p99_ms)],
+              ["Running now", count(data.queue.running)], ["Waiting now", count(data.queue.queued)], ["Memory of runs now", bytes(data.memory.used)],
+            ] as [string, string][]).map(([label, value]) => <div class="tile" key={label}><span>{label}</span><b>{value}</b></div>)}
+          </div>
+          <Panel title={`Outcomes, each ${span((data.step_seconds ?? 0) * 1000)}`} flush>
             <Lines label="Outcomes over time" data={all.outcomes} unit={(v) => (Number.isInteger(v) ? count(v) : "")} series={[{ label: "succeeded", color: "--ok" }, { label: "failed", color: "--bad" }, { label: "cancelled", color: "--off" }]} />
           </Panel>
           <Panel title="Durations" flush>
-            <Lines label="Durations over time" data={all.durations} unit={ms} series={[{ label: "p50", color: "--run" }, { label: "p95", color: "--wait" }, { label: "p99", color: "--bad" }]} />
+            <Lines label="Durations over time" data={all.durations} unit={ms} series={[{ label: "p50", color: "--run" }, { label: "p90", color: "--wait" }, { label: "p99", color: "--bad" }]} />
           </Panel>
-          {data?.next && <p class="note">These are the latest {count(most)} executions.</p>}
+          {timeOf(data.complete_since) > timeOf(data.from) && <p class="note">Runs that ended before {timeOf(data.complete_since).toLocaleString()} may be missing.</p>}
+          <Panel title="Functions" flush>
+            <Table label="Functions" rows={data.functions} id={(f) => f.function} empty="Nothing ran." columns={[
+              { name: "Function", cell: (f) => functionLink(f.function) },
+              { name: "Runs", class: "num", cell: (f) => count(f.count) },
+              { name: "Failed", class: "num", cell: (f) => (f.failed ? <span class="bad">{count(f.failed)}</span> : "0") },
+              { name: "p50", class: "num", cell: (f) => ms(f.p50_ms) },
+              { name: "p99", class: "num", cell: (f) => ms(f.p99_ms) },
+              { name: "Outcomes", class: "wide", cell: (f) => <Progress of={{ success: f.success, failure: f.failed, cancelled: f.cancelled, running: 0, retried: 0, total: f.count }} /> },
+            ]} />
+            {data.other_functions > 0 && <p class="note">{count(data.other_functions)} more functions ran.</p>}
+          </Panel>
+          <Command line={`curl ${quote(`${location.origin}/v1/stats/?${new URLSearchParams({ since: `${hours}h`, ...(name && { function: name }) })}`)} -H "Authorization: Token $(fas auth token)"`} />
         </>
       )}
     </Page>

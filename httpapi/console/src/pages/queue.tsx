@@ -1,10 +1,10 @@
-import { useState } from "preact/hooks";
-import { cancel, type Execution, executions, may } from "../api";
-import { count, plural, span } from "../format";
-import { useLive } from "../live";
+import { type Execution, may, unlimited } from "../api";
+import { count, span } from "../format";
+import { useFollowed } from "../follow";
 import { href } from "../router";
 import { confirmed } from "../parts";
 import { Button, Page, Panel, Problem, Table } from "../ui";
+import { Operations, useWork } from "./operations";
 import { ageOf, functionLink } from "./shared";
 
 const most = 1000;
@@ -27,22 +27,17 @@ function depths(xs: Execution[]): Depth[] {
 }
 
 export function QueuePage() {
-  const { data, error, loading, reload } = useLive((signal) => executions({ status: "Pending,Started" }, most, "", signal), [], 2000);
-  const [progress, setProgress] = useState("");
+  const { data, error, loading, reload } = useFollowed(() => ({ status: "Pending,Started" }), [], most);
+  const work = useWork(reload);
   const rows = depths(data?.items ?? []);
   const stop = async (d: Depth) => {
-    if (!confirmed(`Cancel ${plural(d.waiting.length, "waiting execution")} of ${d.name}?`)) return;
-    let changed = 0;
-    for (const [i, x] of d.waiting.entries()) {
-      setProgress(`${count(i + 1)} of ${count(d.waiting.length)}`);
-      await cancel(x.uuid).then((c) => (changed += Number(c.changed)), () => {});
-    }
-    setProgress(`${count(changed)} cancelled`);
-    reload();
+    if (!confirmed(`Cancel all executions of ${d.name} that wait?`)) return;
+    await work.start("cancel", { function: d.name, status: "Pending" });
   };
   return (
-    <Page title="Queue" sub={data && `${count(data.items.length)}${data.next ? "+" : ""} executions wait or run`} actions={<span class="mute" role="status">{progress}</span>}>
+    <Page title="Queue" sub={data && `${count(data.items.length)}${data.whole ? "" : "+"} executions wait or run`}>
       <Problem error={error} />
+      <Operations work={work} />
       <Panel flush>
         {loading ? <p class="empty">Loading…</p> : (
           <Table label="Queue" rows={rows} id={(d) => d.name} empty="Nothing waits, and nothing runs." columns={[
@@ -50,10 +45,10 @@ export function QueuePage() {
             { name: "Waiting", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Pending" })}>{count(d.waiting.length)}</a> },
             { name: "Running", class: "num", cell: (d) => <a href={href(["executions"], { function: d.name, status: "Started" })}>{count(d.running)}</a> },
             { name: "Oldest waits for", class: "wide", cell: (d) => (d.waiting.length ? span(ageOf(d.waiting)) : "–") },
-            { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
+            { name: <span class="hidden">Actions</span>, cell: (d) => may("invoke") && unlimited() && d.waiting.length > 0 && <Button kind="danger" onClick={() => stop(d)}>Cancel waiting</Button> },
           ]} />
         )}
-        {data?.next && <p class="note">These are the latest {count(most)}.</p>}
+        {data?.whole === false && <p class="note">These are the latest {count(most)}.</p>}
       </Panel>
     </Page>
   );

@@ -1,4 +1,5 @@
-import { disk, memory, session, workers } from "../api";
+import { memory, session } from "../api";
+import { disk, workers } from "../calls";
 import { bytes, count } from "../format";
 import { useLive } from "../live";
 import { Command, Facts } from "../parts";
