@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,8 +21,9 @@ func newExecutionsList(a *app) *cobra.Command {
 	var f client.Filter
 	var deployment, since, until string
 	var flags listFlags
+	var follow bool
 	cmd := &cobra.Command{
-		Use:        "list [-i] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Use:        "list [-i] [-f] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
 		Aliases:    []string{"ls"},
 		SuggestFor: []string{"ps", "status"},
 		Short:      "List executions",
@@ -31,11 +35,16 @@ WHEN is a time, such as 2026-01-31T15:04:05Z or "2026-01-31 15:04" (in the local
 zone), or a duration before now, such as 90s, 2h or 7d. It refers to the time at which
 the execution was accepted.
 
+With -f the list has finished executions too, the oldest first, and goes on until Ctrl-C
+with each execution that changes: that starts, ends, or waits for another attempt. With
+--limit 0 it begins with none.
+
 On a terminal the output is a table; elsewhere each execution is a line of
 tab-separated fields without a heading: uuid, name, kind, status, created,
 duration_ms, error_code. If there are more than --limit, the standard error says so.
 
-With --json it is an array of objects with the fields
+With --json it is an array of objects, or with -f an object on a line for each change,
+with the fields
 
 ` + executionFields + `
 
@@ -44,6 +53,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
   fas executions list -i --function hello --since 2h
   fas executions list --status failed,cancelled --since 1d --json
   fas executions list --trace $TRACE
+  fas executions list -f --function hello --status failed
   fas executions list -q --limit 0 | xargs fas executions cancel`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +74,9 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 			if cmd.Flags().Changed("trace") && !traceID.MatchString(f.Trace) {
 				return clierror.Usagef("give 32 hexadecimal digits, as `fas executions search` prints them", "--trace: %s is not the id of a trace", ui.Quote(f.Trace))
 			}
+			if follow && flags.limit > client.MaxLiveList {
+				return clierror.Usagef(fmt.Sprintf("with -f give at most %d", client.MaxLiveList), "the --limit %d is out of bounds", flags.limit)
+			}
 			now := time.Now()
 			var err error
 			if f.Statuses, err = executionStatuses(f.Statuses); err != nil {
@@ -80,10 +93,15 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 				return err
 			}
 			defer c.Close()
+			if follow {
+				f.Completed = true
+				return untilInterrupted(a.followExecutions(cmd.Context(), c, f, &flags))
+			}
 			return a.listExecutions(cmd, c, f, &flags)
 		},
 	}
 	cmd.Flags().BoolVarP(&f.Completed, "include-completed", "i", false, "list finished executions too")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with executions that change until Ctrl-C")
 	cmd.Flags().StringVar(&f.Function, "function", "", "list only executions of the function `NAME`")
 	cmd.Flags().StringVarP(&deployment, "deployment", "d", "", "older name of --function `NAME`")
 	cmd.Flags().StringSliceVar(&f.Statuses, "status", nil, "list only executions with a `STATUS`: pending, started, success, failed or cancelled; or several, comma-separated")
@@ -110,4 +128,59 @@ func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filt
 		nothing = "no unfinished executions; -i lists finished ones"
 	}
 	return list.End(more, flags.limit, nothing)
+}
+
+// followExecutions prints executions, and again each time they change, until ctx ends.
+func (a *app) followExecutions(ctx context.Context, c *client.Client, f client.Filter, flags *listFlags) error {
+	table := executionTable(a.Out, ui.IsTerminal(a.Out))
+	seen := knownIDs{all: make(map[string]struct{})} // states that were printed: a list that begins again has them again
+	listing, begun := true, []client.Execution{}
+	write := func(list ...client.Execution) error {
+		list = slices.DeleteFunc(list, func(x client.Execution) bool {
+			state := fmt.Sprint(x.ID, x.Status, x.Attempts, x.CancelRequested)
+			known := !seen.begin(state)
+			if !known {
+				seen.end(state)
+			}
+			return known
+		})
+		if !flags.asJSON && !flags.idsOnly {
+			return table.Write(list)
+		}
+		for _, x := range list {
+			var err error
+			if flags.asJSON {
+				err = a.writeJSONLine(x)
+			} else {
+				_, err = fmt.Fprintln(a.Out, x.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c.FollowExecutions(ctx, f, flags.limit, client.LiveList{
+		Execution: func(x client.Execution) error {
+			if !listing {
+				return write(x)
+			}
+			begun = append(begun, x)
+			return nil
+		},
+		Listed: func() error {
+			list := begun
+			listing, begun = false, nil
+			slices.Reverse(list)
+			return write(list...)
+		},
+		Skipped: func(changes int) error {
+			_, err := fmt.Fprintf(a.Err, "-- %d changes were too many for the server to send --\n", changes)
+			return err
+		},
+		OnError: func(err error) {
+			fmt.Fprintf(a.Err, "-- %s; trying again --\n", clierror.Message(err))
+			listing, begun = true, nil
+		},
+	})
 }

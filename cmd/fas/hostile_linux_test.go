@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode"
 
@@ -84,6 +85,9 @@ var hostileCalls = map[string][]string{
 	"whoami":            {},
 	"login":             {"--token", "t", "--name", "other"},
 	"bench":             {"f", "-n", "2"},
+	"logs":              {"f"},
+	"describe":          {"f"},
+	"top":               {"--interval", "0.2"},
 	"ready":             {"--attempts", "1"},
 	"run":               {"f.py"},
 	"history":           {"f"},
@@ -149,7 +153,7 @@ func TestHostileOutput(t *testing.T) {
 				}
 				args := append(words[:len(words):len(words)], flags...)
 				t.Run(kind+"/"+strings.Join(args, " "), func(t *testing.T) {
-					web := httptest.NewServer(handler)
+					web := httptest.NewServer(once(handler))
 					defer web.Close()
 					shown := onTerminal(t, []string{"FAASPOT_CONFIG=" + profileFor(t, web.URL)}, args...)
 					checkShown(t, shown, strings.HasSuffix(path, "logs") || path == "run")
@@ -229,6 +233,20 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 		t.Fatal(err)
 	}
 	return master, slave
+}
+
+// once returns a handler that answers the first request of a command that goes on until Ctrl-C as handler
+// does, and refuses the others, which ends it.
+func once(handler http.HandlerFunc) http.HandlerFunc {
+	var streams, stats atomic.Int32
+	return func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimSuffix(r.URL.Path, "/")
+		again := path == "/v1/executions" && r.URL.Query().Has("follow") && streams.Add(1) > 1 || path == "/v1/stats" && stats.Add(1) > 1
+		if again {
+			handler = hostileErrors
+		}
+		handler(w, r)
+	}
 }
 
 // hostileErrors refuses every request.
@@ -330,6 +348,14 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = list{operation}
 	case strings.HasPrefix(path, "/v1/operations"):
 		answer = operation
+	case path == "/v1/executions" && r.URL.Query().Has("follow"):
+		w.Header().Set("Content-Type", "text/event-stream")
+		data, _ := json.Marshal(execution)
+		fmt.Fprintf(w, "event: execution\ndata: %s\n\nevent: listed\ndata: {\"executions\":1}\n\nevent: skipped\ndata: {\"changes\":1}\n\n", data)
+		return
+	case path == "/v1/stats":
+		runs := object{"count": 1, "failed": 1, "p50_ms": 1.5, "p99_ms": 2, "max_ms": 2, "function": hostile}
+		answer = object{"from": when, "to": when, "total": runs, "functions": list{runs}, "queue": object{"queued": 1, "oldest_ms": 1}, "memory": object{"used": 1}}
 	case path == "/v1/executions" || path == "/v1/executions/bulk":
 		answer = list{execution}
 	case strings.HasPrefix(path, "/v1/executions/"):

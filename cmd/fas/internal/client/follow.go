@@ -1,23 +1,14 @@
 package client
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
-
-// silence is how long a stream of events may be silent before the client closes its connection. The
-// server writes at least every 10 s.
-const silence = 35 * time.Second
 
 // Followed has the callbacks of [Client.Follow]. An error of a callback ends it.
 type Followed struct {
@@ -76,54 +67,11 @@ type following struct {
 }
 
 // connect opens a stream and handles its events until it ends.
-func (s *following) connect(parent context.Context) error {
-	ctx, cut := context.WithCancelCause(parent)
-	defer cut(nil)
-	watchdog := time.AfterFunc(silence, func() { cut(s.client.silent()) })
-	defer watchdog.Stop()
-
-	r := request{method: http.MethodGet, path: s.path, accept: mediaEvents}
-	if s.last != "" {
-		r.header = map[string]string{"Last-Event-ID": s.last}
-	}
-	began := time.Now()
-	resp, err := s.client.open(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		data, err := s.client.readAll(ctx, resp)
-		if err != nil {
-			return err
-		}
-		s.client.traceResponse(resp, len(data), time.Since(began))
-		return s.client.refused(resp, data)
-	}
-	if media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); media != mediaEvents {
-		return s.client.foreign(resp, "it is not a stream of events")
-	}
-	s.client.traceResponse(resp, 0, time.Since(began))
-	events := newEventReader(listener{resp.Body, func() {
-		s.heard = true
-		watchdog.Reset(silence)
-	}})
-	for {
-		watchdog.Reset(silence)
-		e, err := events.next()
-		watchdog.Stop() // a callback may block, such as on a full pipe
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(err, bufio.ErrTooLong):
-			return s.client.unexpected(fmt.Errorf("a line has more than %d bytes", maxLine))
-		case err != nil:
-			return s.client.unreachable(ctx, err)
-		}
-		if err := s.handle(e); err != nil || s.end != nil || s.stop != nil {
-			return err
-		}
-	}
+func (s *following) connect(ctx context.Context) error {
+	return s.client.stream(ctx, s.path, s.last, func() { s.heard = true }, func(e event) (done bool, err error) {
+		err = s.handle(e)
+		return s.end != nil || s.stop != nil, err
+	})
 }
 
 // handle handles one event. It ignores unknown names, which a newer server may send.

@@ -22,6 +22,7 @@ type Table[T any] struct {
 
 	begun  bool
 	hidden []bool // columns that are left out
+	widths []int  // of the columns of the pages before, uncut
 }
 
 const (
@@ -90,6 +91,10 @@ func (t *Table[T]) fit(heading []string, rows [][]string) []int {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
+	for i, before := range t.widths {
+		widths[i] = max(widths[i], before)
+	}
+	t.widths = slices.Clone(widths)
 	copy(least, widths)
 	elastic := strings.Split(t.Elastic, "\t")
 	for i, name := range heading {
