@@ -15,7 +15,6 @@ import (
 func (e *Engine) newVersion(f runtime.Function, v runtime.Version) *dispatch.Version {
 	version := newVersion(f, v)
 	version.DropArgs = !e.keepsArgs(&v)
-	version.DropArgs = !e.keepsArgs(&v)
 	if e.secrets != nil {
 		hide(e.secrets, version, redact.Texts(version.Context))
 	}
