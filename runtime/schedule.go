@@ -97,15 +97,16 @@ func loadZone(name string) (*time.Location, error) {
 func (s *Schedule) Next(t time.Time) time.Time {
 	t = t.In(s.zone)
 	local := localTime(t)
+	wall := wallSearch{of: s.wall}
 	for {
 		// Within these bounds the local time advances as UTC does.
-		from, until := t.ZoneBounds()
+		from, until := zoneBounds(t)
 		offset := offsetAt(t)
 		if !from.IsZero() && !s.anyHour {
 			// A local time that occurred before the last change counts once.
 			local = later(local, from.UTC().Add(offsetAt(from.Add(-1))).Add(-1))
 		}
-		tick := s.wall.Next(local)
+		tick := wall.next(local)
 		if tick.IsZero() {
 			return time.Time{}
 		}
@@ -115,10 +116,35 @@ func (s *Schedule) Next(t time.Time) time.Time {
 		}
 		passed := until.UTC().Add(offset) // the local time without the change
 		t, local = until, localTime(until).Add(-1)
-		if !s.anyHour && s.wall.Next(passed.Add(-1)).Before(local) {
+		if !s.anyHour && wall.next(passed.Add(-1)).Before(local) {
 			return until
 		}
 	}
+}
+
+// wallSearch remembers a tick that is the next one after several times: a schedule may have no tick in
+// many years, whose changes of the local time are passed one by one.
+type wallSearch struct {
+	of         cron.Schedule
+	from, tick time.Time // there is no tick after from but before tick; zero: not known yet
+}
+
+// next returns the first tick after a local time, zero if there is none.
+func (w *wallSearch) next(local time.Time) time.Time {
+	if w.tick.IsZero() || local.Before(w.from) || !local.Before(w.tick) {
+		w.from, w.tick = local, w.of.Next(local)
+	}
+	return w.tick
+}
+
+// zoneBounds returns t.ZoneBounds with an end after t. The library takes each year for 365 days where the
+// database of zones ends, from 2038 on: on the last day of a leap year its end is not after t.
+func zoneBounds(t time.Time) (from, until time.Time) {
+	from, until = t.ZoneBounds()
+	if !until.IsZero() && !until.After(t) {
+		until = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).In(t.Location())
+	}
+	return from, until
 }
 
 // Last returns the last tick after one time and not after another, zero if there is none.
