@@ -97,6 +97,7 @@ func loadZone(name string) (*time.Location, error) {
 func (s *Schedule) Next(t time.Time) time.Time {
 	t = t.In(s.zone)
 	local := localTime(t)
+	wall := wallSearch{of: s.wall}
 	for {
 		// Within these bounds the local time advances as UTC does.
 		from, until := zoneBounds(t)
@@ -105,7 +106,7 @@ func (s *Schedule) Next(t time.Time) time.Time {
 			// A local time that occurred before the last change counts once.
 			local = later(local, from.UTC().Add(offsetAt(from.Add(-1))).Add(-1))
 		}
-		tick := s.wall.Next(local)
+		tick := wall.next(local)
 		if tick.IsZero() {
 			return time.Time{}
 		}
@@ -115,14 +116,29 @@ func (s *Schedule) Next(t time.Time) time.Time {
 		}
 		passed := until.UTC().Add(offset) // the local time without the change
 		t, local = until, localTime(until).Add(-1)
-		if !s.anyHour && s.wall.Next(passed.Add(-1)).Before(local) {
+		if !s.anyHour && wall.next(passed.Add(-1)).Before(local) {
 			return until
 		}
 	}
 }
 
-// zoneBounds is [time.Time.ZoneBounds] with an end that is after t. On the last day of a leap year, beyond the
-// table of a zone, that of the library is not: the zone then ends with the year, which changes no local time.
+// wallSearch remembers a tick that is the next one after several times: a schedule may have no tick in
+// many years, whose changes of the local time are passed one by one.
+type wallSearch struct {
+	of         cron.Schedule
+	from, tick time.Time // there is no tick after from but before tick; zero: not known yet
+}
+
+// next returns the first tick after a local time, zero if there is none.
+func (w *wallSearch) next(local time.Time) time.Time {
+	if w.tick.IsZero() || local.Before(w.from) || !local.Before(w.tick) {
+		w.from, w.tick = local, w.of.Next(local)
+	}
+	return w.tick
+}
+
+// zoneBounds returns t.ZoneBounds with an end after t. The library takes each year for 365 days where the
+// database of zones ends, from 2038 on: on the last day of a leap year its end is not after t.
 func zoneBounds(t time.Time) (from, until time.Time) {
 	from, until = t.ZoneBounds()
 	if !until.IsZero() && !until.After(t) {

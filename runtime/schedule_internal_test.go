@@ -309,3 +309,27 @@ func TestInvalidSchedules(t *testing.T) {
 		}
 	}
 }
+
+// TestFarTicks computes ticks beyond the end of the database of zones, where the library's zones have no
+// 31 December in leap years, for schedules with few ticks and with many.
+func TestFarTicks(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Tokyo", ""} {
+		for _, text := range []string{"0 0 29 2 1", "0 0 29 2 */7", "30 12 31 12 *", "0 0 1 1 *", "59 23 31 12 *", "0 */6 * * *"} {
+			s, err := ParseSchedule(text, zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, from := range []time.Time{time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC), time.Date(2040, 12, 30, 22, 0, 0, 0, time.UTC), time.Date(2096, 12, 31, 5, 0, 0, 0, time.UTC)} {
+				tick := from
+				for range 30 {
+					next := s.Next(tick)
+					local := next.Add(-1)
+					if !next.After(tick) || !s.wall.Next(localTime(local)).Equal(localTime(next)) {
+						t.Fatalf("%q in %q: %v follows %v", text, zone, next, tick)
+					}
+					tick = next
+				}
+			}
+		}
+	}
+}

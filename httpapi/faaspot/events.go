@@ -34,6 +34,7 @@ type eventStream struct {
 	conn     net.Conn
 	out      *bufio.Writer
 	patience time.Duration // that the client has for each write
+	by       time.Time     // when the client must have read all that is written now; zero: there is no such time
 }
 
 // stream answers with the events that run sends, on a goroutine of the library. leave is called at the
@@ -73,9 +74,13 @@ func (s *eventStream) sendEvent(name string, data any) error {
 }
 
 // send writes text, which is flushed later, or once there is enough of it. The client has the whole
-// patience for each call.
+// patience for each call, unless all of it must be read by a time.
 func (s *eventStream) send(text []byte) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
+	deadline := s.by
+	if deadline.IsZero() {
+		deadline = time.Now().Add(s.patience)
+	}
+	if err := s.conn.SetWriteDeadline(deadline); err != nil {
 		return errClientGone
 	}
 	if _, err := s.out.Write(text); err != nil {

@@ -197,9 +197,19 @@ func (l *liveList) sendSkipped(changes int) error {
 }
 
 // reserve takes the memory of n executions and of the rendering of one of them, and reports whether there
-// was enough. If so, release must follow.
-func (l *liveList) reserve(n int) bool { return l.api.Followers.TryTake(liveBytes(n)) }
+// was enough. If so, release must follow. Until then the client has the patience for all of them, as for
+// any answer: one that reads slowly holds no memory longer.
+func (l *liveList) reserve(n int) bool {
+	if !l.api.Followers.TryTake(liveBytes(n)) {
+		return false
+	}
+	l.by = time.Now().Add(l.patience)
+	return true
+}
 
-func (l *liveList) release(n int) { l.api.Followers.Give(liveBytes(n)) }
+func (l *liveList) release(n int) {
+	l.by = time.Time{}
+	l.api.Followers.Give(liveBytes(n))
+}
 
 func liveBytes(n int) int64 { return int64(n+2) * web.ListedBytes }

@@ -4,16 +4,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
@@ -190,6 +194,39 @@ func TestSlowLiveList(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// TestSlowReaderOfALiveList has clients read the first executions at different speeds: one that would take
+// longer than it may for any answer is gone, however often it reads a little.
+func TestSlowReaderOfALiveList(t *testing.T) {
+	t.Parallel()
+	for pause, want := range map[time.Duration]error{time.Millisecond: nil, 300 * time.Millisecond: faaspot.ErrClientGone} {
+		synctest.Test(t, func(t *testing.T) {
+			server, client := net.Pipe()
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				for chunk := make([]byte, 4096); ; time.Sleep(pause) {
+					if _, err := client.Read(chunk); err != nil {
+						return
+					}
+				}
+			}()
+			fake := &apitest.Fake{}
+			fake.All = map[string]runtime.Execution{}
+			for n := range 20 {
+				x := apitest.ExecutionAt(fmt.Sprintf("%s%02d", apitest.ID[:34], n), runtime.StateFailed)
+				x.Failure = &runtime.Failure{Class: runtime.ClassError, Message: strings.Repeat("m", 4096)}
+				fake.All[x.ID], fake.Order = x, append(fake.Order, x.ID)
+			}
+			held, err := faaspot.SendLiveList(server, bufio.NewWriter(server), fake, 20)
+			if !errors.Is(err, want) || held != 0 {
+				t.Errorf("reading every %v: %v, %d bytes are held", pause, err, held)
+			}
+			_ = server.Close()
+			<-read
+		})
+	}
 }
 
 // TestLiveListParameters checks what is refused, and that HEAD follows nothing.

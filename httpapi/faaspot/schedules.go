@@ -14,6 +14,8 @@ const (
 	// defaultTicks and maxTicks are the numbers of ticks in an answer, if the query has none, and at most.
 	defaultTicks = 5
 	maxTicks     = 100
+	// maxTickYear is the last year that RFC 3339 can write.
+	maxTickYear = 9999
 )
 
 // nextTicks answers with the next ticks of a schedule, which need not be that of a job.
@@ -37,7 +39,7 @@ func (a *api) nextTicks(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	for tick := schedule.Next(from); !tick.IsZero() && len(response.Next) < n; tick = schedule.Next(tick) {
+	for tick := schedule.Next(from); !tick.IsZero() && tick.Year() <= maxTickYear && len(response.Next) < n; tick = schedule.Next(tick) {
 		response.Next = append(response.Next, tick.Format(time.RFC3339))
 	}
 	return web.WriteValue(ctx, response)

@@ -29,7 +29,7 @@ func (e *Engine) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acc
 	}
 	name, err := e.functionOf(&x)
 	if err == nil && r.MayRun != nil && !r.MayRun(name) {
-		err = runtime.NoFunctionError(name)
+		err = runtime.NoFunctionError(x.Function) // the new name is not for its sender
 	}
 	if err == nil && r.Args == nil {
 		r.Args, err = e.keptArgs(&x)

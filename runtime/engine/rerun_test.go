@@ -143,6 +143,10 @@ func TestRerun(t *testing.T) {
 		t.Errorf("after the function was renamed, the rerun is of %s, version %d", x.Function, x.Version)
 	}
 	refuseRerun(t, e, runtime.RerunRequest{ID: first.ID, MayRun: func(name string) bool { return name == "hello" }}, runtime.CodeNotFound)
+	_, err = e.Rerun(ctx, runtime.RerunRequest{Tenant: tenant, ID: first.ID, MayRun: func(name string) bool { return name == "hello" }})
+	if strings.Contains(err.Error(), `"hi"`) {
+		t.Errorf("a sender that may run the function under its old name learns the new one: %v", err)
+	}
 	refuseRerun(t, e, runtime.RerunRequest{ID: first.ID, Tenant: "b"}, runtime.CodeNotFound)
 	refuseRerun(t, e, runtime.RerunRequest{ID: d.ExecutionID}, runtime.CodeInvalidArgument)
 	refuseRerun(t, e, runtime.RerunRequest{ID: first.ID, Args: []byte(`[]`)}, runtime.CodeInvalidArgument)

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,8 @@ const (
 	// freeParts is the divisor of the bound that gives what is freed at once beyond it, so that the
 	// tenant that holds most is seldom looked for.
 	freeParts = 16
+	// queryBatch is the number of counts that a query sums up before it lets runs be counted.
+	queryBatch = 256
 )
 
 // Recorder counts runs that have ended. All methods may be called concurrently.
@@ -37,6 +40,9 @@ type Recorder struct {
 type tenant struct {
 	levels [len(levels)]series
 	bytes  int64
+	// queries is held by a query of the tenant, before the mutex of the Recorder: queries of one tenant
+	// do not add up in memory, and delay nobody else.
+	queries sync.Mutex
 }
 
 // New returns a Recorder whose memory is of a budget. It counts nothing that ended before a time until
@@ -202,7 +208,8 @@ func (r *Recorder) shrink() {
 	}
 }
 
-// Query returns the statistics of a tenant, without its queue.
+// Query returns the statistics of a tenant, without its queue. Queries of a tenant wait for each other.
+// Runs are counted meanwhile, and may be part of the answer.
 func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stats {
 	now := r.now()
 	if oldest := now.Add(-runtime.MaxStatsWindow); q.Since.Before(oldest) {
@@ -225,21 +232,52 @@ func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stat
 	g.functions = make(map[string]*counts)
 
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t := r.tenants[name]; t != nil {
-		steps := &t.levels[n]
-		if steps.from > first {
-			s.Complete = l.start(steps.from)
+	t := r.tenants[name]
+	complete := r.since.UTC()
+	r.mu.Unlock()
+	if t != nil {
+		t.queries.Lock()
+		defer t.queries.Unlock()
+		steps, from := r.stepsOf(t, n)
+		if from > first {
+			s.Complete = l.start(from)
 		}
-		for _, step := range steps.steps {
+		for _, step := range steps {
 			if step.index >= first && step.index <= last {
-				g.add(step, q.Function, step.index-first)
+				r.sum(&g, step, q.Function, step.index-first)
 			}
 		}
 	}
-	s.Complete = runtime.Later(s.Complete, r.since.UTC())
+	s.Complete = runtime.Later(s.Complete, complete)
 	g.report(&s)
 	return s
+}
+
+// stepsOf returns the present steps of a level of a tenant, and the first one that was not given up.
+func (r *Recorder) stepsOf(t *tenant, level int) (steps []*step, from int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(t.levels[level].steps), t.levels[level].from
+}
+
+// sum adds a step to a grouping, of one function unless its name is empty.
+func (r *Recorder) sum(g *grouping, s *step, function string, at int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if function != "" {
+		if c := s.of[function]; c != nil {
+			g.addCounts(function, c, at)
+		}
+		return
+	}
+	n := 0
+	for name, c := range s.of {
+		g.addCounts(name, c, at)
+		if n++; n%queryBatch == 0 {
+			r.mu.Unlock()
+			r.mu.Lock()
+		}
+	}
 }
 
 // grouping sums up steps.
@@ -247,19 +285,6 @@ type grouping struct {
 	width     int64 // steps that are one of the series
 	series    []counts
 	functions map[string]*counts
-}
-
-// add adds a step, of one function unless its name is empty.
-func (g *grouping) add(s *step, function string, at int64) {
-	if function != "" {
-		if c := s.of[function]; c != nil {
-			g.addCounts(function, c, at)
-		}
-		return
-	}
-	for name, c := range s.of {
-		g.addCounts(name, c, at)
-	}
 }
 
 func (g *grouping) addCounts(name string, c *counts, at int64) {
@@ -284,14 +309,15 @@ func (g *grouping) report(s *runtime.Stats) {
 	for i := range g.series {
 		s.Series = append(s.Series, g.series[i].report())
 	}
-	for name, c := range g.functions {
-		s.Functions = append(s.Functions, runtime.FunctionStats{Function: name, RunStats: c.report()})
-	}
-	slices.SortFunc(s.Functions, func(a, b runtime.FunctionStats) int {
-		return cmp.Or(cmp.Compare(b.Ended(), a.Ended()), strings.Compare(a.Function, b.Function))
+	names := slices.Collect(maps.Keys(g.functions))
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(g.functions[b].ended(), g.functions[a].ended()), strings.Compare(a, b))
 	})
-	if n := len(s.Functions); n > runtime.MaxStatsFunctions {
+	if n := len(names); n > runtime.MaxStatsFunctions {
 		s.OtherFunctions = n - runtime.MaxStatsFunctions
-		s.Functions = s.Functions[:runtime.MaxStatsFunctions]
+		names = names[:runtime.MaxStatsFunctions]
+	}
+	for _, name := range names {
+		s.Functions = append(s.Functions, runtime.FunctionStats{Function: name, RunStats: g.functions[name].report()})
 	}
 }

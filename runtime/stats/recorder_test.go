@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,6 +307,62 @@ func TestConcurrently(t *testing.T) {
 	group.Wait()
 	if s := r.Query("t", runtime.StatsQuery{Since: time.Now().Add(-time.Hour)}); s.Total.Succeeded != 4*each {
 		t.Errorf("%d runs are counted", s.Total.Succeeded)
+	}
+}
+
+// TestQueriesDoNotDelayRuns has a tenant with very many functions ask again and again, while a run of
+// another one is counted: it waits for a part of a query only. Before that, queries of the same tenant are
+// shown to wait for each other without delaying runs.
+func TestQueriesDoNotDelayRuns(t *testing.T) {
+	now := start
+	r, _ := newRecorder(&now, 1<<30)
+	const functions, adds = 5000, 60
+	add := func(tenant runtime.Tenant, function string) {
+		r.Add(runtime.EndedRun{Tenant: tenant, Function: function, State: runtime.StateSucceeded, Finished: now})
+	}
+	for i := range functions {
+		add("large", fmt.Sprint("f", i))
+	}
+	q := runtime.StatsQuery{Since: now, Step: time.Minute}
+	answers, stop := make(chan runtime.Stats), make(chan struct{})
+	var group sync.WaitGroup
+	var queries atomic.Int64
+	large := r.tenants["large"]
+	large.queries.Lock()
+	for range 8 {
+		group.Go(func() {
+			for {
+				s := r.Query("large", q)
+				queries.Add(1)
+				select {
+				case answers <- s:
+				case <-stop:
+					return
+				}
+			}
+		})
+	}
+	add("large", "f0") // a query that waits holds up nothing
+	large.queries.Unlock()
+	group.Go(func() {
+		defer close(stop)
+		for range adds {
+			add("small", "f")
+		}
+	})
+	for open := true; open; {
+		select {
+		case s := <-answers:
+			if s.Total.Succeeded != functions+1 || s.OtherFunctions != functions-runtime.MaxStatsFunctions || s.Functions[0].Function != "f0" {
+				t.Errorf("%d runs of %d functions, first %+v", s.Total.Succeeded, s.OtherFunctions, s.Functions[0])
+			}
+		case <-stop:
+			open = false
+		}
+	}
+	group.Wait()
+	if n := queries.Load(); n > adds {
+		t.Errorf("%d queries were answered while %d runs were counted", n, adds)
 	}
 }
 

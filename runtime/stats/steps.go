@@ -78,6 +78,11 @@ func (c *counts) merge(other *counts) {
 	c.durations.merge(&other.durations)
 }
 
+// ended returns the number of runs.
+func (c *counts) ended() uint64 {
+	return uint64(c.succeeded) + uint64(c.failed) + uint64(c.timeout) + uint64(c.cancelled)
+}
+
 func (c *counts) report() runtime.RunStats {
 	return runtime.RunStats{
 		Succeeded: int(c.succeeded), Failed: int(c.failed), Timeout: int(c.timeout), Cancelled: int(c.cancelled),

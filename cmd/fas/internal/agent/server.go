@@ -20,6 +20,9 @@ import (
 // fill the context of a model.
 const maxText = 64 << 10
 
+// maxAnswer is the largest number of bytes of a whole answer, such as a list, for the same reason.
+const maxAnswer = 4 * maxText
+
 const instructions = `faaspot runs Python functions, each call in a sandbox of its own. A function is Python 3.13 code that
 defines main(args, context): args is the JSON object of the call, context has settings and secrets of the function, and
 the return value must be JSON. The standard library is there, and pure Python packages if they are deployed as a bundle
@@ -90,7 +93,7 @@ func add[In any](s *mcp.Server, name, description string, e effect, call func(co
 		if err != nil {
 			return nil, err
 		}
-		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, nil
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: cutTo(text, maxAnswer)}}}, nil
 	})
 }
 
@@ -140,11 +143,14 @@ func failed(err error) *mcp.CallToolResult {
 }
 
 // cut returns a text of at most about maxText bytes: its beginning and its end.
-func cut(text string) string {
-	if len(text) <= maxText {
+func cut(text string) string { return cutTo(text, maxText) }
+
+// cutTo is cut for a text of at most about most bytes.
+func cutTo(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxText/2], "") +
-		fmt.Sprintf("\n... %d bytes are left out ...\n", len(text)-maxText) +
-		strings.ToValidUTF8(text[len(text)-maxText/2:], "")
+	return strings.ToValidUTF8(text[:most/2], "") +
+		fmt.Sprintf("\n... %d bytes are left out ...\n", len(text)-most) +
+		strings.ToValidUTF8(text[len(text)-most/2:], "")
 }
