@@ -302,6 +302,7 @@ func (e *Engine) wait() {
 	e.records.wait()
 	close(e.stopRetention)
 	e.retention.Wait()
+	e.stats.Close()
 	close(e.closed)
 }
 

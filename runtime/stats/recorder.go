@@ -95,6 +95,15 @@ func (r *Recorder) Forget(name runtime.Tenant) {
 	}
 }
 
+// Close drops all that is counted. Nothing may be added afterwards.
+func (r *Recorder) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.tenants)
+	r.memory.Give(r.bytes)
+	r.bytes = 0
+}
+
 // The methods below are called with mu held.
 
 // place is where the runs of one function are counted that ended in one of the finest steps.
