@@ -14,7 +14,7 @@ const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
 /** filesBelow returns the paths of all files below a folder, sorted. */
 const filesBelow = (folder) =>
-  readdirSync(folder, { withFileTypes: true, recursive: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name)).sort();
+  readdirSync(folder, { withFileTypes: true, recursive: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name)).sort();
 
 /** sourcesHash is the hash of everything that dist depends on. console_test.go computes it too. */
 function sourcesHash() {
