@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ type Browser struct {
 	base string // URL of the server
 	axe  string
 
+	refuses  atomic.Bool  // dialogs, in place of accepting them
+	asked    atomic.Int32 // dialogs
 	mu       sync.Mutex
 	problems []string // violations of the policy, exceptions, and requests to other servers
 }
@@ -83,7 +86,7 @@ func open(t *testing.T, base string) *Browser {
 	return b
 }
 
-// watch records problems, and accepts dialogs.
+// watch records problems, and answers dialogs.
 func (b *Browser) watch(event any) {
 	problem := ""
 	switch e := event.(type) {
@@ -99,7 +102,8 @@ func (b *Browser) watch(event any) {
 			problem = "a request to " + e.Request.URL
 		}
 	case *page.EventJavascriptDialogOpening:
-		go call(b, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // the listener must not block
+		b.asked.Add(1)
+		go call(b, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: !b.refuses.Load()}) // the listener must not block
 	}
 	if problem != "" {
 		b.mu.Lock()

@@ -181,9 +181,25 @@ func TestConsole(t *testing.T) {
 	accessStory(b, story)
 	story("server", func() { b.visit("server", "Accepts new work", "Resident memory") })
 	limitedStory(b, s, story)
+	story("an address of somebody else", func() {
+		const key = `Object.entries(localStorage).map(String).join()`
+		before, asked := eval[string](b, key), b.asked.Load()
+		b.refuses.Store(true)
+		b.navigate("about:blank")
+		b.navigate(s.Base + field(t, s.Must(t, "POST", "/console/ticket", ""), "path"))
+		b.see("Log out")
+		if after := eval[string](b, key); after != before || b.asked.Load() != asked+1 {
+			t.Errorf("the session was %s and is %s; %d questions", before, after, b.asked.Load()-asked)
+		}
+		b.refuses.Store(false)
+	})
 	story("log out", func() {
+		b.do(`sessionStorage.setItem("draft f", "secret")`)
 		b.click("Log out")
 		b.see("paste one here")
+		if eval[int](b, "sessionStorage.length") != 0 {
+			t.Error("drafts stay for the next user")
+		}
 		if eval[int](b, `fetch("/v1/functions/").then((r) => r.status)`) != 401 {
 			t.Error("the session goes on")
 		}

@@ -335,6 +335,16 @@ export async function begin(): Promise<void> {
   if (ticket) {
     history.replaceState(null, "", location.pathname);
     dispatchEvent(new HashChangeEvent("hashchange"));
+  }
+  let left: unknown = null;
+  try {
+    session.value = await get<Session>("/console/session");
+  } catch (e) {
+    session.value = null;
+    left = e;
+  }
+  // Somebody else may have made the address, to see what is entered in a session of theirs.
+  if (ticket && (!session.value || confirm(`End the session of ${session.value.user}, and log in by the address that was opened?`))) {
     try {
       await login(`Ticket ${ticket}`);
       return;
@@ -343,12 +353,7 @@ export async function begin(): Promise<void> {
       throw e;
     }
   }
-  try {
-    session.value = await get<Session>("/console/session");
-  } catch (e) {
-    session.value = null;
-    if (!(e instanceof Failure && e.status === 401)) throw e;
-  }
+  if (left && !(left instanceof Failure && left.status === 401)) throw left;
 }
 
 /** login begins a session with a credential, such as "Token T". */
@@ -363,6 +368,7 @@ export async function logout(): Promise<void> {
     await send("DELETE", "/console/session");
   } finally {
     localStorage.removeItem(storedKey);
+    sessionStorage.clear(); // drafts and args
     session.value = null;
   }
 }
