@@ -65,14 +65,14 @@ func (s *server) maintain(ctx context.Context) {
 		go s.feedWatchdog(ctx)
 	}
 	if s.certificate != nil || s.notifier != nil {
-		go s.reloadOnSignal(ctx)
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGHUP) // which would end the process
+		go s.reloadOnSignal(ctx, signals)
 	}
 }
 
-// reloadOnSignal reads the certificate again at each SIGHUP.
-func (s *server) reloadOnSignal(ctx context.Context) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
+// reloadOnSignal reads the certificate again at each signal.
+func (s *server) reloadOnSignal(ctx context.Context, signals chan os.Signal) {
 	defer signal.Stop(signals)
 	for {
 		select {

@@ -256,6 +256,9 @@ func (s *server) start(ctx context.Context) (err error) {
 // attend announces that the server is ready, and waits until ctx ends or the server stops by
 // itself.
 func (s *server) attend(ctx context.Context) error {
+	served, stop := context.WithCancel(ctx)
+	defer stop()
+	s.maintain(served) // before others learn that the server is there, and may signal it
 	if s.AddressFile != "" {
 		if err := errors.Join(writeAddress(s.AddressFile, s.listener.Addr()), s.walls.Narrow(s.rights())); err != nil {
 			return err
@@ -264,9 +267,6 @@ func (s *server) attend(ctx context.Context) error {
 	if s.Ready != nil {
 		s.Ready(s.at.url())
 	}
-	served, stop := context.WithCancel(ctx)
-	defer stop()
-	s.maintain(served)
 	s.notifier.send("READY=1\nSTATUS=serving at " + s.at.url())
 	if s.Demo {
 		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
