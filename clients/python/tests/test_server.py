@@ -363,7 +363,7 @@ class Restarts(unittest.TestCase):
         realserver.await_true(lambda: self.f.executions.get(running)["status"] == "Started")
         results: List[Any] = []
         waiter = threading.Thread(target=lambda: results.append(self.f.executions.get(running, wait=True)))
-        with mock.patch("faaspot.executions._LONG_POLL", 0.1), _Logged("?wait=0.100: 200") as answered:
+        with mock.patch("faaspot.polling.LONG_POLL", 0.1), _Logged("?wait=0.100: 200") as answered:
             waiter.start()
             self.assertTrue(answered.wait(realserver.PATIENCE))
             self.server.kill()
