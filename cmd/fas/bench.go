@@ -43,8 +43,7 @@ type benchSpread struct {
 }
 
 func newBench(a *app) *cobra.Command {
-	var argsText, argsFile string
-	var parameters []string
+	var given argsFlags
 	var asJSON bool
 	runs, clients := 1000, 8
 	cmd := &cobra.Command{
@@ -76,10 +75,10 @@ With --json the output is an object with the fields
 			if clients < 1 || clients > maxBenchClients {
 				return clierror.Usagef(fmt.Sprintf("give a number from 1 to %d", maxBenchClients), "the --clients %d is out of bounds", clients)
 			}
-			if err := exclusive(cmd, "args", "args-file"); err != nil {
+			if err := given.check(cmd); err != nil {
 				return err
 			}
-			body, err := a.readArgs(cmd.Context(), argsText, argsFile, parameters)
+			body, err := given.read(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -88,7 +87,7 @@ With --json the output is an object with the fields
 				return err
 			}
 			defer c.Close()
-			// The first run may have to load the function, and tells early what is wrong.
+			// The first run may have to load the function. Its error ends the command early.
 			if _, err := c.Run(cmd.Context(), args[0], body); err != nil {
 				return advise(err, args[0])
 			}
@@ -101,10 +100,7 @@ With --json the output is an object with the fields
 	}
 	cmd.Flags().IntVarP(&runs, "runs", "n", runs, "number of `RUNS`")
 	cmd.Flags().IntVarP(&clients, "clients", "c", clients, "number of `CLIENTS`, which have a request each at any time")
-	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
-	cmd.Flags().StringVar(&argsText, "args", "", "args as a `JSON` object")
-	cmd.Flags().StringVarP(&argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
-	_ = cmd.MarkFlagFilename("args-file", "json")
+	given.flags(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

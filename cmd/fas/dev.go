@@ -23,8 +23,7 @@ import (
 // devFlags are the flags of `fas dev`.
 type devFlags struct {
 	port                int
-	argsText, argsFile  string
-	parameters          []string
+	args                argsFlags
 	fresh, once, asJSON bool
 	remote              string
 }
@@ -87,9 +86,8 @@ the exit status 0 if both succeed.`,
 		},
 	}
 	cmd.Flags().IntVar(&f.port, "port", 0, "listen at port `N` of 127.0.0.1; 0: any free port")
-	cmd.Flags().StringArrayVarP(&f.parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
-	cmd.Flags().StringVar(&f.argsText, "args", "", "args of the first run as a `JSON` object")
-	cmd.Flags().StringVarP(&f.argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
+	f.args.flags(cmd)
+	cmd.Flags().Lookup("args").Usage = "args of the first run as a `JSON` object"
 	cmd.Flags().BoolVar(&f.fresh, "fresh", false, "start without the data of last time, and keep none")
 	cmd.Flags().BoolVar(&f.once, "once", false, "deploy and run once, and end")
 	cmd.Flags().StringVar(&f.remote, "remote", "", "deploy to the server of `PROFILE`, and delete it at the end")
@@ -102,7 +100,7 @@ the exit status 0 if both succeed.`,
 
 // run serves the project at a path.
 func (f *devFlags) run(ctx context.Context, a *app, path string) error {
-	args, err := a.readArgs(ctx, f.argsText, f.argsFile, f.parameters)
+	args, err := f.args.read(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -104,16 +104,16 @@ func (f *rerunFlags) refuseWithFilter(cmd *cobra.Command) error {
 
 // rerunFlags are the flags of a rerun.
 type rerunFlags struct {
-	argsText, argsFile string
-	version            uint64
-	wait, raw, asJSON  bool
-	waitTimeout        ui.Seconds
-	accept             acceptance
+	args              argsFlags
+	version           uint64
+	wait, raw, asJSON bool
+	waitTimeout       ui.Seconds
+	accept            acceptance
 }
 
 func (f *rerunFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.argsText, "args", "", "args as a `JSON` object, in place of those of the execution")
-	cmd.Flags().StringVarP(&f.argsFile, "args-file", "P", "", "`FILE` with these args, - is the standard input")
+	cmd.Flags().StringVar(&f.args.text, "args", "", "args as a `JSON` object, in place of those of the execution")
+	cmd.Flags().StringVarP(&f.args.file, "args-file", "P", "", "`FILE` with these args, - is the standard input")
 	cmd.Flags().Uint64Var(&f.version, "version", 0, "run the version `N` of the function, which needs a token that may deploy (default the current one)")
 	cmd.Flags().BoolVarP(&f.wait, "wait", "w", false, "wait until the run is done and print the result")
 	waitTimeoutFlag(cmd, &f.waitTimeout)
@@ -125,7 +125,7 @@ func (f *rerunFlags) flags(cmd *cobra.Command) {
 
 // request returns the request that the flags describe.
 func (f *rerunFlags) request(cmd *cobra.Command, a *app) (r client.Rerun, err error) {
-	if err := exclusive(cmd, "args", "args-file"); err != nil {
+	if err := f.args.check(cmd); err != nil {
 		return r, err
 	}
 	if err := exclusive(cmd, "raw", "json"); err != nil {
@@ -142,8 +142,8 @@ func (f *rerunFlags) request(cmd *cobra.Command, a *app) (r client.Rerun, err er
 		return r, err
 	}
 	r = client.Rerun{Version: f.version, Retries: o.Retries, IdempotencyKey: o.IdempotencyKey}
-	if cmd.Flags().Changed("args") || f.argsFile != "" {
-		r.Args, err = a.readArgs(cmd.Context(), f.argsText, f.argsFile, nil)
+	if cmd.Flags().Changed("args") || f.args.file != "" {
+		r.Args, err = f.args.read(cmd.Context(), a)
 	}
 	return r, err
 }

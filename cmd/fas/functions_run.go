@@ -17,8 +17,7 @@ import (
 )
 
 func newFunctionsRun(a *app) *cobra.Command {
-	var parameters []string
-	var argsFile, argsText string
+	var given argsFlags
 	var wait, raw, asJSON bool
 	var waitTimeout ui.Seconds
 	var accept acceptance
@@ -62,7 +61,7 @@ execution, successful or not, an object with the fields
 			if err := functionName(name); err != nil {
 				return err
 			}
-			if err := exclusive(cmd, "args", "args-file"); err != nil {
+			if err := given.check(cmd); err != nil {
 				return err
 			}
 			if err := exclusive(cmd, "raw", "json"); err != nil {
@@ -75,7 +74,7 @@ execution, successful or not, an object with the fields
 			if err != nil {
 				return err
 			}
-			body, err := a.readArgs(cmd.Context(), argsText, argsFile, parameters)
+			body, err := given.read(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -112,15 +111,12 @@ execution, successful or not, an object with the fields
 			return a.writeResult(result, raw)
 		},
 	}
-	cmd.Flags().StringArrayVarP(&parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
-	cmd.Flags().StringVar(&argsText, "args", "", "args as a `JSON` object")
-	cmd.Flags().StringVarP(&argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
+	given.flags(cmd)
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the run is done and print the result")
 	waitTimeoutFlag(cmd, &waitTimeout)
 	cmd.Flags().BoolVarP(&raw, "raw", "r", false, "print a string result without quotes")
 	jsonFlag(cmd, &asJSON)
 	accept.flags(cmd)
-	_ = cmd.MarkFlagFilename("args-file", "json")
 	return cmd
 }
 
@@ -159,15 +155,31 @@ func needsWait(cmd *cobra.Command, wait bool, names ...string) error {
 	return nil
 }
 
-// readArgs returns the args of a run from the flags.
-func (a *app) readArgs(ctx context.Context, text, file string, parameters []string) ([]byte, error) {
-	given, err := runargs.ParseParameters(parameters)
+// argsFlags are the flags with the args of a run.
+type argsFlags struct {
+	parameters []string
+	text, file string
+}
+
+func (f *argsFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&f.parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
+	cmd.Flags().StringVar(&f.text, "args", "", "args as a `JSON` object")
+	cmd.Flags().StringVarP(&f.file, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
+	_ = cmd.MarkFlagFilename("args-file", "json")
+}
+
+// check returns an error if the flags exclude each other.
+func (f *argsFlags) check(cmd *cobra.Command) error { return exclusive(cmd, "args", "args-file") }
+
+// read returns the args.
+func (f *argsFlags) read(ctx context.Context, a *app) ([]byte, error) {
+	given, err := runargs.ParseParameters(f.parameters)
 	if err != nil {
 		return nil, err
 	}
-	base := []byte(text)
-	if file != "" {
-		if base, err = a.ReadFile(ctx, file, "args", runtime.MaxArgs); err != nil {
+	base := []byte(f.text)
+	if f.file != "" {
+		if base, err = a.ReadFile(ctx, f.file, "args", runtime.MaxArgs); err != nil {
 			return nil, err
 		}
 	}

@@ -20,8 +20,7 @@ import (
 
 // trial has the flags of a command that runs code once.
 type trial struct {
-	parameters             []string
-	argsText, argsFile     string
+	args                   argsFlags
 	contextFile            string
 	raw, asJSON, noInstall bool
 	limits                 limits
@@ -56,7 +55,7 @@ A function that is deployed is run with "fas functions run".`,
   fas run shop`,
 		Args: arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := exclusive(cmd, "args", "args-file"); err != nil {
+			if err := t.args.check(cmd); err != nil {
 				return err
 			}
 			if err := exclusive(cmd, "raw", "json"); err != nil {
@@ -65,9 +64,7 @@ A function that is deployed is run with "fas functions run".`,
 			return t.run(cmd, a, args[0])
 		},
 	}
-	cmd.Flags().StringArrayVarP(&t.parameters, "parameters", "p", nil, "pass `KEY=VALUE` to the function; repeatable")
-	cmd.Flags().StringVar(&t.argsText, "args", "", "args as a `JSON` object")
-	cmd.Flags().StringVarP(&t.argsFile, "args-file", "P", "", "`FILE` with the args as a JSON object, - is the standard input")
+	t.args.flags(cmd)
 	cmd.Flags().StringVarP(&t.contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	cmd.Flags().BoolVarP(&t.raw, "raw", "r", false, "print a string result without quotes")
 	cmd.Flags().BoolVar(&t.noInstall, "no-install", false, "install no packages: the folder has all of them")
@@ -81,7 +78,7 @@ A function that is deployed is run with "fas functions run".`,
 
 func (t *trial) run(cmd *cobra.Command, a *app, path string) error {
 	ctx := cmd.Context()
-	args, err := a.readArgs(ctx, t.argsText, t.argsFile, t.parameters)
+	args, err := t.args.read(ctx, a)
 	if err != nil {
 		return err
 	}

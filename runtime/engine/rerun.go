@@ -74,9 +74,12 @@ func (e *Engine) functionOf(x *runtime.Execution) (string, error) {
 func (e *Engine) keptArgs(x *runtime.Execution) ([]byte, error) {
 	args, running := e.blocking.getArgs(x.Tenant, x.ID)
 	if !running && x.KeepsArgs() {
-		e.records.flush()
 		var err error
-		if args, err = e.store.GetArgs(x.Tenant, x.ID); err != nil {
+		if args, err = e.store.GetArgs(x.Tenant, x.ID); runtime.CodeOf(err) == runtime.CodeNotFound {
+			e.records.flush() // a blocking run that has just ended
+			args, err = e.store.GetArgs(x.Tenant, x.ID)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

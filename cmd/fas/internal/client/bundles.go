@@ -88,32 +88,31 @@ func (c *Client) PutBundle(ctx context.Context, name string, s BundleSettings, c
 // Bundle writes the bundle of a function to w. The error is CodeNotFound if there is no such function,
 // or if it has no bundle.
 func (c *Client) Bundle(ctx context.Context, name string, w io.Writer) error {
+	return c.download(ctx, request{method: http.MethodGet, path: bundlePath(name), accept: mediaZip}, "bundle", runtime.MaxBundle, w)
+}
+
+// download writes the file of the type r.accept that answers a request to w; what names the file, in errors.
+// The error is nil only if the server has sent all of it, and it has at most most bytes.
+func (c *Client) download(ctx context.Context, r request, what string, most int64, w io.Writer) error {
 	began := time.Now()
-	resp, err := c.open(ctx, request{method: http.MethodGet, path: bundlePath(name), accept: mediaZip})
+	resp, err := c.openOK(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		data, err := c.readAll(ctx, resp)
-		if err != nil {
-			return err
-		}
-		return c.refused(resp, data)
+	if kind := resp.Header.Get("Content-Type"); kind != r.accept {
+		return c.foreign(resp, fmt.Sprintf("it is not a %s but %q", what, kind))
 	}
-	if kind := resp.Header.Get("Content-Type"); kind != mediaZip {
-		return c.foreign(resp, fmt.Sprintf("it is not a bundle but %q", kind))
-	}
-	from := &failingReader{Reader: io.LimitReader(resp.Body, runtime.MaxBundle+1)}
+	from := &failingReader{Reader: io.LimitReader(resp.Body, most+1)}
 	n, err := io.Copy(w, from)
 	c.traceResponse(resp, int(n), time.Since(began))
 	switch {
 	case from.err != nil:
 		return c.unreachable(ctx, from.err)
 	case err != nil:
-		return fmt.Errorf("write the bundle: %w", err)
-	case n > runtime.MaxBundle:
-		return c.foreign(resp, "it is longer than any bundle")
+		return fmt.Errorf("write the %s: %w", what, err)
+	case n > most:
+		return c.foreign(resp, "it is longer than any "+what)
 	}
 	return nil
 }

@@ -213,6 +213,22 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	return resp, nil
 }
 
+// openOK is open, but a status other than 200 is an error.
+func (c *Client) openOK(ctx context.Context, r request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := c.open(ctx, r)
+	if err != nil || resp.StatusCode == http.StatusOK {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	data, err := c.readAll(ctx, resp)
+	if err != nil {
+		return nil, err
+	}
+	c.traceResponse(resp, len(data), time.Since(began))
+	return nil, c.refused(resp, data)
+}
+
 // readAll reads the whole body of an answer.
 func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))

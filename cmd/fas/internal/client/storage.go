@@ -2,11 +2,10 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
@@ -28,30 +27,5 @@ func (c *Client) Disk(ctx context.Context) (d wire.Disk, err error) {
 // Backup writes a backup of the server's store to w. The error is nil only if the server has sent all of
 // it.
 func (c *Client) Backup(ctx context.Context, w io.Writer) error {
-	began := time.Now()
-	resp, err := c.open(ctx, request{method: http.MethodPost, path: "/v1/server/backup", accept: mediaTar})
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		data, err := c.readAll(ctx, resp)
-		if err != nil {
-			return err
-		}
-		return c.refused(resp, data)
-	}
-	if kind := resp.Header.Get("Content-Type"); kind != mediaTar {
-		return c.foreign(resp, fmt.Sprintf("it is not a backup but %q", kind))
-	}
-	from := &failingReader{Reader: resp.Body}
-	n, err := io.Copy(w, from)
-	c.traceResponse(resp, int(n), time.Since(began))
-	switch {
-	case from.err != nil:
-		return c.unreachable(ctx, from.err)
-	case err != nil:
-		return fmt.Errorf("write the backup: %w", err)
-	}
-	return nil
+	return c.download(ctx, request{method: http.MethodPost, path: "/v1/server/backup", accept: mediaTar}, "backup", math.MaxInt64-1, w)
 }

@@ -29,19 +29,11 @@ func (c *Client) stream(parent context.Context, path, last string, heard func(),
 		r.header = map[string]string{"Last-Event-ID": last}
 	}
 	began := time.Now()
-	resp, err := c.open(ctx, r)
+	resp, err := c.openOK(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		data, err := c.readAll(ctx, resp)
-		if err != nil {
-			return err
-		}
-		c.traceResponse(resp, len(data), time.Since(began))
-		return c.refused(resp, data)
-	}
 	if media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); media != mediaEvents {
 		return c.foreign(resp, "it is not a stream of events")
 	}

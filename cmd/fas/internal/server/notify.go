@@ -13,7 +13,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 )
 
-// notifier tells the service manager the state of the server, as sd_notify(3) describes it. Its socket is
+// notifier reports the state of the server to the service manager, as sd_notify(3) describes it. Its socket is
 // open before the process gives up the right to open one. A nil notifier has no service manager.
 type notifier struct {
 	conn     net.Conn
@@ -46,7 +46,7 @@ func (n *notifier) send(state string) {
 		return
 	}
 	if _, err := n.conn.Write([]byte(state)); err != nil {
-		n.log.Warn("cannot tell the service manager the state of the server", "error", err)
+		n.log.Warn("cannot report the state of the server to the service manager", "error", err)
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *server) reloadOnSignal(ctx context.Context, signals chan os.Signal) {
 	}
 }
 
-// feedWatchdog tells the service manager that the server works, for as long as its store answers.
+// feedWatchdog reports to the service manager that the server works, for as long as its store answers.
 func (s *server) feedWatchdog(ctx context.Context) {
 	ticker := time.NewTicker(s.notifier.watchdog / 2)
 	defer ticker.Stop()

@@ -387,7 +387,7 @@ func TestInheritedNeedsAConnection(t *testing.T) {
 	}
 }
 
-// A spawner that is stopped does not hold up a server that ends: workers that it was told to kill count as
+// A spawner that is stopped does not hold up a server that ends: workers that it should have killed count as
 // ended, and so does it. When it goes on, it kills them.
 func TestStoppedSpawner(t *testing.T) {
 	for name, end := range map[string]func(s *Spawner, p *Process) error{
