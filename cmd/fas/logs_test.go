@@ -101,17 +101,18 @@ func TestLogStreamsAreBounded(t *testing.T) {
 			return
 		}
 		mu.Lock()
-		if open++; open == followedLogs {
+		open++
+		select {
+		case <-released: // readers of executions that have ended are bounded, too
+		default:
+			most = max(most, open)
+		}
+		if open == followedLogs {
 			select {
 			case <-full:
 			default:
 				close(full)
 			}
-		}
-		select {
-		case <-released: // readers of executions that have ended are bounded, too
-		default:
-			most = max(most, open)
 		}
 		mu.Unlock()
 		<-released

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -13,6 +14,8 @@ type attempt struct {
 	run        *QueuedRun
 	dispatcher *Dispatcher
 	memory     queue.Run
+	// enqueued reports that memory has been handed to the Admission, and that others may read it.
+	enqueued atomic.Bool
 	// ctx is the lifetime of the attempt, which several goroutines serve one after the
 	// other; it ends when the run is cancelled or aborted.
 	ctx     context.Context

@@ -177,7 +177,10 @@ func (d *Dispatcher) setAside(a *attempt, cause error) {
 
 // admit lets an attempt that has its lease wait for memory.
 func (d *Dispatcher) admit(a *attempt) {
-	err := d.findMemory(a)
+	var err error
+	if a.version == nil { // else it has been found already, for a run that was to go alone
+		err = d.findMemory(a)
+	}
 	switch {
 	case a.ctx.Err() != nil:
 		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
@@ -187,7 +190,8 @@ func (d *Dispatcher) admit(a *attempt) {
 		return
 	}
 	d.o.Admission.Enqueue(&a.memory, a.onDecision)
-	if a.ctx.Err() != nil {
+	a.enqueued.Store(true)
+	if a.ctx.Err() != nil { // who cancelled it may not have seen that it waits
 		d.withdraw(a)
 	}
 }
@@ -215,7 +219,7 @@ func admissionGroup(turn string) string { return "background " + turn }
 // withdraw ends an attempt that was cancelled or aborted while it waits for memory. An
 // attempt that has begun ends by itself.
 func (d *Dispatcher) withdraw(a *attempt) {
-	if d.o.Admission.Withdraw(&a.memory) {
+	if a.enqueued.Load() && d.o.Admission.Withdraw(&a.memory) {
 		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
 	}
 }

@@ -63,6 +63,7 @@ func (d *Dispatcher) reserve(a *attempt) {
 		return
 	}
 	d.o.Admission.Enqueue(&a.memory, a.onReserved)
+	a.enqueued.Store(true)
 }
 
 // onReserved is called by the Admission when a suspect that is about to go alone has its memory, or

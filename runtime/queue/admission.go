@@ -177,10 +177,10 @@ func (a *Admission) TryAcquire(r *Run, ahead int) bool {
 // first. It must not call the Admission. Unless refused is true, the memory is reserved and the run
 // must be released.
 func (a *Admission) Enqueue(r *Run, notify func(refused bool)) {
-	r.begin(a)
-	r.notify = notify
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	r.begin(a)
+	r.notify = notify
 	if a.closed {
 		r.decide(runtime.ShuttingDownError())
 		return
