@@ -24,6 +24,18 @@ const (
 // heldFunction is the function whose runs sleep for 15 minutes.
 func heldFunction() function { return function{Name: "held", Code: heldCode, Timeout: heldTimeout} }
 
+var acceptBench = bench{
+	name: "accept",
+	how: "`wrk` with one thread and 64 connections submits background runs, whose arguments are on the disk before the server responds. Alternately, one " +
+		"writer repeatedly appends 4 KiB to a file on the same file system and syncs it. Medians of all repetitions. " +
+		"The function sleeps, so that accepted runs stay queued and only the acceptance is measured.",
+	rows: []row{{
+		what: "background runs accepted per second, 64 clients, fsynced / raw rate of 4 KiB write+fsync by one writer",
+		of:   "accepted", peer: "raw", goal: "at least 10x", holds: ratioAtLeast(10),
+	}},
+	measure: measureAccept,
+}
+
 // measureAccept alternates between wrk, which submits background runs that stay queued, and writing
 // and syncing a file on the same file system. It also measures the acceptance of runs that are
 // executed meanwhile.

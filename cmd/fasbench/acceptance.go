@@ -7,6 +7,18 @@ import (
 	"time"
 )
 
+var acceptanceBench = bench{
+	name: "acceptance",
+	how: "Background runs of the trivial function on an otherwise idle server, one after the other. The figure is the time between `created` and " +
+		"`started` of the execution, including both fsyncs. Median.",
+	rows: []row{{
+		what: "acceptance to start, idle server",
+		of:   "median", goal: "at most 2 ms", holds: timeAtMost(2 * time.Millisecond),
+		limit: "one caller: two fsyncs",
+	}},
+	measure: measureAcceptance,
+}
+
 // measureAcceptance submits one background run after the other and reads how long each waited
 // before it started.
 func measureAcceptance(ctx context.Context, l *lab) ([]measured, error) {

@@ -20,6 +20,27 @@ const (
 	asyncCode    = "import asyncio\n\n\nasync def main(args, context):\n    await asyncio.sleep(args[\"seconds\"])\n"
 )
 
+var asyncBench = bench{
+	name: "async",
+	how: "1,000 clients that each request a run of an `async def main` that awaits 1 s, five times one after the other, twice; the second time counts. If runs cost nothing, 1,000 would end per second. " +
+		"Then one request for 10,000 runs that await 10 s, while a client calls the trivial function every 5 ms. The resident memory is the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle.",
+	rows: []row{
+		{
+			what: "1,000 async runs that await 1 s at once: runs per second", part: "rate",
+			of: "runs", goal: "at least 900/s", holds: func(m measured) bool { return m.value.n >= 900 },
+		},
+		{
+			what: "memory: 10,000 async runs that await 10 s at once", part: "memory",
+			of: "resident", goal: "under 4 GB", holds: bytesAtMost(4 * gb), limit: "what a waiting run holds",
+		},
+		{
+			what: "a trivial neighbour's p99 beside 10,000 async runs that await 10 s", part: "neighbour",
+			of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond), limit: "the processors: the start of the runs",
+		},
+	},
+	measure: measureAsync,
+}
+
 // measureAsync measures runs that await a timer: how many end per second, and what many of them take
 // while they wait.
 func measureAsync(ctx context.Context, l *lab) ([]measured, error) {

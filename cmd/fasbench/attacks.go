@@ -13,6 +13,18 @@ import (
 // attackedBudget is the memory budget of the server under attack, in MiB.
 const attackedBudget = 400
 
+var attacksBench = bench{
+	name: "attacks",
+	how: "A server with `--memory-budget 400MB`, and all attacks of `test/attack` on it at once. The figure is the largest sample of its resident memory " +
+		"(`RssAnon` every 30 ms, `Pss` every 300 ms).",
+	rows: []row{{
+		what: "resident memory under all attacks at once / budget of 400 MB and the stated overhead of 300 MB",
+		of:   "the most", peer: "allowed", goal: "at most 1x", holds: ratioAtMost(1),
+		limit: "the budget",
+	}},
+	measure: measureAttacks,
+}
+
 // measureAttacks measures the resident memory of a server while all attacks run at once.
 func measureAttacks(ctx context.Context, l *lab) ([]measured, error) {
 	data, err := l.compiledData(ctx)

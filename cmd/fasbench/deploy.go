@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+var deployBench = bench{
+	name: "deploy",
+	how:  "`PUT /v1/functions/` of new small functions, one after the other on one connection, including the fsync. Median.",
+	rows: []row{{
+		what: "deploy of a small function",
+		of:   "median", goal: "at most 20 ms", holds: timeAtMost(20 * time.Millisecond),
+		limit: "one caller: the import of the module, and one fsync",
+	}},
+	measure: measureDeploy,
+}
+
 // measureDeploy deploys new functions, one after the other.
 func measureDeploy(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)

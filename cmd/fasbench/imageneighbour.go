@@ -14,6 +14,18 @@ const (
 	imageCallers = 4
 )
 
+var imageNeighbourBench = bench{
+	name: "image",
+	how: "Four clients that call a function with 300 MB of module-level state, one request after the other, and at the same time a client on one connection " +
+		"that calls the trivial function, one request after the other.",
+	rows: []row{{
+		what: "a neighbour's p99 beside four callers of a function with an image of 300 MB",
+		of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		limit: "the processors: runs of the function with the image",
+	}},
+	measure: measureImageNeighbour,
+}
+
 // measureImageNeighbour measures how long a trivial run takes while others call a function with a
 // large image.
 func measureImageNeighbour(ctx context.Context, l *lab) ([]measured, error) {

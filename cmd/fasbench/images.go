@@ -28,12 +28,40 @@ def main(args, context):
 `, number, megabytes-1)
 }
 
+var switchBench = bench{
+	name: "switch",
+	how: "`wrk` with one thread and 8 connections that wait for runs of 1,000 trivial functions at random, and of one of them, alternately. Each function has run once before. " +
+		"Medians of all repetitions.",
+	rows: []row{{
+		what: "1,000 functions at random, runs per second / one function",
+		of:   "1,000", peer: "one", goal: "at least 0.5x", holds: ratioAtLeast(0.5),
+	}},
+	measure: measureSwitch,
+}
+
 // measureSwitch alternates between runs of many trivial functions at random and of one of them.
 func measureSwitch(ctx context.Context, l *lab) ([]measured, error) {
 	m, err := l.compareRandom(ctx, manyFunctions, 1, func(i int) function {
 		return function{Name: fmt.Sprintf("f%d", i), Code: fmt.Sprintf("number = %d\n\n\n%s", i, helloCode())}
 	})
 	return []measured{m}, err
+}
+
+var imagesBench = bench{
+	name: "images",
+	how: "The same with 200 functions whose modules hold 6 MB, and 10 of them; a run uses one string of 16,000. And one client on one connection that calls a function whose module holds " +
+		"22 MB, and the trivial function, alternately; medians of the medians of each repetition.",
+	rows: []row{
+		{
+			what: "200 functions with 6 MB images at random, runs per second / 10 such functions", part: "many",
+			of: "200", peer: "10", goal: "at least 0.3x", holds: ratioAtLeast(0.3),
+		},
+		{
+			what: "a function with a 22 MB image of its own, blocking run, each pristine / trivial", part: "large",
+			of: "22 MB", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+		},
+	},
+	measure: measureImages,
 }
 
 // measureImages alternates between runs of many functions with images at random and of few of them,

@@ -44,6 +44,36 @@ def main(args, context):
 `
 }
 
+var importsBench = bench{
+	name: "imports",
+	how: "Functions that import packages of PyPI (`test/packages/packages.txt` has the versions) and make a session or client in their module, deployed by `fas deploy`. One client on one " +
+		"connection that calls such a function, and the trivial function, alternately; both return the same. Medians of the medians of each repetition. Then 500 runs of each that wait for 4 s: the growth " +
+		"of the server's proportional set size (`Pss`), in the second wave, per run. " +
+		"Others publish, for the first call of an instance that has imported packages, on their own machines: Cloudflare about 1 s on average for a Python Worker with FastAPI, HTTPX and Pydantic, " +
+		"restored from a memory snapshot, and 2.4 times as much for AWS Lambda without one ([blog.cloudflare.com/python-workers-advancements](https://blog.cloudflare.com/python-workers-advancements/), December 2025); " +
+		"AWS \"as low as sub-second\" for Lambda with SnapStart ([AWS, November 2024](https://aws.amazon.com/about-aws/whats-new/2024/11/aws-lambda-snapstart-python-net-functions/)). " +
+		"Here every run is such a first call.",
+	rows: []row{
+		{
+			what: "a function that imports requests and jinja2, blocking run, each pristine / trivial", part: "requests, jinja2",
+			of: "requests, jinja2", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+		},
+		{
+			what: "a function that imports boto3 and has an S3 client, blocking run, each pristine / trivial", part: "boto3",
+			of: "boto3", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+		},
+		{
+			what: "a function that imports sympy, blocking run, each pristine / trivial", part: "sympy",
+			of: "sympy", peer: "trivial", goal: "at most 1.5x", holds: ratioAtMost(1.5),
+		},
+		{
+			what: "memory: a waiting run of such a function, beyond its image", part: "waiting",
+			of: "the most", goal: "at most 1 MB", holds: bytesAtMost(1 * mb), limit: "what a waiting run holds: its pages, its stack, its instance",
+		},
+	},
+	measure: measureImports,
+}
+
 // measureImports alternates between runs of functions that import packages and trivial runs, and
 // measures what waiting runs of them take.
 func measureImports(ctx context.Context, l *lab) ([]measured, error) {
@@ -138,6 +168,17 @@ func (s *server) measureImportWaiters(ctx context.Context, name string) (measure
 
 // folderFiles is the number of files of the folder that measureFolder deploys.
 const folderFiles = 100
+
+var folderBench = bench{
+	name: "folder",
+	how: "`fas deploy` of a folder with 100 Python files, all of which its main.py imports, from the start of the command to its end. The first deployment does not count; before " +
+		"each other one main.py changes. Median.",
+	rows: []row{{
+		what: "deploy of a folder with 100 files",
+		of:   "median", goal: "under 1.5 s", holds: timeAtMost(1500 * time.Millisecond), limit: "one caller: packing, compiling, and importing twice",
+	}},
+	measure: measureFolder,
+}
 
 // measureFolder deploys a folder repeatedly, with another main.py each time.
 func measureFolder(ctx context.Context, l *lab) ([]measured, error) {

@@ -8,6 +8,17 @@ import (
 	"time"
 )
 
+var jobBench = bench{
+	name: "job",
+	how: "One request for an execution of a job with 10,000 tasks of the trivial function, from sending it until the execution is finished, and a bulk of as " +
+		"many runs of the same function on the same server, alternately. Medians of all repetitions.",
+	rows: []row{{
+		what: "job of 10,000 trivial tasks, from the request until it is finished: tasks per second / runs per second of a bulk",
+		of:   "job", peer: "bulk", goal: "at least 0.8x", holds: ratioAtLeast(0.8),
+	}},
+	measure: measureJob,
+}
+
 // measureJob alternates between executions of a job and bulks of as many runs of the same function.
 func measureJob(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx, function{Name: "hello", Code: helloCode()})

@@ -13,6 +13,18 @@ import json, sys
 print(json.dumps(main(json.loads(sys.argv[1]), {}), separators=(",", ":")))
 `
 
+var latencyBench = bench{
+	name: "latency",
+	how: "One client on one connection that sends one request after the other, and `/usr/bin/python3 -I -S` started with the same function, args and " +
+		"result, alternately. Medians of the medians of each repetition.",
+	rows: []row{{
+		what: "HTTP blocking run, one connection, median / native `python3 -I -S` process that runs the same function",
+		of:   "faaspot", peer: "process", goal: "at most 1/50", holds: ratioAtMost(1.0 / 50),
+		limit: "one connection: a round trip, the record, and one run",
+	}},
+	measure: measureLatency,
+}
+
 // measureLatency alternates between runs over HTTP and a process per run.
 func measureLatency(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need(debianPython); err != nil {

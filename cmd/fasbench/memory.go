@@ -13,6 +13,18 @@ const (
 	manyFunctions = 1000
 )
 
+var memoryBench = bench{
+	name: "memory",
+	how: "The server's resident memory (`VmRSS` of `/proc/PID/status`: its heap, the interpreter's images and slots, the mapped parts of files; pages " +
+		"of the base image count once for every slot that maps them) plus its swapped memory (`VmSwap`). Idle: 5 s after its start with the compiled guest present. " +
+		"Then 1,000 functions are deployed and each is run once. 1 MB is 2^20 bytes.",
+	rows: []row{
+		{what: "memory: idle server", part: "idle", of: "resident", goal: "at most 150 MB", holds: bytesAtMost(150 * mb), limit: "the compiled guest, and Go's heap"},
+		{what: "memory: 1,000 deployed functions, each run once", part: "1,000 functions", of: "resident", goal: "at most 1 GB", holds: bytesAtMost(1 * gb), limit: "the images of the functions"},
+	},
+	measure: measureMemory,
+}
+
 // measureMemory measures the memory of an idle server, and again after it has run many functions.
 func measureMemory(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)

@@ -16,6 +16,18 @@ const (
 	settleTime = time.Second
 )
 
+var neighbourBench = bench{
+	name: "neighbour",
+	how: "Four runs of `while True: pass` over HTTP, and at the same time a client on one connection that calls the trivial function, one request " +
+		"after the other.",
+	rows: []row{{
+		what: "a neighbour's p99 while four endless loops run",
+		of:   "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		limit: "the processors: how long a loop may run before others get its processor",
+	}},
+	measure: measureNeighbour,
+}
+
 // measureNeighbour calls a function while endless loops occupy the processors.
 func measureNeighbour(ctx context.Context, l *lab) ([]measured, error) {
 	s, err := l.serve(ctx)

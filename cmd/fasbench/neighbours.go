@@ -83,6 +83,20 @@ func callImages(ctx context.Context, h *server, l *lab) error {
 	return errors.Join(failed...)
 }
 
+var neighboursBench = bench{
+	name: "neighbours",
+	how: "One tenant calls the trivial function over HTTP at half of the rate that 8 clients reach alone, at fixed times, whether responses are late or not; " +
+		"a time is from when a request was due to its response. Another tenant has, in a server of its own for each: 10,000 queued runs that compute until 50 ms have passed, with the time that they wait for a processor; 1,000 " +
+		"runs that sleep for 1 s in a loop; 500 functions with a module-level state of 1 MB, which four clients call in turns; 100 runs of `while True: pass`.",
+	rows: []row{
+		besideRow("10,000 queued runs of another tenant", "queued"),
+		besideRow("1,000 sleepers of another tenant", "sleepers"),
+		besideRow("500 deployed images of another tenant", "images"),
+		besideRow("100 endless loops of another tenant", "loops"),
+	},
+	measure: measureNeighbours,
+}
+
 // measureNeighbours measures a trivial function of one tenant, called at half of the rate that the
 // machine has for it, beside each hostile load of another tenant.
 func measureNeighbours(ctx context.Context, l *lab) ([]measured, error) {
@@ -214,4 +228,13 @@ func (s *server) offer(ctx context.Context, request []byte, rate float64, length
 		return nil, fmt.Errorf("the machine is too slow to send requests at %g per second", rate)
 	}
 	return times, nil
+}
+
+// besideRow is a row for a neighbour at half of the machine's rate beside a hostile load.
+func besideRow(load, part string) row {
+	return row{
+		what: "a trivial neighbour's p99, at half of the machine's rate, beside " + load, part: part,
+		of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		limit: "the processors, which the two tenants share",
+	}
 }

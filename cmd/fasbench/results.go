@@ -9,6 +9,23 @@ import (
 // resultSizes are the sizes of large results, in characters.
 var resultSizes = []int{100_000, 1_000_000}
 
+var resultsBench = bench{
+	name: "results",
+	how: "`wrk` with one thread and 8 connections that wait for runs that return a string of 100,000 or 1,000,000 characters, and the same function in gunicorn with 2 Flask workers, alternately. " +
+		"The figure is the processor time, user and system, of the server's processes per response; that of the cheaper of gunicorn's two kinds of workers counts.",
+	rows: []row{
+		{
+			what: "result of 100 KB, processor time / warm Flask", part: "100 KB",
+			of: "faaspot", peer: "Flask", goal: "at most 1x", holds: ratioAtMost(1),
+		},
+		{
+			what: "result of 1 MB, processor time / warm Flask", part: "1 MB",
+			of: "faaspot", peer: "Flask", goal: "at most 1x", holds: ratioAtMost(1),
+		},
+	},
+	measure: measureResults,
+}
+
 // measureResults alternates between runs with large results, and requests to the Flask app with the
 // same result, and compares the processor time of the servers.
 func measureResults(ctx context.Context, l *lab) ([]measured, error) {

@@ -74,6 +74,18 @@ var searches = []struct{ name, where string }{
 		`{"type":"not","filter":{"type":"eq","field":"resourceVersion","value":"2"}},{"type":"eq","field":"userId","value":"rare"}]}`},
 }
 
+var searchBench = bench{
+	name: "search",
+	how: "A server on a store with 1,000,000 finished executions of a function. Pages of 100 of `listExecutions` are requested over one connection, alternately " +
+		"with a filter that matches one in 1,000 executions or fewer, and without a filter. The figures are the medians for the filter with the worst ratio.",
+	rows: []row{{
+		what: "a page of 100 from 1,000,000 executions with a filter that matches one in 1,000 / without a filter",
+		of:   "with a filter", peer: "without", goal: "at most 5x", holds: ratioAtMost(5),
+		limit: "one caller: reading the index and 100 records",
+	}},
+	measure: measureSearch,
+}
+
 // measureSearch requests pages of executions with a filter and without one alternately.
 func measureSearch(ctx context.Context, l *lab) ([]measured, error) {
 	now := time.Now()

@@ -5,6 +5,17 @@ import (
 	"time"
 )
 
+var startBench = bench{
+	name: "start",
+	how: "From starting the process of `fas serve` to the response of the first run. First ever: on an empty data folder, including the deployment of " +
+		"the function. Later: on a data folder with the compiled guest and the function. Medians.",
+	rows: []row{
+		{what: "server start to first run: first ever", part: "first ever", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second), limit: "the processors: compiling the guest"},
+		{what: "server start to first run: later (compile cache present)", part: "later", of: "median", goal: "at most 0.5 s", holds: timeAtMost(500 * time.Millisecond), limit: "one processor: loading the compiled guest"},
+	},
+	measure: measureStart,
+}
+
 // measureStart starts a server on an empty data folder, and then again on the same folder.
 func measureStart(ctx context.Context, l *lab) ([]measured, error) {
 	var first, later []time.Duration

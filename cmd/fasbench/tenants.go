@@ -23,6 +23,18 @@ var allLimits = []string{
 	"--tenant-processor-share", "100", "--tenant-memory-bytes", "100GB", "--tenant-image-bytes", "100GB",
 }
 
+var tenantsBench = bench{
+	name: "tenants",
+	how: "A store with 10,000 tenants that have a function each. Idle: the memory as in the row of an idle server, 5 s after the start. Limits: processor time of the " +
+		"server per blocking run, with every limit that tenants can have and without any, two servers by turns as in `fasbench compare`. Secrets are encrypted in both.",
+	rows: []row{
+		{what: "server start with 10,000 tenants with a function each", part: "start", of: "median", goal: "at most 5 s", holds: timeAtMost(5 * time.Second), limit: "reading tenants and counting what each has"},
+		{what: "memory: idle server with 10,000 tenants with a function each", part: "idle", of: "resident", goal: "at most 400 MB", holds: bytesAtMost(400 * mb), limit: "the tenants in memory"},
+		{what: "processor time of a blocking run with all limits of tenants / without limits", part: "limits", of: "with limits", peer: "without", goal: "at most 1.05x", holds: ratioAtMost(1.05), limit: "one processor"},
+	},
+	measure: measureTenants,
+}
+
 // measureTenants measures what many tenants cost, and what limits cost each run.
 func measureTenants(ctx context.Context, l *lab) ([]measured, error) {
 	data, err := l.tenantData(ctx)
@@ -63,6 +75,17 @@ func measureTenants(ctx context.Context, l *lab) ([]measured, error) {
 		{value: quantity{idle.total(), inBytes}, notes: []string{"idle: " + idle.String()}},
 		limits,
 	}, nil
+}
+
+var workersBench = bench{
+	name: "workers",
+	how:  "Processor time per blocking run of all processes of a server with `--workers 1`, and of one without workers, by turns as in `fasbench compare`.",
+	rows: []row{{
+		what: "processor time of a blocking run in a worker process / in the server",
+		of:   "worker", peer: "server", goal: "at most 15 µs more", holds: atMostMore(15 * time.Microsecond),
+		limit: "waking the other process, twice for each run",
+	}},
+	measure: measureWorkers,
 }
 
 // measureWorkers measures what runs in a worker process cost.

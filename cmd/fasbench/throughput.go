@@ -10,6 +10,18 @@ import (
 // blockingConnections is the number of clients that wait for runs at once.
 const blockingConnections = 8
 
+var throughputBench = bench{
+	name: "throughput",
+	how: "`wrk` with one thread and 8 connections against `fas serve` and against gunicorn alternately, with the same function, args and result " +
+		"(`cmd/fasbench/peers`). gunicorn runs with its default workers, and with threads that keep connections open; the faster of the two counts. " +
+		"Medians of all repetitions; wrk and the server share the machine.",
+	rows: []row{{
+		what: "HTTP blocking runs per second, 8 connections, each pristine / gunicorn with 2 warm Flask workers, same function",
+		of:   "faaspot", peer: "gunicorn", goal: "at least 5x", holds: ratioAtLeast(5),
+	}},
+	measure: measureThroughput,
+}
+
 // measureThroughput runs wrk against the server and gunicorn alternately.
 func measureThroughput(ctx context.Context, l *lab) ([]measured, error) {
 	s, flask, err := l.besideFlask(ctx, function{Name: "hello", Code: helloCode()})

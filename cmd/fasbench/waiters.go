@@ -37,6 +37,29 @@ const (
 // waveNames name the waves in their order.
 var waveNames = []string{"first", "second", "third, spread"}
 
+var waitersBench = bench{
+	name: "waiters",
+	how: "5,000 connections that each request a run that sleeps for 5 s, all at once. The first wave makes the instances; the second one is measured: a response's delay " +
+		"is the time since its request was written, less 5 s. Clients give up after 20 s. Meanwhile another connection calls the trivial function every 5 ms. The resident memory is " +
+		"the largest sample of `RssAnon` every 50 ms and of `Pss` in the middle of each wave; if it and the load generator's reach 8 GB, the server is killed. " +
+		"The server has its default memory budget, half of the machine's memory.",
+	rows: []row{
+		{
+			what: "5,000 runs that wait 5 s at once, second wave: all answered, median delay over 5 s", part: "delay",
+			of: "median", goal: "all, at most 100 ms", holds: timeAtMost(100 * time.Millisecond),
+		},
+		{
+			what: "memory: 5,000 runs that wait 5 s at once", part: "memory",
+			of: "resident", goal: "at most 6 GB", holds: bytesAtMost(6 * gb), limit: "what a waiting run holds: its pages, its stack, its instance",
+		},
+		{
+			what: "a trivial neighbour's p99 beside 5,000 runs that wait 5 s", part: "neighbour",
+			of: "p99", goal: "at most 15 ms", holds: timeAtMost(15 * time.Millisecond),
+		},
+	},
+	measure: measureWaiters,
+}
+
 // measureWaiters sends waves of runs that wait. The first one makes the instances, the second one is
 // measured, and in the third one the requests are spread over waitTime.
 func measureWaiters(ctx context.Context, l *lab) ([]measured, error) {
