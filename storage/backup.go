@@ -24,34 +24,37 @@ const backupPatience = time.Minute
 // continue meanwhile. Tables are not copied on the disk, but what is deleted or compacted meanwhile takes
 // room until Backup returns: it gives up if the disk gets too full for new work.
 //
-// One backup is made at a time; a further one fails with CodeConflict. Secrets are in a backup as
-// they are stored: encrypted, unless a release that did not encrypt stored them; see [Inspect].
+// Two backups are made at a time, so that a reader that is slow does not prevent another one; a further
+// one fails with CodeConflict. Secrets are in a backup as they are stored: encrypted, unless a release that did not encrypt stored them; see [Inspect].
 func (s *Store) Backup(ctx context.Context, release string, w io.Writer) error {
 	const op = "storage.backup"
-	if !s.backing.TryLock() {
-		return fault(op, runtime.Errorf(runtime.CodeConflict, "another backup is in progress").WithHint("try again when it has ended"))
+	place := 0
+	for place < len(s.backing) && !s.backing[place].TryLock() {
+		place++
 	}
-	defer s.backing.Unlock()
+	if place == len(s.backing) {
+		return fault(op, runtime.Errorf(runtime.CodeConflict, "%d other backups are in progress", len(s.backing)).WithHint("try again when one has ended"))
+	}
+	defer s.backing[place].Unlock()
 	if err := s.Health(); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := s.checkpoint(); err != nil {
+	dir := s.fs.PathJoin(s.dir, disk.CheckpointNames[place])
+	if err := s.checkpoint(dir); err != nil {
 		return fault(op, s.checked(err))
 	}
 	defer func() {
-		if err := s.fs.RemoveAll(s.checkpointDir()); err != nil {
+		if err := s.fs.RemoveAll(dir); err != nil {
 			s.log.Warn("storage: the files of a backup cannot be removed; the next start removes them", "err", err)
 		}
 	}()
-	return fault(op, s.writeBackup(ctx, backup.Info{Release: release, Time: began.UTC()}, w))
+	return fault(op, s.writeBackup(ctx, dir, backup.Info{Release: release, Time: began.UTC()}, w))
 }
-
-func (s *Store) checkpointDir() string { return s.fs.PathJoin(s.dir, disk.CheckpointName) }
 
 // checkpoint makes a folder with the present files of the store: tables have a second name there, logs
 // are copied.
-func (s *Store) checkpoint() error {
+func (s *Store) checkpoint(dir string) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -64,7 +67,6 @@ func (s *Store) checkpoint() error {
 	if !s.commits.Wait(s.commits.Visible(), backupPatience) {
 		return s.health.Full()
 	}
-	dir := s.checkpointDir()
 	// An earlier backup may have left files that it could not remove.
 	if err := s.fs.RemoveAll(dir); err != nil {
 		return err
@@ -72,8 +74,7 @@ func (s *Store) checkpoint() error {
 	return s.db.Checkpoint(dir)
 }
 
-func (s *Store) writeBackup(ctx context.Context, info backup.Info, w io.Writer) error {
-	dir := s.checkpointDir()
+func (s *Store) writeBackup(ctx context.Context, dir string, info backup.Info, w io.Writer) error {
 	names, err := s.fs.List(dir)
 	if err != nil {
 		return err
@@ -131,13 +132,18 @@ func (r *backupReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// dropCheckpoint removes what a backup has left of a process that was killed.
-func dropCheckpoint(fs vfs.FS, dir string) error {
-	path := fs.PathJoin(dir, disk.CheckpointName)
-	if _, err := fs.Stat(path); err != nil {
-		return nil
+// dropCheckpoints removes what backups have left of a process that was killed.
+func dropCheckpoints(fs vfs.FS, dir string) error {
+	for _, name := range disk.CheckpointNames {
+		path := fs.PathJoin(dir, name)
+		if _, err := fs.Stat(path); err != nil {
+			continue
+		}
+		if err := fs.RemoveAll(path); err != nil {
+			return err
+		}
 	}
-	return fs.RemoveAll(path)
+	return nil
 }
 
 // openToRead opens the database of a store that no process uses, and changes nothing.

@@ -42,7 +42,7 @@ type Store struct {
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
 	expiring    sync.Mutex // held by Expire
-	backing     sync.Mutex // held by Backup
+	backing     [len(disk.CheckpointNames)]sync.Mutex // one is held by each Backup
 	opened      time.Time
 	usage       usage
 	holdings    holdings

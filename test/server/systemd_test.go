@@ -193,6 +193,10 @@ func TestUnitUnderSystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// As after a first start, which compiles the interpreter.
+	if err := os.CopyFS(filepath.Join(files, "var/lib/private/faaspot/cache"), os.DirFS(process.Guest(t))); err != nil {
+		t.Fatal(err)
+	}
 	m := boot(t, files)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -216,7 +220,7 @@ func TestUnitUnderSystemd(t *testing.T) {
 			return id != invocation && id != "" && m.property(t, "ActiveState") == "active"
 		})
 		invocation = m.property(t, "InvocationID")
-		if got := fas("functions", "run", "greet", "--arg", "name=systemd"); !strings.Contains(got, "hello systemd") {
+		if got := fas("functions", "run", "greet", "--wait", "--args", `{"name": "systemd"}`); !strings.Contains(got, "hello systemd") {
 			t.Errorf("the run prints %q", got)
 		}
 		if lines := m.complaints(t, invocation); lines != nil {

@@ -18,8 +18,9 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// CheckpointName is the name of the folder with the files of a backup, in the folder of a store.
-const CheckpointName = "checkpoint"
+// CheckpointNames are the names of the folders with the files of backups, in the folder of a store: one
+// for each backup at a time.
+var CheckpointNames = [2]string{"checkpoint", "checkpoint-2"}
 
 // logFS is a file system that reports every failed operation on a log of Pebble after the log was
 // created. What the disk holds is then unknown, and Pebble panics: with locks held, or, where it
@@ -54,7 +55,7 @@ func (fs logFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteCat
 func IsLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
 // copied reports whether a file belongs to a backup.
-func copied(name string) bool { return path.Base(path.Dir(name)) == CheckpointName }
+func copied(name string) bool { return slices.Contains(CheckpointNames[:], path.Base(path.Dir(name))) }
 
 // waits reports whether writes to a file wait for room.
 func waits(name string) bool {

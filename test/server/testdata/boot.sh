@@ -16,7 +16,9 @@ outside)
     sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare --cgroup sh "$2" "$3" inside' - "$group" "$0" "$dir" &
   trap 'kill -KILL $!; wait $! || true' TERM # with --fork, unshare ignores others
   wait $! || true
-  find "$group" -depth -type d -exec rmdir {} +
+  until find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do # the last processes are about to end
+    sleep 0.1
+  done
   ;;
 inside)
   root=$dir/root

@@ -50,10 +50,15 @@ const coreLimit = 1
 // (PR_SET_DUMPABLE): otherwise its files in /proc belong to root, and an operator who runs it as
 // another user can read neither its memory use nor its open files.
 func dropCoreDumps() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: coreLimit, Max: coreLimit}); err != nil {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return fmt.Errorf("getrlimit(RLIMIT_CORE): %w", err)
+	}
+	most := min(limit.Max, coreLimit) // a service manager may have set 0, which cannot be raised
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: most, Max: most}); err != nil {
 		return fmt.Errorf("setrlimit(RLIMIT_CORE): %w", err)
 	}
-	// What is dumped all the same, such as by a debugger, has no memory in it. A process inherits that.
+	// What is dumped all the same, such as by a debugger or to a program, has no memory in it. A process inherits that.
 	if filter, err := os.ReadFile(dumpFilter); err == nil && strings.Trim(string(filter), "0\n") == "" {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -43,6 +44,20 @@ func dumpLimits(s site) map[string]string {
 		panic(err)
 	}
 	return map[string]string{"limit": fmt.Sprint(limit), "filter": strings.TrimSpace(string(filter))}
+}
+
+// lowDumpLimits is dumpLimits in a process that a service manager has started with a limit of 0.
+func lowDumpLimits(s site) map[string]string {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		panic(err)
+	}
+	goruntime.LockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil { // with CAP_SYS_RESOURCE, the process could raise the limit
+		panic(err)
+	}
+	return dumpLimits(s)
 }
 
 // dumps lets a process crash and returns the core dumps in its data folder.
@@ -87,8 +102,10 @@ func TestNoCoreDump(t *testing.T) {
 // which one wall is enough.
 func TestDumpsHaveNoMemory(t *testing.T) {
 	needWalls(t)
-	got := inside(t, "limits", newSite(t))
-	if got["limit"] != "{1 1}" || got["filter"] != "00000000" {
-		t.Errorf("got %v", got)
+	for task, want := range map[string]string{"limits": "{1 1}", "low limits": "{0 0}"} {
+		got := inside(t, task, newSite(t))
+		if got["limit"] != want || got["filter"] != "00000000" {
+			t.Errorf("%s: got %v", task, got)
+		}
 	}
 }

@@ -27,6 +27,7 @@ var tasks = map[string]func(site) map[string]string{
 	"threads":        tryThreads,
 	"crash":          crash,
 	"limits":         dumpLimits,
+	"low limits":     lowDumpLimits,
 	"lacks landlock": lacksLandlock,
 	"lacks seccomp":  lacksSeccomp,
 	"lacks limits":   lacksLimits,
