@@ -95,7 +95,7 @@ type place struct {
 // newConnections returns the connections of a listener, of which each takes size bytes.
 func newConnections(b *memory.Budget, most int, size int64) *connections {
 	return &connections{
-		memory:    b.Open(memory.Options{Name: "connections", Heap: true, Requests: true}),
+		memory:    b.Open(memory.Options{Name: "connections of clients", Heap: true, Requests: true}),
 		budget:    b,
 		strangers: min(most, int(max(b.Total()/strangersShare/size, minStrangers))),
 		size:      size,

@@ -266,6 +266,29 @@ func TestPasswordsBeginNoSession(t *testing.T) {
 	}
 }
 
+// TestLoginsAreShared lets few tenants hold all logins: an operator logs in all the same, and keeps its session.
+func TestLoginsAreShared(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	l := httpapi.NewLogins(time.Hour)
+	greedy := func(round string) {
+		for i := range httpapi.MaxLogins {
+			_ = l.Add(fmt.Sprint(round, i), fmt.Sprint("token ", i), fmt.Sprint("greedy ", i%(httpapi.MaxLogins/httpapi.MaxTenantLogins)), now)
+		}
+	}
+	greedy("first ")
+	if l.Len() != httpapi.MaxLogins {
+		t.Fatalf("%d logins", l.Len())
+	}
+	if err := l.Add("operator", "token of an operator", "default", now); err != nil {
+		t.Fatal(err)
+	}
+	greedy("again ")
+	if !l.Has("operator", now) || l.Len() != httpapi.MaxLogins || l.Held() != int64(httpapi.MaxLogins*httpapi.LoginBytes) {
+		t.Errorf("%d logins that hold %d bytes; that of the operator: %v", l.Len(), l.Held(), l.Has("operator", now))
+	}
+}
+
 // TestLoginsAreBounded adds more logins than there may be, and lets them expire.
 func TestLoginsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -298,13 +321,19 @@ func TestLoginsAreBounded(t *testing.T) {
 	if refused != httpapi.MaxTokenLogins {
 		t.Errorf("%d were refused to the tenant, want %d", refused, httpapi.MaxTokenLogins)
 	}
+	// Others get the places of the tenant, until it has as many as each of them.
+	last := fmt.Sprint("secret ", n)
+	refused = 0
 	for i := range httpapi.MaxLogins {
 		if _, err := add(fmt.Sprint("other token ", i), fmt.Sprint("tenant ", i)); err != nil {
 			refused++
 		}
 	}
-	if want := httpapi.MaxLogins; l.Len() != want || refused != httpapi.MaxTokenLogins+httpapi.MaxTenantLogins {
-		t.Errorf("%d logins, want %d; %d were refused", l.Len(), want, refused)
+	if want := httpapi.MaxLogins; l.Len() != want || refused != 1 {
+		t.Errorf("%d logins, want %d; %d were refused, want 1", l.Len(), want, refused)
+	}
+	if l.Has(last, now) {
+		t.Error("a login that was refused exists")
 	}
 	if now = now.Add(time.Hour); l.Has("secret 2", now) || l.Len() != 0 || l.Held() != 0 {
 		t.Errorf("after their life: %d logins that hold %d bytes", l.Len(), l.Held())

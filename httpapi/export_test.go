@@ -92,6 +92,7 @@ const (
 	MaxTokenLogins  = maxTokenLogins
 	MaxTenantLogins = maxTenantLogins
 	MaxLogins       = maxLogins
+	LoginBytes      = loginBytes
 )
 
 // Logins are the tickets or sessions of the console, with their memory.

@@ -21,8 +21,9 @@ type login struct {
 const (
 	// loginBytes is about the memory of a login, in bytes.
 	loginBytes = 512
-	// maxTokenLogins bounds the logins of one token: one more ends its oldest. maxTenantLogins and
-	// maxLogins bound those of a tenant, and all: one more is refused.
+	// maxTokenLogins bounds the logins of one token: one more ends its oldest. maxTenantLogins bounds
+	// those of a tenant: one more is refused. maxLogins bounds all: one more ends the oldest of the
+	// tenant with the most, or is refused if its own tenant has about as many.
 	maxTokenLogins  = 16
 	maxTenantLogins = 256
 	maxLogins       = 4096
@@ -56,7 +57,7 @@ func (l *logins) add(x login, now time.Time) (expires time.Time, err error) {
 	if of := l.byToken[x.token]; len(of) >= maxTokenLogins {
 		l.drop(of[0])
 	}
-	if l.order.Len() >= maxLogins || l.byTenant[x.tenant] >= maxTenantLogins {
+	if l.byTenant[x.tenant] >= maxTenantLogins || l.order.Len() >= maxLogins && !l.makeRoom(l.byTenant[x.tenant]) {
 		err := runtime.Errorf(runtime.CodeTooBusy, "too many sessions of the console are open").WithHint("log out in other browsers, or try again later")
 		err.RetryAfter = l.life
 		return time.Time{}, err
@@ -70,6 +71,28 @@ func (l *logins) add(x login, now time.Time) (expires time.Time, err error) {
 	l.byToken[x.token] = append(l.byToken[x.token], e)
 	l.byTenant[x.tenant]++
 	return x.expires, nil
+}
+
+// makeRoom ends the oldest login of the tenant with the most, and reports whether that leaves it more than
+// own. The caller holds the lock.
+func (l *logins) makeRoom(own int) bool {
+	var largest runtime.Tenant
+	most := own + 1
+	for tenant, n := range l.byTenant {
+		if n > most {
+			largest, most = tenant, n
+		}
+	}
+	if most == own+1 {
+		return false
+	}
+	for e := l.order.Front(); e != nil; e = e.Next() {
+		if e.Value.(*login).tenant == largest {
+			l.drop(e)
+			break
+		}
+	}
+	return true
 }
 
 // get returns the login with a secret that has not expired, nil if there is none. It must not be changed.

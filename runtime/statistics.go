@@ -95,7 +95,8 @@ type QueueStats struct {
 type ExecutionFeed interface {
 	// Next waits for a change, or for the end of ctx, and returns the executions that have changed
 	// since the last call, each once. missed is the number of changes that it has left out, because
-	// there were too many.
-	Next(ctx context.Context) (ids []string, missed int)
+	// there were too many. more reports whether there may be further changes: a feed may end so that
+	// another tenant gets its place.
+	Next(ctx context.Context) (ids []string, missed int, more bool)
 	Close()
 }

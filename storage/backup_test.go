@@ -41,8 +41,10 @@ func unpackBackup(t *testing.T, archive []byte) (dir string) {
 
 func noCheckpoint(t *testing.T, dir string) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(dir, disk.CheckpointName)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the files of a backup are left: %v", err)
+	for _, name := range disk.CheckpointNames {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the files of a backup are left: %v", err)
+		}
 	}
 }
 
@@ -117,27 +119,39 @@ func testBackups(t *testing.T, k *keyset.Keyset) {
 	}
 }
 
-func TestOneBackupAtOnce(t *testing.T) {
+// TestTwoBackupsAtOnce lets a client of a backup stop to read. Another backup is made meanwhile, and no third.
+func TestTwoBackupsAtOnce(t *testing.T) {
 	dir := t.TempDir() + "/store"
 	s := openOn(t, vfs.Default, dir)
 	two(t, s)
 	ctx, cancel := context.WithCancel(context.Background())
-	began := make(chan struct{})
 	done := make(chan error)
-	go func() {
-		once := sync.OnceFunc(func() { close(began) })
-		done <- s.Backup(ctx, "v1", writerFunc(func(p []byte) (int, error) {
-			once()
-			<-ctx.Done() // a client that does not read
-			return len(p), nil
-		}))
-	}()
-	<-began
+	stall := func() {
+		began := make(chan struct{})
+		go func() {
+			once := sync.OnceFunc(func() { close(began) })
+			done <- s.Backup(ctx, "v1", writerFunc(func(p []byte) (int, error) {
+				once()
+				<-ctx.Done() // a client that does not read
+				return len(p), nil
+			}))
+		}()
+		<-began
+	}
+	stall()
+	var beside bytes.Buffer
+	must(t, s.Backup(context.Background(), "v1", &beside))
+	if _, err := openOn(t, vfs.Default, unpackBackup(t, beside.Bytes())).GetFunctionByName("a", "two"); err != nil {
+		t.Errorf("the backup beside another one: %v", err)
+	}
+	stall()
 	wantCode(t, s.Backup(context.Background(), "v1", io.Discard), runtime.CodeConflict)
 	two2 := version("id1", 2, "source")
 	must(t, s.UpdateFunction(function("a", "id1", "one", 2), &two2, by("a"))) // writes go on
 	cancel()
-	wantCode(t, <-done, runtime.CodeUnavailable)
+	for range 2 {
+		wantCode(t, <-done, runtime.CodeUnavailable)
+	}
 	noCheckpoint(t, dir)
 	var archive bytes.Buffer
 	must(t, s.Backup(context.Background(), "v1", &archive))
@@ -162,7 +176,7 @@ func TestBackupGivesUpOnAFullDisk(t *testing.T) {
 	}))
 	wantCode(t, err, runtime.CodeUnavailable)
 	wantCode(t, s.Backup(context.Background(), "v1", io.Discard), runtime.CodeUnavailable)
-	if _, err := mem.Stat("store/" + disk.CheckpointName); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := mem.Stat("store/" + disk.CheckpointNames[0]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the files of a backup are left: %v", err)
 	}
 	free = 1 << 40
@@ -173,10 +187,14 @@ func TestFilesOfAKilledBackupAreRemoved(t *testing.T) {
 	dir := t.TempDir() + "/store"
 	s := openOn(t, vfs.Default, dir)
 	two(t, s)
-	must(t, s.checkpoint())
+	for _, name := range disk.CheckpointNames {
+		must(t, s.checkpoint(filepath.Join(dir, name)))
+	}
 	must(t, s.Close())
-	if _, err := os.Stat(filepath.Join(dir, disk.CheckpointName)); err != nil {
-		t.Fatal(err)
+	for _, name := range disk.CheckpointNames {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s = openOn(t, vfs.Default, dir)
 	noCheckpoint(t, dir)

@@ -198,7 +198,7 @@ func open(o Options) (_ *Store, err error) {
 		return nil, lockError(err)
 	}
 	s.end = append([]io.Closer{lock}, s.end...)
-	if err := dropCheckpoint(o.FS, o.Dir); err != nil {
+	if err := dropCheckpoints(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
 	if s.ballast, err = disk.NewBallast(o.FS, o.Dir, o.Ballast, o.Log); err != nil {

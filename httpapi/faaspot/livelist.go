@@ -80,7 +80,7 @@ func (l *liveList) stream(ctx context.Context) error {
 	}
 	for {
 		quiet, cancel := context.WithTimeout(ctx, heartbeat)
-		ids, missed := l.feed.Next(quiet)
+		ids, missed, more := l.feed.Next(quiet)
 		cancel()
 		if ctx.Err() != nil {
 			return nil
@@ -95,6 +95,9 @@ func (l *liveList) stream(ctx context.Context) error {
 		}
 		if err := l.flush(); err != nil {
 			return err
+		}
+		if !more {
+			return nil
 		}
 		select {
 		case <-time.After(livePause):

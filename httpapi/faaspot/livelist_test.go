@@ -32,16 +32,17 @@ type scripted struct {
 type change struct {
 	ids    []string
 	missed int
+	last   bool
 }
 
 func newScripted() *scripted { return &scripted{changes: make(chan change, 100)} }
 
-func (s *scripted) Next(ctx context.Context) ([]string, int) {
+func (s *scripted) Next(ctx context.Context) (ids []string, missed int, more bool) {
 	select {
 	case c := <-s.changes:
-		return c.ids, c.missed
+		return c.ids, c.missed, !c.last
 	case <-ctx.Done():
-		return nil, 0
+		return nil, 0, true
 	}
 }
 
@@ -132,6 +133,26 @@ func TestLiveList(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		})
+	}
+}
+
+// TestLiveListEndsWithItsFeed lets a feed end, whose place another tenant gets: the client receives what has
+// changed before, and the end of its stream.
+func TestLiveListEndsWithItsFeed(t *testing.T) {
+	t.Parallel()
+	feed := newScripted()
+	fake := &apitest.Fake{}
+	fake.All, fake.Feed = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateQueued)}, feed
+	ts := apitest.StartTCP(t, fake, nil)
+	next, _ := liveEvents(t, ts, "&limit=0", apitest.Token)
+	feed.changes <- change{ids: []string{apitest.ID}, last: true}
+	for _, want := range []string{`listed "executions":0`, "execution " + apitest.ID[34:] + " Pending", ""} {
+		if got := next(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for ts.Waiting() > 0 || feed.closed.Load() != 1 {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 
 const (
 	// maxFeeds and maxTenantFeeds bound the followers of executions, of all tenants and of one. Each
-	// change of a tenant is noted for each of its followers.
+	// change of a tenant is noted for each of its followers. If there are maxFeeds, a tenant with fewer
+	// gets the place of one of the tenant with the most.
 	maxFeeds       = 256
 	maxTenantFeeds = 32
 	// maxChanged bounds the executions that have changed since a follower has asked last.
@@ -46,7 +47,8 @@ func (f *feeds) publish(tenant runtime.Tenant, ids ...string) {
 func (f *feeds) open(tenant runtime.Tenant) (*feed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if int(f.count.Load()) >= maxFeeds || len(f.tenants[tenant]) >= maxTenantFeeds {
+	own := len(f.tenants[tenant])
+	if own >= maxTenantFeeds || int(f.count.Load()) >= maxFeeds && !f.makeRoom(own) {
 		err := runtime.Errorf(runtime.CodeTooBusy, "too many requests follow executions: %d may, %d of them of one workspace", maxFeeds, maxTenantFeeds).
 			WithHint("end one of them, or list executions without follow")
 		err.RetryAfter = runtime.BusyRetry
@@ -61,6 +63,36 @@ func (f *feeds) open(tenant runtime.Tenant) (*feed, error) {
 	return follower, nil
 }
 
+// makeRoom ends a follower of the tenant with the most, and reports whether that leaves it more than own
+// followers. The mutex is held.
+func (f *feeds) makeRoom(own int) bool {
+	var most map[*feed]struct{}
+	for _, followers := range f.tenants {
+		if len(followers) > len(most) {
+			most = followers
+		}
+	}
+	if len(most) <= own+1 {
+		return false
+	}
+	for follower := range most {
+		follower.ended = true
+		follower.changed.Set()
+		f.remove(follower)
+		break
+	}
+	return true
+}
+
+// remove removes a follower that is open. The mutex is held.
+func (f *feeds) remove(follower *feed) {
+	delete(f.tenants[follower.tenant], follower)
+	if len(f.tenants[follower.tenant]) == 0 {
+		delete(f.tenants, follower.tenant)
+	}
+	f.count.Add(-1)
+}
+
 // feed implements [runtime.ExecutionFeed].
 type feed struct {
 	feeds   *feeds
@@ -71,6 +103,7 @@ type feed struct {
 	ids    []string // that have changed since the last Next, in the order of their first changes
 	known  map[string]struct{}
 	missed int
+	ended  bool // so that another tenant has its place
 }
 
 // note notes changes. The mutex of the feeds is held.
@@ -89,7 +122,7 @@ func (f *feed) note(ids []string) {
 }
 
 // Next implements [runtime.ExecutionFeed].
-func (f *feed) Next(ctx context.Context) (ids []string, missed int) {
+func (f *feed) Next(ctx context.Context) (ids []string, missed int, more bool) {
 	select {
 	case <-f.changed:
 	case <-ctx.Done():
@@ -99,21 +132,16 @@ func (f *feed) Next(ctx context.Context) (ids []string, missed int) {
 	ids, missed = f.ids, f.missed
 	f.ids, f.missed = nil, 0
 	clear(f.known)
-	return ids, missed
+	return ids, missed, !f.ended
 }
 
 // Close implements [runtime.ExecutionFeed].
 func (f *feed) Close() {
 	f.feeds.mu.Lock()
 	defer f.feeds.mu.Unlock()
-	if _, open := f.feeds.tenants[f.tenant][f]; !open {
-		return
+	if _, open := f.feeds.tenants[f.tenant][f]; open {
+		f.feeds.remove(f)
 	}
-	delete(f.feeds.tenants[f.tenant], f)
-	if len(f.feeds.tenants[f.tenant]) == 0 {
-		delete(f.feeds.tenants, f.tenant)
-	}
-	f.feeds.count.Add(-1)
 }
 
 // FollowExecutions returns what reports the changes of all executions of a tenant from now on. The

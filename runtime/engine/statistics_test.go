@@ -189,7 +189,7 @@ func TestFollowExecutions(t *testing.T) {
 	sees := func(id string, state runtime.State) {
 		t.Helper()
 		for {
-			ids, missed := feed.Next(t.Context())
+			ids, missed, _ := feed.Next(t.Context())
 			if missed > 0 || t.Context().Err() != nil {
 				t.Fatalf("%d changes are missed", missed)
 			}
@@ -256,7 +256,7 @@ func TestFeedsMissNothing(t *testing.T) {
 	ended := make(map[string]bool)
 	lost := 0
 	read := func(ctx context.Context) {
-		ids, missed := feed.Next(ctx)
+		ids, missed, _ := feed.Next(ctx)
 		lost += missed
 		found, err := e.GetExecutions(t.Context(), tenant, ids)
 		if err != nil {
@@ -283,6 +283,51 @@ func TestFeedsMissNothing(t *testing.T) {
 	read(over)
 	if len(ended)+lost < runs*callers {
 		t.Errorf("a follower was told of the ends of %d runs of %d, and of %d changes that it missed", len(ended), runs*callers, lost)
+	}
+}
+
+// TestFeedsAreShared lets few tenants hold all places of followers. Others get places all the same, until all
+// have as many, and those who lose a follower are informed at once.
+func TestFeedsAreShared(t *testing.T) {
+	e := newEngine(t, engine.Options{Sandbox: &fakeSandbox{run: byArgs}})
+	greedy := make(map[runtime.Tenant][]runtime.ExecutionFeed)
+	const tenants = engine.MaxFeeds / engine.MaxTenantFeeds
+	for i := range engine.MaxFeeds {
+		of := runtime.Tenant(fmt.Sprint("greedy", i%tenants))
+		feed, err := e.FollowExecutions(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		greedy[of] = append(greedy[of], feed)
+	}
+	for i := range engine.MaxTenantFeeds {
+		if _, err := e.FollowExecutions("late"); (err == nil) != (i < engine.MaxFeeds/(tenants+1)) {
+			t.Fatalf("place %d of the tenant that came late: %v", i+1, err)
+		}
+	}
+	ended, cancelled := 0, 0
+	for of, feeds := range greedy {
+		left := 0
+		for _, feed := range feeds {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, _, more := feed.Next(ctx); more {
+				left++
+			} else {
+				ended++
+			}
+			feed.Close()
+		}
+		cancelled += left
+		if left < engine.MaxFeeds/(tenants+1)-1 {
+			t.Errorf("%s has %d followers left", of, left)
+		}
+	}
+	if want := engine.MaxFeeds / (tenants + 1); ended != want || ended+cancelled != engine.MaxFeeds {
+		t.Errorf("%d followers have ended, want %d", ended, want)
+	}
+	if n := e.Figures().Followers; n != ended {
+		t.Errorf("%d follow, want %d", n, ended)
 	}
 }
 
@@ -319,8 +364,8 @@ func TestFeedsAreBounded(t *testing.T) {
 	for _, id := range acceptance.IDs {
 		await(t, e, id)
 	}
-	ids, missed := open[0].Next(t.Context())
-	if len(ids) != engine.MaxChanged || missed < 2*engine.MaxChanged {
+	ids, missed, more := open[0].Next(t.Context())
+	if len(ids) != engine.MaxChanged || missed < 2*engine.MaxChanged || !more {
 		t.Errorf("%d changes are held, %d were missed", len(ids), missed)
 	}
 	for _, feed := range open {

@@ -50,7 +50,7 @@ func openAccounts(b *memory.Budget, reclaimSlots, reclaimImages, reclaimBundles 
 		tmp:     b.Open(memory.Options{Name: "/tmp", Heap: true, Covered: true}),
 		results: b.Open(memory.Options{Name: "results", Heap: true, Covered: true}),
 
-		connections: b.Open(memory.Options{Name: "connections"}),
+		connections: b.Open(memory.Options{Name: "connections of runs"}),
 		files:       runFiles{most: mostRunFiles()},
 		trust:       tlsengine.NewStore(trust.Hold),
 	}

@@ -22,6 +22,7 @@ const source = "../.."
 
 // image is what the last stage of a Dockerfile makes.
 type image struct {
+	runs                []string    // the commands of the stage before
 	copies              [][2]string // from the stage before, and to the image
 	env                 []string
 	user                uint32
@@ -45,11 +46,14 @@ func readDockerfile(t *testing.T) (i image) {
 		}
 		return all
 	}
+	var runs []string
 	for line := range strings.Lines(string(text)) {
 		instruction, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch instruction {
 		case "FROM":
-			i = image{}
+			i = image{runs: runs}
+		case "RUN":
+			runs = append(runs, rest)
 		case "COPY":
 			fields := strings.Fields(rest)
 			i.copies = append(i.copies, [2]string{fields[len(fields)-2], fields[len(fields)-1]})
@@ -74,8 +78,30 @@ func readDockerfile(t *testing.T) (i image) {
 	return i
 }
 
-// build makes the root folder of the image, with the binary of these tests.
-func (i image) build(t *testing.T) (root string) {
+// compile runs the commands of the first stage on the files of this module, and returns the folder with what
+// they make.
+func (i image) compile(t *testing.T) (built string) {
+	t.Helper()
+	dir := t.TempDir()
+	list := exec.Command("git", "ls-files", "-z")
+	list.Dir = source
+	names, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+		if err := copyFile(filepath.Join(source, name), filepath.Join(dir, "source", name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("unshare", append([]string{"--mount", "sh", "testdata/build.sh", dir}, i.runs...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return filepath.Join(dir, "built")
+}
+
+// build makes the root folder of the image, of what the stage before has made.
+func (i image) build(t *testing.T, built string) (root string) {
 	t.Helper()
 	root = t.TempDir()
 	for _, c := range i.copies {
@@ -83,9 +109,12 @@ func (i image) build(t *testing.T) (root string) {
 		var err error
 		switch {
 		case c[0] == "/src/bin/fas":
-			err = copyFile(process.Binary(t), to)
+			err = copyFile(filepath.Join(built, c[0]), to)
 		case c[0] == "/data":
-			err = errors.Join(os.MkdirAll(to, 0o700), os.Chown(to, int(i.user), int(i.user)))
+			var info os.FileInfo
+			if info, err = os.Stat(filepath.Join(built, c[0])); err == nil {
+				err = errors.Join(os.Mkdir(to, info.Mode().Perm()), os.Chown(to, int(i.user), int(i.user)))
+			}
 		case strings.HasPrefix(c[0], "/etc/"):
 			if err = copyFile(c[0], to); errors.Is(err, os.ErrNotExist) {
 				err = nil // this machine has no certificates of authorities
@@ -138,15 +167,13 @@ func (i image) command(root string, env []string, words ...string) *exec.Cmd {
 	return cmd
 }
 
-// The image of the Dockerfile has all that the server needs: it starts there, as the user of the image,
-// and its health check finds it ready.
+// The first stage of the Dockerfile compiles the server on a copy of this machine, and the image has all that the
+// server needs: it starts there, as the user of the image, and its health check finds it ready.
 func TestImageStarts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can change the root folder")
-	}
+	needNamespaces(t)
 	t.Parallel()
 	i := readDockerfile(t)
-	root := i.build(t)
+	root := i.build(t, i.compile(t))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -204,9 +204,9 @@ func (f *FakeExecutions) FollowExecutions(tenant runtime.Tenant) (runtime.Execut
 // noChanges is a feed without changes.
 type noChanges struct{}
 
-func (noChanges) Next(ctx context.Context) ([]string, int) {
+func (noChanges) Next(ctx context.Context) (ids []string, missed int, more bool) {
 	<-ctx.Done()
-	return nil, 0
+	return nil, 0, true
 }
 
 func (noChanges) Close() {}

@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
