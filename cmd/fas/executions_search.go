@@ -11,8 +11,8 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
-	"github.com/faaspot/faaspot/cmd/fas/internal/filterexpr"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/runtime"
 )
 
