@@ -18,6 +18,9 @@ import (
 // FaaSpot's original clients do not read pages.
 const maxExecutions = runtime.MaxPage
 
+// listQuery names the parameters of the list of executions.
+var listQuery = []string{"include_completed", "function", "deployment", "status", "created_after", "created_before", "trace_id", "where", "limit", "cursor", "follow"}
+
 // listExecutions answers with a page of executions, newest first.
 func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	query := ctx.QueryArgs()

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
-	"github.com/faaspot/faaspot/runtime/internal/backoff"
 )
 
 const (
@@ -110,7 +109,7 @@ func (ops *operations) judge(r *operationRun, err error) time.Duration {
 	if code != runtime.CodeUnavailable && r.failures >= operationFailures && r.operation.State == runtime.OperationRunning {
 		ops.fail(&r.operation, internalText+", again and again; start the operation again once the operator has mended it")
 	}
-	return backoff.Jitter(backoff.Delay(r.failures, operationBackoff))
+	return ops.delay(r.failures)
 }
 
 // report logs an error, unless it is the last one in the log.

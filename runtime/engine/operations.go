@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/internal/backoff"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
@@ -16,9 +17,10 @@ const operationPages = 4
 // operations are the operations that run. Each has a goroutine, which deals with one page at a time.
 type operations struct {
 	engine *Engine
-	starts *keyedLock[runtime.Tenant] // held while an operation of a tenant is started
-	pages  chan struct{}              // a place for each page that is dealt with
-	memory *memory.Account            // of these pages
+	starts *keyedLock[runtime.Tenant]       // held while an operation of a tenant is started
+	pages  chan struct{}                    // a place for each page that is dealt with
+	memory *memory.Account                  // of these pages
+	delay  func(failures int) time.Duration // after steps that have failed one after the other
 	stop   chan struct{}
 	once   sync.Once // closes stop
 	group  sync.WaitGroup
@@ -30,6 +32,7 @@ type operations struct {
 func newOperations(e *Engine, b *memory.Budget) *operations {
 	return &operations{
 		engine: e, starts: newKeyedLock[runtime.Tenant](), pages: make(chan struct{}, operationPages), stop: make(chan struct{}),
+		delay:  func(failures int) time.Duration { return backoff.Jitter(backoff.Delay(failures, operationBackoff)) },
 		memory: b.Open(memory.Options{Name: "executions of operations", Heap: true}), running: make(map[string]*operationRun),
 	}
 }
