@@ -126,6 +126,9 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if !r.Writes && !r.Submits && !r.Queues {
 		web.MemoryOf(ctx).Reads()
 	}
+	if err := r.CheckQuery(ctx.QueryArgs()); err != nil {
+		return err
+	}
 	if err := s.handle(ctx, r, caller); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/faaspot/faaspot/clients/python"
 	"github.com/faaspot/faaspot/httpapi"
@@ -74,6 +75,61 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 		}
 		if reads := r.MaxBody != web.NoBody; reads != (operation.RequestBody != nil) {
 			t.Errorf("%s %s: reads a body %t", r.Method, r.Path, reads)
+		}
+	}
+}
+
+// TestDocumentHasEveryQueryParameter of the routes that refuse others.
+func TestDocumentHasEveryQueryParameter(t *testing.T) {
+	t.Parallel()
+	doc := apitest.Document(t)
+	strict := 0
+	for _, r := range httpapi.Routes() {
+		if r.Query == nil || r.Method == "HEAD" {
+			continue
+		}
+		strict++
+		documented := []string{}
+		for _, p := range doc.Paths.Value(documentPath(r)).GetOperation(r.Method).Parameters {
+			if p.Value.In == "query" {
+				documented = append(documented, p.Value.Name)
+			}
+		}
+		slices.Sort(documented)
+		if diff := cmp.Diff(slices.Sorted(slices.Values(r.Query)), documented, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s %s: code and document: %s", r.Method, r.Path, diff)
+		}
+	}
+	if strict < 40 {
+		t.Errorf("only %d routes refuse unknown parameters", strict)
+	}
+}
+
+// TestUnknownQueryParameters are refused with an error that names the known ones, except on routes of
+// original clients.
+func TestUnknownQueryParameters(t *testing.T) {
+	t.Parallel()
+	s := apitest.StartJobs(t, nil)
+	for path, hint := range map[string]string{
+		"/v1/executions/?after=x":                         "created_after",
+		"/v1/executions/?created-after=2026-01-31":        "did you mean created_after",
+		"/v1/executions/?include_completed=True&zzz=1":    "include_completed, function",
+		"/v1/stats?sicne=1h":                              "did you mean since",
+		"/v1/operations?limit=1":                          "takes none",
+		"/v1/dlq/?cursor=x":                               "after, limit",
+		"/v1/tokens/?" + strings.Repeat("x", 3000) + "=1": "after",
+	} {
+		a := s.Do(t, "GET", path, "", nil)
+		if a.Status != 400 || !strings.Contains(a.Body, "there is no query parameter") || !strings.Contains(a.Body, hint) || len(a.Body) > 1000 {
+			t.Errorf("%.60s: %d %.1200s", path, a.Status, a.Body)
+		}
+		if a := s.Do(t, "HEAD", path, "", nil); a.Status != 400 {
+			t.Errorf("HEAD %.60s: %d", path, a.Status)
+		}
+	}
+	for _, path := range []string{"/v1/functions/?application=None", "/v1/executions/?include_completed=False&deployment=hello.py", "/v0/jobs?x=1"} {
+		if a := s.Do(t, "GET", path, "", nil); a.Status != 200 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
 		}
 	}
 }

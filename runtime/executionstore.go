@@ -132,7 +132,7 @@ type FinishResult struct {
 }
 
 // ExecutionFilter selects executions; its zero value selects all. It compares the times in the ids,
-// which have a precision of a millisecond.
+// which have a precision of a millisecond. A store ignores Where.
 type ExecutionFilter struct {
 	Function string    // its name at the time of acceptance; empty: any
 	States   []State   // empty: any
@@ -140,9 +140,33 @@ type ExecutionFilter struct {
 	Before   time.Time // accepted before this time; zero: any time
 	// TraceID is the trace that the executions belong to, see [Caller]. Empty: any.
 	TraceID string
+	// Where selects further, see [ExecutionFilter.Selects]. Nil: it does not.
+	Where *SearchFilter
 }
 
-// Matches reports whether the filter selects an execution.
+// Selects reports whether the filter selects an execution at a time, Where included. For it, an execution
+// that is not done has neither status nor reason, and its duration is the time since its latest attempt
+// began.
+func (f ExecutionFilter) Selects(x *Execution, now time.Time) bool {
+	return f.Matches(x) && f.holds(x, now)
+}
+
+// holds reports whether Where selects an execution.
+func (f ExecutionFilter) holds(x *Execution, now time.Time) bool {
+	if f.Where == nil {
+		return true
+	}
+	s := x.Summary()
+	if !x.State.Terminal() {
+		s.Status, s.Reason, s.Duration = "", "", 0
+		if !x.Started.IsZero() {
+			s.Duration = max(0, now.Sub(x.Started))
+		}
+	}
+	return f.Where.Matches(&s)
+}
+
+// Matches reports whether the filter selects an execution, except for Where.
 func (f ExecutionFilter) Matches(x *Execution) bool {
 	return (f.Function == "" || f.Function == x.Function) &&
 		(f.TraceID == "" || f.TraceID == x.Caller.TraceID) &&

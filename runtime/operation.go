@@ -19,6 +19,7 @@ const (
 	OperationRunning   OperationState = "running"
 	OperationDone      OperationState = "done"
 	OperationCancelled OperationState = "cancelled"
+	OperationFailed    OperationState = "failed" // Error says why
 )
 
 // Bounds of operations of a tenant.
@@ -41,16 +42,18 @@ type Operation struct {
 	Created  time.Time
 	Finished time.Time // zero while it runs
 	Cursor   string    // id of the last execution that it has dealt with; before the first its own
+	Resumed  int       // processes that have continued it since its last step
 	OperationProgress
 }
 
-// OperationProgress counts the executions that an operation has dealt with.
+// OperationProgress counts the executions that an operation has dealt with. If its process is killed, the
+// counts may lack the executions of one page, which were cancelled and are not found again.
 type OperationProgress struct {
 	Matched int    // executions that the filter has selected so far
 	Done    int    // executions that were repeated or cancelled
 	Failed  int    // executions for which that was refused
 	Skipped int    // executions that need nothing, or whose args were not kept
-	Error   string // why the last of Failed was refused; at most [MaxOperationError] bytes
+	Error   string // why the last of Failed was refused, or the operation failed; at most [MaxOperationError] bytes
 }
 
 // MaxOperationError is the size of the largest error of an operation, in bytes.
@@ -85,6 +88,9 @@ func (r OperationRequest) Normal() (OperationRequest, error) {
 			return r, Errorf(CodeInvalidArgument, "executions that are %s cannot be selected for a %s", s, r.Kind).
 				WithHint("select finished executions to repeat them, and unfinished ones to cancel them")
 		}
+	}
+	if r.Filter.Where != nil {
+		return r, r.Filter.Where.Validate()
 	}
 	return r, nil
 }

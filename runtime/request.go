@@ -62,7 +62,9 @@ type RerunRequest struct {
 	Version uint64 // see [BulkRequest]
 	Retries *int   // see [SubmitRequest]
 	// MayRun reports whether the caller may run the function with a name. Nil: it may run all.
-	MayRun         func(function string) bool
+	MayRun func(function string) bool
+	// Sees reports whether the caller may see an execution. Nil: it sees all.
+	Sees           func(x *Execution) bool
 	IdempotencyKey string // see [SubmitRequest]
 	KeyOwner       string // see [SubmitRequest]
 }

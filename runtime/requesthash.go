@@ -6,6 +6,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // requestHash computes the hash by which the store distinguishes requests with the same
@@ -78,13 +79,22 @@ func (r BulkRequest) Hash() [sha256.Size]byte {
 		h.text([]byte("owner"))
 		h.text([]byte(r.KeyOwner))
 	}
-	if len(r.RerunOf) > 0 { // as in a FunctionSpec
-		h.text([]byte("rerun"))
-		h.number(int64(r.Version))
-		for _, id := range r.RerunOf {
-			h.text([]byte(id))
-		}
+	return h.sum()
+}
+
+// Hash covers everything that the caller sent, except for the key, and the owner of the key. It does not
+// need the execution, which may have been dropped since.
+func (r *RerunRequest) Hash() [sha256.Size]byte {
+	h := newRequestHash("rerun")
+	h.text([]byte(strings.ToLower(r.ID)))
+	if h.has(r.Args != nil) {
+		h.text(r.Args)
 	}
+	h.number(int64(r.Version))
+	if h.has(r.Retries != nil) {
+		h.number(int64(*r.Retries))
+	}
+	h.text([]byte(r.KeyOwner))
 	return h.sum()
 }
 

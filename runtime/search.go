@@ -35,7 +35,7 @@ type ExecutionSummary struct {
 // searched.
 func (x *ExecutionSummary) Millis() int64 { return max(0, x.Duration.Milliseconds()) }
 
-// Summary returns the summary of a run that is done.
+// Summary returns the summary of an execution that is done.
 func (x *Execution) Summary() ExecutionSummary {
 	s := ExecutionSummary{
 		ID: x.ID, RID: FunctionRID(x.FunctionID), Version: x.Version, Duration: x.Duration(), Caller: x.Caller,

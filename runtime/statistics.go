@@ -38,7 +38,7 @@ const (
 	MaxStatsWindow = 8 * 24 * time.Hour
 	// MaxStatsSteps bounds the steps of one answer.
 	MaxStatsSteps = 500
-	// MaxStatsFunctions bounds the functions of one answer: those with most runs.
+	// MaxStatsFunctions bounds the functions of one answer: those with most runs, ended or not.
 	MaxStatsFunctions = 100
 )
 
@@ -67,7 +67,11 @@ type Stats struct {
 type FunctionStats struct {
 	Function string
 	RunStats
+	FunctionLoad
 }
+
+// FunctionLoad counts the runs of a function that have not ended, see [QueueStats].
+type FunctionLoad struct{ Queued, Running int }
 
 // RunStats counts runs that have ended. The durations are those of runs that have started.
 type RunStats struct {

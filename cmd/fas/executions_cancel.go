@@ -23,7 +23,7 @@ func newExecutionsCancel(a *app) *cobra.Command {
 	var asJSON bool
 	var bulk bulkFlags
 	cmd := &cobra.Command{
-		Use:   "cancel {ID... | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--yes] [--no-wait]} [--json]",
+		Use:   "cancel {ID... | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--where EXPRESSION]... [--yes] [--no-wait]} [--json]",
 		Short: "Cancel executions",
 		Long: `Cancel executions. A waiting execution never starts, a running one is stopped, and
 one that is done does not change. Cancelling twice is not an error.
@@ -46,7 +46,8 @@ the operation, an object with the fields
 
 ` + operationFields,
 		Example: `  fas executions cancel $UUID
-  fas executions cancel --function import --status pending`,
+  fas executions cancel --function import --status pending
+  fas executions cancel --where 'duration >= 10m'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeExecutions(client.Filter{}, 0),
 		RunE: func(cmd *cobra.Command, ids []string) error {

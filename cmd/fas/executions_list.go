@@ -20,10 +20,11 @@ var traceID = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 func newExecutionsList(a *app) *cobra.Command {
 	var f client.Filter
 	var deployment, since, until string
+	var where []string
 	var flags listFlags
 	var follow bool
 	cmd := &cobra.Command{
-		Use:        "list [-i] [-f] [--function NAME] [--status STATUS] [--trace ID] [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Use:        "list [-i] [-f] [--function NAME] [--status STATUS] [--trace ID] [--where EXPRESSION]... [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
 		Aliases:    []string{"ls"},
 		SuggestFor: []string{"ps", "status"},
 		Short:      "List executions",
@@ -34,6 +35,10 @@ or not.
 WHEN is a time, such as 2026-01-31T15:04:05Z or "2026-01-31 15:04" (in the local time
 zone), or a duration before now, such as 90s, 2h or 7d. It refers to the time at which
 the execution was accepted.
+
+An EXPRESSION is as in "fas executions search"; several --where must all hold. The
+duration of an execution that is not done is the time since its latest attempt began,
+and its status and reason are null.
 
 With -f the list has finished executions too, the oldest first, and goes on until Ctrl-C
 with each execution that changes: that starts, ends, or waits for another attempt. With
@@ -53,6 +58,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
   fas executions list -i --function hello --since 2h
   fas executions list --status failed,cancelled --since 1d --json
   fas executions list --trace $TRACE
+  fas executions list -i --where 'duration >= 30s and user = ann' --since 7d
   fas executions list -f --function hello --status failed
   fas executions list -q --limit 0 | xargs fas executions cancel`,
 		Args: arguments(),
@@ -88,6 +94,9 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 			if f.Before, err = ui.ParseTime("until", until, now); err != nil {
 				return err
 			}
+			if f.Where, err = whereText(where); err != nil {
+				return err
+			}
 			c, err := a.connect()
 			if err != nil {
 				return err
@@ -108,6 +117,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 	cmd.Flags().StringVar(&since, "since", "", "list only executions accepted at `WHEN` or later")
 	cmd.Flags().StringVar(&until, "until", "", "list only executions accepted before `WHEN`")
 	cmd.Flags().StringVar(&f.Trace, "trace", "", "list only executions of the trace with this `ID`, done or not")
+	whereFlag(cmd, &where, "list only executions for which `EXPRESSION` holds; repeatable")
 	flags.addLimit(cmd, "executions")
 	flags.add(cmd, "ids")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctions)

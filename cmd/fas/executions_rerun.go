@@ -15,7 +15,7 @@ func newExecutionsRerun(a *app) *cobra.Command {
 	var f rerunFlags
 	var bulk bulkFlags
 	cmd := &cobra.Command{
-		Use:   "rerun {ID [--args JSON | --args-file FILE] [--version N] [--wait] [--raw] | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--yes] [--no-wait]} [--json]",
+		Use:   "rerun {ID [--args JSON | --args-file FILE] [--version N] [--wait] [--raw] | [--function NAME] [--status STATUS] [--since WHEN] [--until WHEN] [--trace ID] [--where EXPRESSION]... [--yes] [--no-wait]} [--json]",
 		Short: "Run a function again with the args of an execution",
 		Long: `Run the function of an execution again, in the background, with the same args, and
 print the id of the new execution. With --wait, wait until it is done and print its
@@ -42,6 +42,7 @@ or the operation, an object with the fields
 		Example: `  fas executions rerun $UUID
   fas executions rerun $UUID --args '{"name": "you"}' --wait
   fas executions rerun --function bill --status failed --since 1h
+  fas executions rerun --where 'reason = timeout and user = ann' --since 1d
   fas executions rerun --trace $TRACE --yes --json | jq .done`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeExecutions(client.Filter{Completed: true}, 1),

@@ -11,8 +11,8 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
-	"github.com/faaspot/faaspot/cmd/fas/internal/filterexpr"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -52,6 +52,9 @@ failureReason, resourceVersion, callerRid, foundryTraceId, id. The status is
 CANCELLED if the reason of a failure is cancelled. The id is that of the run, as in
 "fas executions logs", or of the execution of the job. If there are more than
 --limit, the standard error says so.
+
+To search the executions of all functions, and those that are not done, use
+"fas executions list -i --where EXPRESSION".
 
 With --json it is an array of objects with the fields
 
@@ -100,7 +103,7 @@ With --json it is an array of objects with the fields
 	f.StringVar(&q.function, "function", "", "search executions of the function `NAME`")
 	f.StringVar(&q.job, "job", "", "search executions of the job `NAME`")
 	f.StringVar(&q.rid, "rid", "", "search executions of the function or job with this `RID`")
-	f.StringArrayVar(&q.where, "where", nil, "only executions for which `EXPRESSION` holds; repeatable")
+	whereFlag(cmd, &q.where, "only executions for which `EXPRESSION` holds; repeatable")
 	f.StringVar(&q.since, "since", "", "only executions that started at `WHEN` or later (default 24h)")
 	f.StringVar(&q.until, "until", "", "only executions that started before `WHEN`")
 	flags.addLimit(cmd, "executions")
@@ -108,7 +111,6 @@ With --json it is an array of objects with the fields
 	flags.add(cmd, "the ids of their traces")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctionFlag)
 	_ = cmd.RegisterFlagCompletionFunc("job", a.completeJobFlag)
-	_ = cmd.RegisterFlagCompletionFunc("where", cobra.FixedCompletions(whereWords(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 	return cmd
 }
 
@@ -130,7 +132,7 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	case q.job != "":
 		err = jobName(q.job)
 	case q.rid == "":
-		err = clierror.Usagef("give --function NAME, --job NAME or --rid RID", "the function or job to search is missing")
+		err = clierror.Usagef("give --function NAME, --job NAME or --rid RID; `fas executions list -i --where EXPRESSION` searches all functions", "the function or job to search is missing")
 	}
 	if err != nil {
 		return s, err
@@ -141,23 +143,44 @@ func (q *searchFlags) search(cmd *cobra.Command, now time.Time) (s client.Search
 	if s.End, err = ui.ParseTime("until", q.until, now); err != nil {
 		return s, err
 	}
+	filter, err := whereOf(q.where)
+	if err != nil || filter == nil {
+		return s, err
+	}
+	s.Where, err = filterexpr.JSON(*filter)
+	return s, err
+}
+
+// whereOf returns the filter for which all expressions hold, nil if there are none.
+func whereOf(expressions []string) (*runtime.SearchFilter, error) {
 	var filters []runtime.SearchFilter
-	for _, expression := range q.where {
+	for _, expression := range expressions {
 		f, err := filterexpr.Parse(expression)
 		if err != nil {
-			return s, err
+			return nil, err
 		}
 		filters = append(filters, f)
 	}
 	if len(filters) == 0 {
-		return s, nil
+		return nil, nil
 	}
 	filter := filterexpr.And(filters)
-	if err := filter.Validate(); err != nil {
-		return s, err
+	return &filter, filter.Validate()
+}
+
+// whereText returns the expression that says what all expressions say, empty if there are none.
+func whereText(expressions []string) (string, error) {
+	filter, err := whereOf(expressions)
+	if err != nil || filter == nil {
+		return "", err
 	}
-	s.Where, err = filterexpr.JSON(filter)
-	return s, err
+	return filterexpr.Format(*filter), nil
+}
+
+// whereFlag adds the flag --where.
+func whereFlag(cmd *cobra.Command, where *[]string, usage string) {
+	cmd.Flags().StringArrayVar(where, "where", nil, usage)
+	_ = cmd.RegisterFlagCompletionFunc("where", cobra.FixedCompletions(whereWords(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
 // resource returns the rid of the function or job.

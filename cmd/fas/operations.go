@@ -17,10 +17,11 @@ import (
 )
 
 // operationFields are the fields that --json of operations promises.
-const operationFields = `  uuid, kind (rerun or cancel), state (running, done or cancelled), filter: function,
-  status (a list), created_after, created_before, trace_id (null: any); matched
-  (executions so far), done, failed, skipped, error (of the last one that failed, or
-  null), created, finished (RFC 3339, or null), trace_id (of new executions), user_id`
+const operationFields = `  uuid, kind (rerun or cancel), state (running, done, cancelled or failed), filter:
+  function, status (a list), created_after, created_before, trace_id, where (null: any);
+  matched (executions so far), done, failed, skipped, error (of the last one that
+  failed, or of the operation, or null), created, finished (RFC 3339, or null), trace_id
+  (of new executions), user_id`
 
 // operationEvery is the interval at which the progress of an operation is read.
 const operationEvery = 500 * time.Millisecond
@@ -84,7 +85,7 @@ func newOperationsGet(a *app) *cobra.Command {
 		Use:   "get ID [--wait] [--json]",
 		Short: "Show an operation, or wait for it",
 		Long: `Show an operation and its progress. With --wait, wait until it is done; the exit status
-is 1 if some executions were refused, or the operation was cancelled.
+is 1 if some executions were refused, or the operation was cancelled or has failed.
 
 With --json the output is an object with the fields
 
@@ -198,6 +199,8 @@ func (a *app) reportOperation(ctx context.Context, c *client.Client, o client.Op
 		return err
 	}
 	switch {
+	case o.State == client.OperationFailed:
+		return runtime.Errorf(clierror.CodeUnsuccessful, "the operation has failed: %s", ui.OneLine(orEmpty(o.Error)))
 	case o.State == client.OperationCancelled:
 		return runtime.Errorf(clierror.CodeUnsuccessful, "the operation was cancelled")
 	case o.Failed > 0:
@@ -244,12 +247,12 @@ func (a *app) awaitOperation(ctx context.Context, c *client.Client, o client.Ope
 // bulkFlags are the flags of commands that start an operation in place of taking ids.
 type bulkFlags struct {
 	function, since, until, trace string
-	statuses                      []string
+	statuses, where               []string
 	yes, noWait                   bool
 }
 
 // bulkFilters are the flags of which one makes such a command start an operation.
-var bulkFilters = []string{"function", "status", "since", "until", "trace"}
+var bulkFilters = []string{"function", "status", "since", "until", "trace", "where"}
 
 func (b *bulkFlags) flags(cmd *cobra.Command, a *app, verb, statuses string) {
 	f := cmd.Flags()
@@ -258,6 +261,7 @@ func (b *bulkFlags) flags(cmd *cobra.Command, a *app, verb, statuses string) {
 	f.StringVar(&b.since, "since", "", verb+" all executions accepted at `WHEN` or later, see \"fas executions list\"")
 	f.StringVar(&b.until, "until", "", verb+" all executions accepted before `WHEN`")
 	f.StringVar(&b.trace, "trace", "", verb+" all executions of the trace with this `ID`")
+	whereFlag(cmd, &b.where, verb+" all executions for which `EXPRESSION` holds, see \"fas executions list\"; repeatable")
 	f.BoolVarP(&b.yes, "yes", "y", false, "with a filter: do not ask for confirmation")
 	f.BoolVar(&b.noWait, "no-wait", false, "with a filter: print the id of the operation, and do not wait")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctionFlag)
@@ -283,6 +287,9 @@ func (b *bulkFlags) request(kind runtime.OperationKind, now time.Time) (r client
 	}
 	if b.trace != "" && !traceID.MatchString(b.trace) {
 		return r, clierror.Usagef("give 32 hexadecimal digits, as `fas executions search` prints them", "--trace: %s is not the id of a trace", ui.Quote(b.trace))
+	}
+	if r.Where, err = whereText(b.where); err != nil {
+		return r, err
 	}
 	statuses, err := executionStatuses(b.statuses)
 	if err != nil {
@@ -318,7 +325,7 @@ func (b *bulkFlags) describe(r *client.OperationRequest) string {
 	} else {
 		text += " that are not done"
 	}
-	for _, part := range [][2]string{{" of ", r.Function}, {" of the trace ", r.TraceID}, {" accepted since ", r.CreatedAfter}, {" accepted before ", r.CreatedBefore}} {
+	for _, part := range [][2]string{{" of ", r.Function}, {" of the trace ", r.TraceID}, {" accepted since ", r.CreatedAfter}, {" accepted before ", r.CreatedBefore}, {" with ", r.Where}} {
 		if part[1] != "" {
 			text += part[0] + part[1]
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
-	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // Groups of commands in the help of the root command.

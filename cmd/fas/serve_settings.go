@@ -13,9 +13,9 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/server"
 	"github.com/faaspot/faaspot/cmd/fas/internal/serverfile"
-	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // serveEnv maps flags of `fas serve` to their environment variables. A flag overrides its variable.

@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // absentName matches the error of the server for a name that does not exist.

@@ -34,20 +34,24 @@ type load struct {
 	Limit     int64          `json:"memory_limit"`
 }
 
-// functionLoad has the runs of a function that have ended.
+// functionLoad has the runs of a function: those that have ended, and those that have not.
 type functionLoad struct {
 	Name      string  `json:"name"`
 	PerSecond float64 `json:"runs_per_second"`
+	Running   int     `json:"running"`
+	Queued    int     `json:"queued"`
 	client.RunStats
 }
 
 // loadOrders are the orders of --sort.
 var loadOrders = map[string]func(a, b functionLoad) int{
-	"runs":   func(a, b functionLoad) int { return cmp.Compare(b.Count, a.Count) },
-	"failed": func(a, b functionLoad) int { return cmp.Compare(b.Failed, a.Failed) },
-	"p50":    func(a, b functionLoad) int { return cmp.Compare(ms(b.P50), ms(a.P50)) },
-	"p99":    func(a, b functionLoad) int { return cmp.Compare(ms(b.P99), ms(a.P99)) },
-	"name":   func(a, b functionLoad) int { return cmp.Compare(a.Name, b.Name) },
+	"runs":    func(a, b functionLoad) int { return cmp.Compare(b.Count, a.Count) },
+	"running": func(a, b functionLoad) int { return cmp.Compare(b.Running, a.Running) },
+	"queued":  func(a, b functionLoad) int { return cmp.Compare(b.Queued, a.Queued) },
+	"failed":  func(a, b functionLoad) int { return cmp.Compare(b.Failed, a.Failed) },
+	"p50":     func(a, b functionLoad) int { return cmp.Compare(ms(b.P50), ms(a.P50)) },
+	"p99":     func(a, b functionLoad) int { return cmp.Compare(ms(b.P99), ms(a.P99)) },
+	"name":    func(a, b functionLoad) int { return cmp.Compare(a.Name, b.Name) },
 }
 
 func newTop(a *app) *cobra.Command {
@@ -55,24 +59,26 @@ func newTop(a *app) *cobra.Command {
 	var order string
 	interval, back := ui.Seconds(2), ui.Span(time.Minute)
 	cmd := &cobra.Command{
-		Use:     "top [--since DURATION] [--sort runs|failed|p50|p99|name] [--interval SECONDS] [--once] [--json]",
+		Use:     "top [--since DURATION] [--sort ORDER] [--interval SECONDS] [--once] [--json]",
 		GroupID: groupFunctions,
 		Short:   "Watch which functions run, how fast, and how they end",
-		Long: `Show the functions whose runs have ended lately, those with most runs first: runs per
-second, runs, failures, and the durations of the runs. Above them are the runs in
-progress and in the queue, and the memory of the runs, of all functions.
+		Long: `Show the functions with runs that have ended lately, or have not ended, those with most
+ended runs first: runs per second, runs in progress, in the queue and ended, failures,
+and the durations of the runs. Above them are the runs in progress and in the queue, and
+the memory of the runs, of all functions.
 
 On a terminal the table is drawn again every --interval, until Ctrl-C. Elsewhere, and
 with --once, it is printed once: a line of tab-separated fields for each function,
-without a heading: runs_per_second, count, failed, p50_ms, p99_ms, name.
+without a heading: runs_per_second, running, queued, count, failed, p50_ms, p99_ms,
+name.
 
 The server counts by minutes, so that the time is up to a minute longer than --since, and
 by longer steps beyond 2 hours. It counts the 100 functions with most runs.
 
 With --json the output is an object with the fields
 
-  seconds (that are counted), functions: name, runs_per_second, count, success, failed
-  (includes timed_out), timed_out, cancelled, p50_ms, p90_ms, p99_ms, max_ms, mean_ms
+  seconds (that are counted), functions: name, runs_per_second, running, queued, count
+  (ended), success, failed (includes timed_out), timed_out, cancelled, p50_ms, p90_ms, p99_ms, max_ms, mean_ms
   (null: none has started); other_functions (that are not listed), queued, oldest_ms (age
   of the oldest run in the queue), running, memory_used, memory_limit (bytes)`,
 		Example: `  fas top
@@ -82,7 +88,7 @@ With --json the output is an object with the fields
 			compare := loadOrders[order]
 			switch {
 			case compare == nil:
-				return clierror.Usagef("give runs, failed, p50, p99 or name", "the --sort %s is not known", ui.Quote(order))
+				return clierror.Usagef("give runs, running, queued, failed, p50, p99 or name", "the --sort %s is not known", ui.Quote(order))
 			case interval < leastInterval:
 				return clierror.Usagef("give at least 0.2", "the --interval %g is too short", float64(interval))
 			case time.Duration(back) < time.Second || time.Duration(back) > client.MaxStats:
@@ -108,12 +114,12 @@ With --json the output is an object with the fields
 		},
 	}
 	cmd.Flags().Var(&back, "since", "count runs that ended within `DURATION` before now, at most 8d")
-	cmd.Flags().StringVar(&order, "sort", "runs", "`ORDER` of the functions: runs, failed, p50, p99 or name")
+	cmd.Flags().StringVar(&order, "sort", "runs", "`ORDER` of the functions: runs, running, queued, failed, p50, p99 or name")
 	cmd.Flags().Var(&interval, "interval", "draw again every `SECONDS`")
 	cmd.Flags().BoolVar(&once, "once", false, "print the table once")
 	jsonFlag(cmd, &asJSON)
 	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(
-		[]string{"runs", "failed", "p50", "p99", "name"}, cobra.ShellCompDirectiveNoFileComp))
+		[]string{"runs", "running", "queued", "failed", "p50", "p99", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -132,7 +138,7 @@ func readLoad(ctx context.Context, c *client.Client, back time.Duration, compare
 		Queued: s.Queue.Queued, OldestMS: s.Queue.OldestMS, Running: s.Queue.Running, Memory: s.Memory.Used, Limit: s.Memory.Limit,
 	}
 	for _, f := range s.Functions {
-		one := functionLoad{Name: f.Function, RunStats: f.RunStats}
+		one := functionLoad{Name: f.Function, Running: f.Running, Queued: f.Queued, RunStats: f.RunStats}
 		if l.Seconds > 0 {
 			one.PerSecond = float64(f.Count) / l.Seconds
 		}
@@ -183,12 +189,12 @@ func writeLoad(out io.Writer, l load, people bool) error {
 	}
 	// The name is last: it has any length, and a line is cut at the edge of the terminal.
 	table := &ui.Table[functionLoad]{
-		Out: out, ForPeople: people, Heading: "RUNS/S\tRUNS\tFAILED\tP50\tP99\tFUNCTION", Elastic: "FUNCTION",
+		Out: out, ForPeople: people, Heading: "RUNS/S\tRUNNING\tQUEUED\tRUNS\tFAILED\tP50\tP99\tFUNCTION", Elastic: "FUNCTION",
 		Row: func(f functionLoad, people bool) string {
 			if people {
-				return fmt.Sprintf("%.1f\t%d\t%d\t%s\t%s\t%s", f.PerSecond, f.Count, f.Failed, msText(f.P50), msText(f.P99), ui.OneLine(f.Name))
+				return fmt.Sprintf("%.1f\t%d\t%d\t%d\t%d\t%s\t%s\t%s", f.PerSecond, f.Running, f.Queued, f.Count, f.Failed, msText(f.P50), msText(f.P99), ui.OneLine(f.Name))
 			}
-			return fmt.Sprintf("%s\t%d\t%d\t%s\t%s\t%s", strconv.FormatFloat(f.PerSecond, 'f', 3, 64), f.Count, f.Failed, number(f.P50), number(f.P99), f.Name)
+			return fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s", strconv.FormatFloat(f.PerSecond, 'f', 3, 64), f.Running, f.Queued, f.Count, f.Failed, number(f.P50), number(f.P99), f.Name)
 		},
 	}
 	if err := table.Write(l.Functions); err != nil {

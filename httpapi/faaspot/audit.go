@@ -19,7 +19,7 @@ type Audit interface {
 // auditRoutes returns the route of the audit log.
 func (a *api) auditRoutes() []web.Route {
 	return []web.Route{
-		{Method: "GET", Path: "/v1/audit", Handle: a.listAudit, Scope: runtime.ScopeAdmin, Operators: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v1/audit", Handle: a.listAudit, Scope: runtime.ScopeAdmin, Operators: true, Query: []string{"after", "limit", "since", "until", "token", "operation", "outcome", "tenant"}, MaxBody: web.NoBody},
 	}
 }
 

@@ -35,7 +35,7 @@ const (
 func (a *api) maintenanceRoutes() []web.Route {
 	return []web.Route{
 		{Method: "POST", Path: "/v1/server/backup", Handle: a.backUp, Scope: runtime.ScopeOperator, Writes: true, Change: "server.backup", MaxBody: web.NoBody},
-		{Method: "GET", Path: "/v1/server/storage", Handle: a.getStorage, Scope: runtime.ScopeOperator, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/v1/server/storage", Handle: a.getStorage, Scope: runtime.ScopeOperator, Query: []string{"limit"}, MaxBody: web.NoBody},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -51,6 +52,9 @@ func sealCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, last uuid
 	h.Text(formatTime(filter.After), formatTime(filter.Before))
 	if filter.TraceID != "" {
 		h.Text(filter.TraceID)
+	}
+	if filter.Where != nil {
+		h.Text("where", filterexpr.Format(*filter.Where))
 	}
 	h.Bytes(last[:])
 

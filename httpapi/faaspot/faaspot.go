@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -118,13 +120,13 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", MaxBody: runtime.MaxBundle, Spools: true},
 			{Method: "GET", Path: "/v1/functions/{name}/versions", Handle: a.listVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"encoding"}},
+			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"from", "to"}},
 			{Method: "POST", Path: "/v1/functions/{name}/rollback", Handle: a.rollback, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.rollback", MaxBody: maxRollbackBody, Body: versionIs},
 
 			{Method: "POST", Path: "/v1/try", Handle: a.try, Scope: runtime.ScopeDeploy, Queues: true, MaxBody: maxTryBody, Body: trialIs},
 			{Method: "POST", Path: "/v1/try" + bundleSuffix, Handle: a.tryBundle, Scope: runtime.ScopeDeploy, Writes: true, Runs: true, MaxBody: runtime.MaxBundle, Spools: true},
-			{Method: "GET", Path: "/v1/schedules/next", Handle: a.nextTicks, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/schedules/next", Handle: a.nextTicks, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"schedule", "timezone", "n", "from"}},
 
 			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
@@ -134,16 +136,16 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
 
-			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: listQuery},
 			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.MaxIDsBody, Body: idsAre},
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/executions/{id}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: maxRerunBody, Body: rerunIs},
-			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: []string{"follow", "format", "stream"}},
 
-			{Method: "GET", Path: "/v1/stats", Handle: a.getStats, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/stats", Handle: a.getStats, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"since", "step", "function"}},
 
-			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/dlq", Handle: a.listDeadLetters, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"after", "limit"}},
 			{Method: "DELETE", Path: "/v1/dlq", Handle: a.purgeDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.purge", MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/dlq/redrive", Handle: a.redriveDeadLetters, Scope: runtime.ScopeDeploy, Writes: true, Change: "dead_letter.redrive", MaxBody: web.MaxIDsBody, Body: redrivenIs},
 			{Method: "GET", Path: "/v1/dlq/{id}", Handle: a.getDeadLetter, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
@@ -168,7 +170,22 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 	if a.audit != nil {
 		d.Routes = append(d.Routes, a.auditRoutes()...)
 	}
+	for i := range d.Routes {
+		if r := &d.Routes[i]; !anyQuery(r) && r.Query == nil {
+			r.Query = []string{}
+		}
+	}
 	return d
+}
+
+// anyQuery reports whether the query of a route may have any parameter: its query is the args of a run, its
+// handler checks it, or it is a route of FaaSpot's original clients, which have sent whatever they like.
+// These have never sent more to the list of executions, whose filters must not be ignored.
+func anyQuery(r *web.Route) bool {
+	return strings.Contains(r.Path, "/rpc") || strings.HasSuffix(r.Path, bulkSuffix) || r.Spools || slices.Contains([]string{
+		"GET /v1/functions", "PUT /v1/functions", "GET /v1/functions/{name}", "PATCH /v1/functions/{name}", "DELETE /v1/functions/{name}",
+		"POST /v1/executions/bulk", "GET /v1/executions/{id}", "DELETE /v1/executions/{id}",
+	}, r.Method+" "+r.Path)
 }
 
 // largeBody returns the size of the largest body for the path of a bulk or a bundle, else 0.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
@@ -16,6 +17,9 @@ import (
 // maxExecutions bounds how many executions one answer lists. It is also the default, because
 // FaaSpot's original clients do not read pages.
 const maxExecutions = runtime.MaxPage
+
+// listQuery names the parameters of the list of executions.
+var listQuery = []string{"include_completed", "function", "deployment", "status", "created_after", "created_before", "trace_id", "where", "limit", "cursor", "follow"}
 
 // listExecutions answers with a page of executions, newest first.
 func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
@@ -45,13 +49,8 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 			return err
 		}
 	}
-	base, who := a.URL(ctx), web.Identity(ctx)
-	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, web.ListedBytes,
-		func(r runtime.PageRequest) (runtime.Page[runtime.Execution], error) {
-			some, err := a.engine().ListExecutions(a.Context(), tenant, filter, r)
-			some.Items = slices.DeleteFunc(some.Items, func(x runtime.Execution) bool { return !who.Sees(&x) })
-			return some, err
-		},
+	base, scan := a.URL(ctx), executionScan{api: a, tenant: tenant, filter: filter, who: web.Identity(ctx), left: maxScanned}
+	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, scan.worst(), scan.next,
 		executionSize,
 		func(x *runtime.Execution) executionResponse { return renderExecution(base, x) })
 	if err != nil {
@@ -68,6 +67,55 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		page.Items = []executionResponse{}
 	}
 	return web.WriteValue(ctx, page.Items)
+}
+
+// maxScanned is the number of executions that one request looks at, beyond those that it lists: a page ends
+// early if few of them pass its filter.
+const maxScanned = 10_000
+
+// executionScan reads executions that pass a filter and that the sender of a request may see, page by page.
+type executionScan struct {
+	*api
+	tenant runtime.Tenant
+	filter runtime.ExecutionFilter
+	who    *runtime.Identity
+	left   int // executions that it may still look at
+}
+
+// worst returns the memory of an execution of a page, in bytes, for [web.Collect]: next has those that pass,
+// and a page of those that it looks at.
+func (s *executionScan) worst() int {
+	if s.filter.Where == nil && !s.who.Limited() {
+		return web.ListedBytes
+	}
+	return 2 * web.ListedBytes
+}
+
+// next returns a page. One with fewer executions than were requested is the last one, or has a Next because
+// the scan ends.
+func (s *executionScan) next(r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
+	for {
+		some, err := s.engine().ListExecutions(s.Context(), s.tenant, s.filter, r)
+		if err != nil {
+			return page, err
+		}
+		for _, x := range some.Items {
+			if !s.who.Sees(&x) {
+				continue
+			}
+			if n := len(page.Items); n == r.Limit {
+				page.Next = page.Items[n-1].ID
+				return page, nil
+			}
+			page.Items = append(page.Items, x)
+		}
+		s.left -= r.Limit
+		page.Next = some.Next
+		if page.Next == "" || len(page.Items) == r.Limit || s.left <= 0 {
+			return page, nil
+		}
+		r.After = page.Next
+	}
 }
 
 // executionSize returns the size of a listed execution in memory and in an answer, in bytes.
@@ -126,8 +174,30 @@ func parseFilter(query *fasthttp.Args) (runtime.ExecutionFilter, error) {
 	if f.After, err = parseTime(query, "created_after"); err != nil {
 		return f, err
 	}
-	f.Before, err = parseTime(query, "created_before")
+	if f.Before, err = parseTime(query, "created_before"); err != nil {
+		return f, err
+	}
+	f.Where, err = parseWhere(string(query.Peek("where")))
 	return f, err
+}
+
+// maxWhere is the length of the longest expression of a filter, in bytes.
+const maxWhere = 4 * runtime.KiB
+
+// parseWhere reads an expression of [filterexpr], nil if it is empty.
+func parseWhere(expression string) (*runtime.SearchFilter, error) {
+	if expression == "" {
+		return nil, nil
+	}
+	if len(expression) > maxWhere {
+		return nil, runtime.Errorf(runtime.CodeTooLarge, "where has %d bytes, at most %d are allowed", len(expression), maxWhere).
+			WithHint("search for fewer values at once")
+	}
+	f, err := filterexpr.Parse(expression)
+	if err != nil {
+		return nil, err
+	}
+	return &f, nil
 }
 
 // parseStatuses reads comma-separated statuses. It returns their states in one order, whatever

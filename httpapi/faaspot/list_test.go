@@ -45,7 +45,7 @@ func TestListFilters(t *testing.T) {
 		"?include_completed=1&created_before=2026-01-31+15:04:05.000001%2B00:00":        {Before: at.Add(time.Microsecond)},
 		"?include_completed=1&created_before=2026-01-31%2015:04:05.000001+00:00":        {Before: at.Add(time.Microsecond)},
 		"?include_completed=1&created_after=2026-01-31T15:04:05.5Z&created_before=":     {After: at.Add(time.Second / 2)},
-		"?include_completed=1&unknown=1&created_before=2026-01-31T15:04:05.000000001Z":  {Before: at.Add(1)},
+		"?include_completed=1&created_before=2026-01-31T15:04:05.000000001Z":            {Before: at.Add(1)},
 		"?include_completed=1&created_after=2026-01-31%2015:04:05Z&deployment=&status=": {After: at},
 	} {
 		fake.Filters = nil

@@ -110,14 +110,14 @@ func (l *liveList) stream(ctx context.Context) error {
 // sendList sends the newest executions that pass the filter, and that these are all.
 func (l *liveList) sendList() error {
 	sent, after := 0, ""
-	for left := l.limit; left > 0; {
-		n := min(left, liveBatch)
+	for scanned := 0; sent < l.limit && scanned < l.limit+maxScanned; scanned += liveBatch {
+		n := liveBatch
 		if !l.reserve(n) {
 			return l.sendSkipped(1)
 		}
 		page, err := l.api.engine().ListExecutions(l.api.Context(), l.tenant, l.filter, runtime.PageRequest{After: after, Limit: n})
 		for i := range page.Items {
-			if x := &page.Items[i]; err == nil && l.who.Sees(x) {
+			if x := &page.Items[i]; err == nil && l.who.Sees(x) && sent < l.limit {
 				sent++
 				err = l.sendExecution(x)
 			}
@@ -126,7 +126,6 @@ func (l *liveList) sendList() error {
 		if err != nil {
 			return err
 		}
-		left -= len(page.Items)
 		if after = page.Next; after == "" {
 			break
 		}
@@ -173,7 +172,7 @@ func (l *liveList) sendChange(id string, x *runtime.Execution) error {
 	switch {
 	case !l.who.Sees(x) || !whatever.Matches(x):
 		return nil
-	case l.filter.Matches(x):
+	case l.filter.Selects(x, time.Now()):
 		return l.sendExecution(x)
 	case l.passesUnfinished():
 		return l.sendEvent("left", wire.LeftEvent{UUID: id})
@@ -182,9 +181,9 @@ func (l *liveList) sendChange(id string, x *runtime.Execution) error {
 }
 
 // passesUnfinished reports whether an execution may pass the filter that does not pass it later: its
-// states pass from unfinished to final ones.
+// states pass from unfinished to final ones, or what it compares with changes.
 func (l *liveList) passesUnfinished() bool {
-	return slices.ContainsFunc(l.filter.States, func(s runtime.State) bool { return !s.Terminal() })
+	return l.filter.Where != nil || slices.ContainsFunc(l.filter.States, func(s runtime.State) bool { return !s.Terminal() })
 }
 
 func (l *liveList) sendExecution(x *runtime.Execution) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
@@ -14,7 +15,7 @@ import (
 const operationIs = `a JSON object, such as {"kind": "rerun", "function": "hello", "status": "failed"}`
 
 // maxOperationBody is the size of the largest body of a new operation, in bytes.
-const maxOperationBody = 4 * runtime.KiB
+const maxOperationBody = 2 * maxWhere
 
 func (a *api) operationRoutes() []web.Route {
 	return []web.Route{
@@ -66,6 +67,8 @@ func parseOperation(body []byte) (r runtime.OperationRequest, err error) {
 		filter.TraceID, err = traceIDOf(trace)
 		f.AbortIf(err)
 	}
+	filter.Where, err = parseWhere(f.Text("where"))
+	f.AbortIf(err)
 	if err := f.End(); err != nil {
 		return r, err
 	}
@@ -111,6 +114,10 @@ func renderOperation(o *runtime.Operation) wire.Operation[*string] {
 			Function: orNull(o.Filter.Function), Status: []wire.Status{}, TraceID: orNull(o.Filter.TraceID),
 			CreatedAfter: renderTime(o.Filter.After), CreatedBefore: renderTime(o.Filter.Before),
 		},
+	}
+	if o.Filter.Where != nil {
+		where := filterexpr.Format(*o.Filter.Where)
+		response.Filter.Where = &where
 	}
 	for _, s := range o.Filter.States {
 		if status := statusOfState[s]; !slices.Contains(response.Filter.Status, status) {

@@ -38,10 +38,13 @@ type StepStats struct {
 	RunStats
 }
 
-// FunctionStats counts the runs of one function.
+// FunctionStats counts the runs of one function: those that have ended, and those that have not, as
+// QueueStats does.
 type FunctionStats struct {
 	Function string `json:"function"` // name at the time of acceptance
 	RunStats
+	Queued  int `json:"queued"`
+	Running int `json:"running"`
 }
 
 // QueueStats counts the runs of the tenant that have not ended.

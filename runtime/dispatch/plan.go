@@ -38,6 +38,7 @@ type plan struct {
 	held           int                                    // tasks that wait in their groups
 	reserved       int                                    // executions that are being accepted
 
+	load     load                            // of what waits and what has a lease, by function
 	active   map[string]*attempt             // have a lease or are about to get one, by execution id
 	ahead    int                             // attempts that have not begun, suspects and those that wait aside excluded
 	aheadOf  map[runtime.Tenant]*tenantAhead // all attempts that have not begun, suspects excluded
@@ -57,6 +58,7 @@ func newPlan(leaser notify.Signal) plan {
 		queue:   queue.NewFair[*QueuedRun](),
 		groups:  make(map[string]*TaskGroup),
 		active:  make(map[string]*attempt),
+		load:    make(load),
 		aheadOf: make(map[runtime.Tenant]*tenantAhead),
 		gone:    make(map[runtime.Tenant]map[string]struct{}),
 		target:  minAhead,
@@ -99,6 +101,7 @@ func (p *plan) put(r *QueuedRun) {
 
 // putReserved queues a run that its tenant's use counts already.
 func (p *plan) putReserved(r *QueuedRun) {
+	p.load.count(r.Tenant, r.Function, 1, 0)
 	if r.notBefore != 0 {
 		heap.Push(&p.delayed, r)
 		return
@@ -109,10 +112,11 @@ func (p *plan) putReserved(r *QueuedRun) {
 // enter queues a run that may start. A task whose group has no free place waits there.
 func (p *plan) enter(r *QueuedRun) {
 	if g := r.Job; g != nil {
-		g.state.use = r.Use
+		g.state.use, g.state.function = r.Use, r.Function
 		switch {
 		case g.state.cancelled:
 			r.Use.Queue(-1)
+			p.load.count(r.Tenant, r.Function, -1, 0)
 			return
 		case g.full():
 			g.state.hold(r)
@@ -293,6 +297,7 @@ func (p *plan) leaveLane(a *attempt) {
 // activate counts an attempt in, which is one of the runs of its tenant.
 func (p *plan) activate(a *attempt) *attempt {
 	a.run.Use.Queue(-1)
+	p.load.count(a.run.Tenant, a.run.Function, -1, 1)
 	if len(p.gone) > 0 && p.queue.Waiting(a.run.Tenant) == 0 {
 		delete(p.gone, a.run.Tenant)
 	}
@@ -344,8 +349,11 @@ func (p *plan) begin(clock int64, now func() time.Time) *attempt {
 // drop removes an attempt and lets the next task of its group take its place.
 func (p *plan) drop(a *attempt) {
 	a.cancel()
-	if p.active[a.run.id] == a && a.run.Use.EndRun() {
-		p.free(a.run.Tenant)
+	if p.active[a.run.id] == a {
+		p.load.count(a.run.Tenant, a.run.Function, 0, -1)
+		if a.run.Use.EndRun() {
+			p.free(a.run.Tenant)
+		}
 	}
 	delete(p.active, a.run.id)
 	if g := a.run.Job; g != nil {
@@ -386,7 +394,10 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 	g.state.cancelled = true
 	removed := p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g)
 	g.state.places -= removed
-	g.state.use.Queue(-removed - g.state.holding())
+	if gone := removed + g.state.holding(); gone > 0 {
+		g.state.use.Queue(-gone)
+		p.load.count(g.tenant, g.state.function, -gone, 0)
+	}
 	p.held -= g.state.holding()
 	g.state.clearHeld()
 	return waiting
@@ -409,6 +420,7 @@ func (p *plan) forget(tenant runtime.Tenant, id string) {
 			return false
 		}
 		r.Use.Queue(-1)
+		p.load.count(r.Tenant, r.Function, -1, 0)
 		return true
 	})
 	delete(p.gone, tenant)

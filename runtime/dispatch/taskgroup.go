@@ -35,6 +35,7 @@ type groupState struct {
 	started   bool                  // a task has got a lease
 	cancelled bool                  // no further task starts
 	use       *runtime.TenantUse    // of the tenant, once there is a task
+	function  string                // name, once there is a task
 }
 
 // NewTaskGroup returns the group of an execution of a job.

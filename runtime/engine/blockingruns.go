@@ -126,6 +126,19 @@ func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.ExecutionFilter, cu
 	return all
 }
 
+// addLoad adds the runs of a tenant that have not returned to those of its functions.
+func (b *blockingRuns) addLoad(tenant runtime.Tenant, load map[string]runtime.FunctionLoad) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, run := range b.table.runs {
+		if x := &run.execution; x.Tenant == tenant && !run.returned {
+			n := load[x.Function]
+			n.Running++
+			load[x.Function] = n
+		}
+	}
+}
+
 // runTable holds runs by id. Its methods take no lock; the mutex of the blockingRuns guards it.
 type runTable struct {
 	runs    map[string]*blockingRun

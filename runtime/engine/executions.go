@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -43,9 +44,9 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 }
 
 // ListExecutions returns a page of the executions that a filter selects, newest first,
-// without logs and without results larger than [runtime.ListedResult]. Next is the id of the
-// last execution on a full page, so the page after it may be empty. Sort, Query and Offset
-// of the request do not apply.
+// without logs and without results larger than [runtime.ListedResult]. Next is the id of the last of
+// Limit executions, of which those that Where does not select are left out: a page with a Next may
+// have fewer executions than Limit, or none. Sort, Query and Offset of the request do not apply.
 func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	r = r.Bounded()
 	running := e.blocking.list(tenant, filter, r.After)
@@ -54,6 +55,10 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 		page.Items = merge(found, running, r.Limit)
 		if n := len(page.Items); n == r.Limit {
 			page.Next = page.Items[n-1].ID
+		}
+		if filter.Where != nil {
+			now := e.clock.Now()
+			page.Items = slices.DeleteFunc(page.Items, func(x runtime.Execution) bool { return !filter.Selects(&x, now) })
 		}
 		return err
 	})

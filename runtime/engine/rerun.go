@@ -20,7 +20,21 @@ func (e *Engine) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acc
 		return runtime.Acceptance{}, err
 	}
 	defer e.gate.leave()
+	var key *runtime.IdempotencyKey
+	if r.IdempotencyKey != "" {
+		if err := runtime.ValidateIdempotencyKey(r.IdempotencyKey); err != nil {
+			return runtime.Acceptance{}, withOp(op, err)
+		}
+		key = &runtime.IdempotencyKey{Key: r.IdempotencyKey, Hash: r.Hash(), Now: e.clock.Now().UTC()}
+		// A repeated request has the answer of the first one, even if the execution was dropped since.
+		if ids, err := e.store.LookupKey(r.Tenant, *key); err != nil || len(ids) > 0 {
+			return runtime.Acceptance{IDs: ids, Replayed: err == nil}, withOp(op, err)
+		}
+	}
 	x, err := e.summary(r.Tenant, r.ID)
+	if err == nil && r.Sees != nil && !r.Sees(&x) {
+		err = runtime.NoExecutionError(r.ID)
+	}
 	if err == nil {
 		err = checkRerun(&x)
 	}
@@ -37,10 +51,14 @@ func (e *Engine) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acc
 	if err != nil {
 		return runtime.Acceptance{}, withOp(op, err)
 	}
-	a, err := e.accept(ctx, runtime.BulkRequest{
+	run := runtime.BulkRequest{
 		Tenant: r.Tenant, Function: name, Caller: r.Caller, Args: [][]byte{r.Args}, Retries: r.Retries,
-		IdempotencyKey: r.IdempotencyKey, KeyOwner: r.KeyOwner, RerunOf: []string{x.ID}, Version: r.Version,
-	})
+		RerunOf: []string{x.ID}, Version: r.Version,
+	}
+	if err := run.Validate(); err != nil {
+		return runtime.Acceptance{}, withOp(op, err)
+	}
+	a, err := e.acceptKeyed(ctx, run, key)
 	return a, withOp(op, err)
 }
 

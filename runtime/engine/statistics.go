@@ -17,7 +17,9 @@ var errStopped = errors.New("the engine stops")
 // GetStats returns the statistics of a tenant: of the runs that have ended, and the present queue.
 func (e *Engine) GetStats(_ context.Context, tenant runtime.Tenant, q runtime.StatsQuery) (s runtime.Stats, err error) {
 	err = e.read("engine.stats", func() error {
-		s = e.stats.Query(tenant, q)
+		load := e.background.Load(tenant)
+		e.blocking.addLoad(tenant, load)
+		s = e.stats.Query(tenant, q, load)
 		s.Queue = e.queueOf(tenant)
 		return nil
 	})

@@ -217,9 +217,10 @@ func (r *Recorder) shrink() {
 	}
 }
 
-// Query returns the statistics of a tenant, without its queue. Queries of a tenant wait for each other.
+// Query returns the statistics of a tenant, without its queue. load has the runs of its functions that have
+// not ended. Queries of a tenant wait for each other.
 // Runs are counted meanwhile, and may be part of the answer.
-func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stats {
+func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery, load map[string]runtime.FunctionLoad) runtime.Stats {
 	now := r.now()
 	if oldest := now.Add(-runtime.MaxStatsWindow); q.Since.Before(oldest) {
 		q.Since = oldest
@@ -258,7 +259,12 @@ func (r *Recorder) Query(name runtime.Tenant, q runtime.StatsQuery) runtime.Stat
 		}
 	}
 	s.Complete = runtime.Later(s.Complete, complete)
-	g.report(&s)
+	for function := range load {
+		if (q.Function == "" || q.Function == function) && g.functions[function] == nil {
+			g.functions[function] = &counts{}
+		}
+	}
+	g.report(&s, load)
 	return s
 }
 
@@ -309,7 +315,7 @@ func (g *grouping) addCounts(name string, c *counts, at int64) {
 }
 
 // report fills in the sums.
-func (g *grouping) report(s *runtime.Stats) {
+func (g *grouping) report(s *runtime.Stats, load map[string]runtime.FunctionLoad) {
 	var total counts
 	for _, c := range g.functions {
 		total.merge(c)
@@ -319,14 +325,15 @@ func (g *grouping) report(s *runtime.Stats) {
 		s.Series = append(s.Series, g.series[i].report())
 	}
 	names := slices.Collect(maps.Keys(g.functions))
+	all := func(name string) int { return int(g.functions[name].ended()) + load[name].Queued + load[name].Running }
 	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(g.functions[b].ended(), g.functions[a].ended()), strings.Compare(a, b))
+		return cmp.Or(cmp.Compare(all(b), all(a)), strings.Compare(a, b))
 	})
 	if n := len(names); n > runtime.MaxStatsFunctions {
 		s.OtherFunctions = n - runtime.MaxStatsFunctions
 		names = names[:runtime.MaxStatsFunctions]
 	}
 	for _, name := range names {
-		s.Functions = append(s.Functions, runtime.FunctionStats{Function: name, RunStats: g.functions[name].report()})
+		s.Functions = append(s.Functions, runtime.FunctionStats{Function: name, RunStats: g.functions[name].report(), FunctionLoad: load[name]})
 	}
 }

@@ -147,7 +147,7 @@ func TestQuery(t *testing.T) {
 		{time.Hour, time.Minute, time.Minute, "unknown"},
 	} {
 		what := fmt.Sprint(q)
-		s := r.Query("t1", runtime.StatsQuery{Function: q.function, Since: now.Add(-q.back), Step: q.step})
+		s := r.Query("t1", runtime.StatsQuery{Function: q.function, Since: now.Add(-q.back), Step: q.step}, nil)
 		if s.From.After(now.Add(-min(q.back, runtime.MaxStatsWindow))) || s.Step != q.counted || !s.Complete.Equal(s.From) || !s.To.Equal(now) {
 			t.Errorf("%s: from %v to %v, complete since %v, steps of %v", what, s.From, s.To, s.Complete, s.Step)
 		}
@@ -179,7 +179,7 @@ func TestManyFunctions(t *testing.T) {
 			r.Add(runtime.EndedRun{Tenant: "t", Function: fmt.Sprint("f", i), State: runtime.StateSucceeded, Finished: now})
 		}
 	}
-	s := r.Query("t", runtime.StatsQuery{Since: now})
+	s := r.Query("t", runtime.StatsQuery{Since: now}, nil)
 	if s.OtherFunctions != 20 || len(s.Functions) != runtime.MaxStatsFunctions || s.Functions[0].Function != fmt.Sprint("f", functions-1) || s.Total.Succeeded != functions*(functions+1)/2 {
 		t.Errorf("%d functions, %d others, first %+v, %d in all", len(s.Functions), s.OtherFunctions, s.Functions[0], s.Total.Succeeded)
 	}
@@ -191,11 +191,11 @@ func TestIncomplete(t *testing.T) {
 	r, _ := newRecorder(&now, 1<<30)
 	now = now.Add(time.Minute)
 	q := runtime.StatsQuery{Since: now.Add(-time.Hour)}
-	if s := r.Query("t", q); !s.Complete.Equal(start) {
+	if s := r.Query("t", q, nil); !s.Complete.Equal(start) {
 		t.Errorf("before the history is counted it is complete since %v", s.Complete)
 	}
 	r.Complete()
-	if s := r.Query("t", q); !s.Complete.Equal(s.From) {
+	if s := r.Query("t", q, nil); !s.Complete.Equal(s.From) {
 		t.Errorf("then since %v", s.Complete)
 	}
 }
@@ -224,10 +224,10 @@ func TestBounded(t *testing.T) {
 	}
 	now = now.Add(-time.Minute)
 	q := runtime.StatsQuery{Since: now.Add(-(minutes - 1) * time.Minute), Step: time.Minute}
-	if s := r.Query("small", q); s.Total.Succeeded != minutes || !s.Complete.Equal(s.From) {
+	if s := r.Query("small", q, nil); s.Total.Succeeded != minutes || !s.Complete.Equal(s.From) {
 		t.Errorf("the small tenant has %d runs, complete since %v of %v", s.Total.Succeeded, s.Complete, s.From)
 	}
-	s := r.Query("large", q)
+	s := r.Query("large", q, nil)
 	if !s.Complete.After(s.From) || s.Complete.After(now) {
 		t.Fatalf("the large tenant is complete since %v, of %v to %v", s.Complete, s.From, now)
 	}
@@ -263,7 +263,7 @@ func TestOldStepsAreDropped(t *testing.T) {
 		r.Add(randomRun(rng, now, 9*24*time.Hour))
 	}
 	r.Forget("t0")
-	if s := r.Query("t0", runtime.StatsQuery{Since: now.Add(-runtime.MaxStatsWindow)}); s.Total.Ended() != 0 {
+	if s := r.Query("t0", runtime.StatsQuery{Since: now.Add(-runtime.MaxStatsWindow)}, nil); s.Total.Ended() != 0 {
 		t.Errorf("a tenant that was forgotten has %d runs", s.Total.Ended())
 	}
 	before := held(t, b)
@@ -282,11 +282,11 @@ func TestClockSetBack(t *testing.T) {
 	r.Add(run)
 	now = start.Add(-3 * time.Hour)
 	r.Add(run)
-	if s := r.Query("t", runtime.StatsQuery{Since: now.Add(-time.Hour)}); s.Total.Succeeded != 1 {
+	if s := r.Query("t", runtime.StatsQuery{Since: now.Add(-time.Hour)}, nil); s.Total.Succeeded != 1 {
 		t.Errorf("after the clock was set back there are %d runs", s.Total.Succeeded)
 	}
 	now = start
-	if s := r.Query("t", runtime.StatsQuery{Since: now.Add(-4 * time.Hour)}); s.Total.Succeeded != 2 {
+	if s := r.Query("t", runtime.StatsQuery{Since: now.Add(-4 * time.Hour)}, nil); s.Total.Succeeded != 2 {
 		t.Errorf("later there are %d runs", s.Total.Succeeded)
 	}
 }
@@ -300,12 +300,12 @@ func TestConcurrently(t *testing.T) {
 		group.Go(func() {
 			for range each {
 				r.Add(runtime.EndedRun{Tenant: "t", Function: "f", State: runtime.StateSucceeded, Finished: time.Now()})
-				r.Query("t", runtime.StatsQuery{Since: time.Now(), Step: time.Minute})
+				r.Query("t", runtime.StatsQuery{Since: time.Now(), Step: time.Minute}, nil)
 			}
 		})
 	}
 	group.Wait()
-	if s := r.Query("t", runtime.StatsQuery{Since: time.Now().Add(-time.Hour)}); s.Total.Succeeded != 4*each {
+	if s := r.Query("t", runtime.StatsQuery{Since: time.Now().Add(-time.Hour)}, nil); s.Total.Succeeded != 4*each {
 		t.Errorf("%d runs are counted", s.Total.Succeeded)
 	}
 }
@@ -332,7 +332,7 @@ func TestQueriesDoNotDelayRuns(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for {
-				s := r.Query("large", q)
+				s := r.Query("large", q, nil)
 				queries.Add(1)
 				select {
 				case answers <- s:
@@ -410,6 +410,6 @@ func BenchmarkQuery(b *testing.B) {
 		now = now.Add(30 * time.Minute)
 	}
 	for b.Loop() {
-		r.Query("t", runtime.StatsQuery{Since: now.Add(-runtime.MaxStatsWindow), Step: 2 * time.Hour})
+		r.Query("t", runtime.StatsQuery{Since: now.Add(-runtime.MaxStatsWindow), Step: 2 * time.Hour}, nil)
 	}
 }

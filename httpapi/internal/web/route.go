@@ -2,11 +2,13 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // A Handler answers an authenticated request of a tenant, or returns the error to answer
@@ -42,6 +44,9 @@ type Route struct {
 	Spools bool
 	// Queues marks a route that holds the body until a run has ended.
 	Queues bool
+	// Query names the parameters that the query may have. Others are refused, see [Route.CheckQuery].
+	// Nil: the query may have any.
+	Query []string
 	// Denied is the error name for a caller without the permission, see [Named].
 	Denied string
 }
@@ -91,6 +96,28 @@ func (r *Route) Authorize(i *runtime.Identity) error {
 	if i.Limited() && !r.Limited {
 		return runtime.Errorf(runtime.CodePermissionDenied, "the token is limited to running some functions").
 			WithHint("use a token that is not limited to functions")
+	}
+	return nil
+}
+
+// CheckQuery returns an error for a query with a parameter that the route does not have.
+func (r *Route) CheckQuery(query *fasthttp.Args) error {
+	if r.Query == nil || query.Len() == 0 {
+		return nil
+	}
+	for key := range query.All() {
+		if slices.Contains(r.Query, string(key)) {
+			continue
+		}
+		err := runtime.Errorf(runtime.CodeInvalidArgument, "there is no query parameter %.64q here", key)
+		if len(r.Query) == 0 {
+			return err.WithHint("leave it out: this path takes none")
+		}
+		hint := "use " + strings.Join(r.Query, ", ")
+		if near := suggest.Closest(string(key[:min(len(key), 64)]), r.Query); near != "" {
+			hint = "did you mean " + near + "? The others are " + strings.Join(slices.DeleteFunc(slices.Clone(r.Query), func(q string) bool { return q == near }), ", ")
+		}
+		return err.WithHint(hint)
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ type operationRecord struct {
 	Before      time.Time       `json:"before,omitzero"`
 	FilterTrace string          `json:"filter_trace,omitempty"`
 
+	Resumed int                   `json:"resumed,omitempty"`
+	Where   *runtime.SearchFilter `json:"where,omitempty"` // of the filter
+
 	Matched int    `json:"matched"`
 	Done    int    `json:"done"`
 	Failed  int    `json:"failed,omitempty"`
@@ -34,8 +37,8 @@ type operationRecord struct {
 func EncodeOperation(o runtime.Operation) ([]byte, error) {
 	f, p := o.Filter, o.OperationProgress
 	return encodeJSON(EncodingJSON, operationRecord{
-		Kind: string(o.Kind), State: string(o.State), Created: o.Created, Finished: o.Finished, Cursor: o.Cursor, User: o.Caller.UserID, Trace: o.Caller.TraceID,
-		Function: f.Function, States: f.States, After: f.After, Before: f.Before, FilterTrace: f.TraceID,
+		Kind: string(o.Kind), State: string(o.State), Created: o.Created, Finished: o.Finished, Cursor: o.Cursor, Resumed: o.Resumed, User: o.Caller.UserID, Trace: o.Caller.TraceID,
+		Function: f.Function, States: f.States, After: f.After, Before: f.Before, FilterTrace: f.TraceID, Where: f.Where,
 		Matched: p.Matched, Done: p.Done, Failed: p.Failed, Skipped: p.Skipped, Error: p.Error,
 	})
 }
@@ -45,9 +48,9 @@ func DecodeOperation(tenant runtime.Tenant, id string, value []byte) (runtime.Op
 	var r operationRecord
 	err := decodeJSON(value, &r, EncodingJSON)
 	return runtime.Operation{
-		ID: id, Tenant: tenant, Kind: runtime.OperationKind(r.Kind), State: runtime.OperationState(r.State), Created: r.Created, Finished: r.Finished, Cursor: r.Cursor,
+		ID: id, Tenant: tenant, Kind: runtime.OperationKind(r.Kind), State: runtime.OperationState(r.State), Created: r.Created, Finished: r.Finished, Cursor: r.Cursor, Resumed: r.Resumed,
 		Caller:            runtime.Caller{UserID: r.User, TraceID: r.Trace},
-		Filter:            runtime.ExecutionFilter{Function: r.Function, States: r.States, After: r.After, Before: r.Before, TraceID: r.FilterTrace},
+		Filter:            runtime.ExecutionFilter{Function: r.Function, States: r.States, After: r.After, Before: r.Before, TraceID: r.FilterTrace, Where: r.Where},
 		OperationProgress: runtime.OperationProgress{Matched: r.Matched, Done: r.Done, Failed: r.Failed, Skipped: r.Skipped, Error: r.Error},
 	}, err
 }

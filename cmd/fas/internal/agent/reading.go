@@ -8,7 +8,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/cmd/fas/internal/filterexpr"
+	"github.com/faaspot/faaspot/httpapi/filterexpr"
 	"github.com/faaspot/faaspot/runtime"
 )
 

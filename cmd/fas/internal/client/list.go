@@ -22,6 +22,7 @@ type Filter struct {
 	Statuses  []string  // only these statuses, regardless of Completed
 	After     time.Time // accepted at this time or later
 	Before    time.Time // accepted before
+	Where     string    // an expression that must hold
 	Trace     string    // id of a trace; without Statuses, whether they are done or not
 }
 
@@ -32,6 +33,9 @@ func (f Filter) query(limit int) url.Values {
 	}
 	if f.Trace != "" {
 		query.Set("trace_id", f.Trace)
+	}
+	if f.Where != "" {
+		query.Set("where", f.Where)
 	}
 	if f.Completed {
 		query.Set("include_completed", "True")

@@ -19,6 +19,7 @@ const (
 	OperationRunning   = "running"
 	OperationDone      = "done"
 	OperationCancelled = "cancelled"
+	OperationFailed    = "failed"
 )
 
 // OperationRequest is a request for a new operation.

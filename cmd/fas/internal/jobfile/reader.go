@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/stricttoml"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // reader reads the tables of a file, and collects its errors by their paths in the file.

@@ -7,9 +7,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/faaspot/faaspot/cmd/fas/internal/suggest"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // named is a field with its name in expressions and the operators that it takes.

@@ -1,5 +1,5 @@
-// Package filterexpr owns the language of --where, in which people write what executions to search
-// for. It is a notation for [runtime.SearchFilter]: an expression can say exactly what a filter
+// Package filterexpr owns the language of --where and of the member where of requests, in which people
+// write what executions they mean. It is a notation for [runtime.SearchFilter]: an expression can say exactly what a filter
 // can.
 //
 //	expression = term { "or" term }

@@ -1,0 +1,40 @@
+package dispatch
+
+import (
+	"maps"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// load counts the runs in the plan by tenant and function. It has no entry for functions without runs.
+type load map[runtime.Tenant]map[string]runtime.FunctionLoad
+
+// count adds to the queued and the running runs of a function.
+func (l load) count(tenant runtime.Tenant, function string, queued, running int) {
+	of := l[tenant]
+	if of == nil {
+		of = make(map[string]runtime.FunctionLoad)
+		l[tenant] = of
+	}
+	n := of[function]
+	n.Queued += queued
+	n.Running += running
+	if n != (runtime.FunctionLoad{}) {
+		of[function] = n
+		return
+	}
+	if delete(of, function); len(of) == 0 {
+		delete(l, tenant)
+	}
+}
+
+// Load returns how many runs of each function of a tenant are queued, and how many hold a lease. It has no
+// entry for functions without such runs.
+func (d *Dispatcher) Load(tenant runtime.Tenant) map[string]runtime.FunctionLoad {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if of := d.plan.load[tenant]; of != nil {
+		return maps.Clone(of)
+	}
+	return make(map[string]runtime.FunctionLoad)
+}
