@@ -117,6 +117,24 @@ func Scan(o Options) (p Project, err error) {
 	return p, err
 }
 
+// Is reports whether a path is that of a folder with several functions and a file faaspot.toml.
+func Is(path string) bool {
+	return exists(filepath.Join(path, jobfile.FunctionFile)) && !exists(filepath.Join(path, runtime.BundleMain))
+}
+
+// Names returns the names of the functions and the jobs of a project, each once.
+func (p *Project) Names() (all []string) {
+	for _, f := range p.Functions {
+		all = append(all, f.Name)
+	}
+	for _, j := range p.Jobs {
+		if !slices.Contains(all, j.Name) {
+			all = append(all, j.Name)
+		}
+	}
+	return all
+}
+
 // readValues reads the file with values of contexts, if there is one.
 func (p *Project) readValues(o Options) (map[string]json.RawMessage, error) {
 	path := o.EnvFile
