@@ -422,6 +422,9 @@ func tourVersions(t *testing.T, tr *tour, f map[string]string) {
 	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "from=1&to=2"})
 	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "to=1", status: 404})
 	tr.visit(t, stop{method: "GET", pattern: diff, params: f, query: "from=x", status: 400})
+	tr.visit(t, stop{method: "POST", pattern: diff, params: f, body: `{"code":"def main(args, context): pass","context":{"k":9},"timeout":7,"memory":64,"retries":1,"allow":[]}`})
+	tr.visit(t, stop{method: "POST", pattern: diff, params: f, body: `{"name":"g"}`, status: 400})
+	tr.visit(t, stop{method: "POST", pattern: diff, params: none, body: `{"timeout":7}`, status: 404})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":1}`})
 	const values = "/v1/functions/{name}/context"
 	tr.visit(t, stop{method: "PATCH", pattern: values, params: f, body: `{"k":2,"absent":null}`, h: apitest.Header{"Idempotency-Key": "values"}})

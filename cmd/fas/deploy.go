@@ -4,12 +4,16 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
+	"github.com/faaspot/faaspot/cmd/fas/internal/project"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -21,10 +25,11 @@ func newDeploy(a *app) *cobra.Command {
 	var wait, asJSON bool
 	var folder folderFlags
 	var bounds limits
+	var several projectDeployment
 	cmd := &cobra.Command{
-		Use:     "deploy {DIR | ZIP | FILE} [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
+		Use:     "deploy {DIR | ZIP | FILE} [NAME...] [--dry-run] [--name NAME] [-c CONTEXT-FILE] [--timeout SECONDS] [--memory MB] [--retries N] [--allow HOST:PORT] [--no-install] [--json]",
 		GroupID: groupFunctions,
-		Short:   "Deploy a file, a folder or a zip as a function",
+		Short:   "Deploy a file, a folder or a zip as a function, or a project",
 		Long: `Deploy a folder as a function: create it, or change the one of that name. The name is
 that of the folder, or --name. What the flags do not name gets the default if the
 function is new, and does not change if it exists. A zip with the files of a function,
@@ -51,13 +56,36 @@ is not created. Only the context is sent by itself: that of a function that exis
 before the code, and stays changed; a new function has none for a moment, and is kept
 without it if the server refuses the context. Prints the id of the deployment.
 
-` + changeFields,
+A folder with faaspot.toml and without main.py is a project: it has several functions, each of
+a Python file or a folder, and jobs. The command compares them with the server, says what
+it will change, and deploys what has changed, or those with a NAME; without DIR those of the
+current folder. What the files do not name does not change, and functions that the project
+does not have stay. If a function does not deploy, the others do, and no job is applied.
+With --dry-run nothing changes.
+
+` + changeFields + `
+
+and that of a project is an array of objects with the fields
+
+  kind (function or job), name, change (create, update or unchanged), details, uuid, error`,
 		Example: `  fas deploy shop
   fas deploy hello.py
   fas deploy . --name mailer -c mailer.conf --memory 256
-  fas deploy dist/shop.zip`,
-		Args: arguments("DIR"),
+  fas deploy dist/shop.zip
+  fas deploy --dry-run
+  fas deploy . mailer nightly`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			several.noInstall, several.asJSON = folder.noInstall, asJSON
+			if done, err := several.tryRun(cmd, a, args); done || err != nil {
+				return err
+			}
+			if err := arguments("DIR")(cmd, args); err != nil {
+				return err
+			}
+			if several.dryRun {
+				return clierror.Usagef("`fas diff NAME` compares versions that are deployed", "--dry-run is for a project, a folder with faaspot.toml and without main.py")
+			}
 			folder.dir = args[0]
 			if name == "" && cmd.Flags().Changed("name") {
 				return clierror.Usagef("leave the flag out to use the name of the folder", "the --name is empty")
@@ -98,12 +126,45 @@ without it if the server refuses the context. Prints the id of the deployment.
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the function (default that of the folder or the zip)")
 	cmd.Flags().StringVarP(&contextFile, "context-file", "c", "", "`FILE` with the context, - is the standard input")
 	folder.installFlag(cmd)
+	cmd.Flags().BoolVar(&several.dryRun, "dry-run", false, "of a project, say what would change, and change nothing")
 	waitFlag(cmd, &wait)
 	bounds.flags(cmd, "60, or unchanged", "128, or unchanged", "0, or unchanged", "nothing, or unchanged")
 	jsonFlag(cmd, &asJSON)
 	_ = cmd.MarkFlagFilename("context-file")
 	return cmd
 }
+
+// tryRun deploys the project that the arguments name, and reports whether they name one: the folder of a project
+// and names, or names alone, of the project in the current folder.
+func (d *projectDeployment) tryRun(cmd *cobra.Command, a *app, args []string) (done bool, err error) {
+	path := "."
+	d.names = args
+	if len(args) > 0 && project.Is(args[0]) {
+		path, d.names = args[0], args[1:]
+	}
+	p, ok, err := a.projectAt(path)
+	if !ok || err != nil {
+		return ok, err
+	}
+	if len(d.names) > 0 && path == "." && !slices.Contains(p.Names(), d.names[0]) {
+		if _, err := os.Stat(d.names[0]); err == nil {
+			return false, nil // a folder or a file of its own
+		}
+	}
+	var given []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains(projectFlags, f.Name) && cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil {
+			given = append(given, "--"+f.Name)
+		}
+	})
+	if len(given) > 0 {
+		return true, clierror.Usagef("write settings to "+jobfile.FunctionFile, "%s cannot be used with a project", strings.Join(given, " and "))
+	}
+	return true, d.run(cmd.Context(), a, p)
+}
+
+// projectFlags are the flags with which a project can be deployed.
+var projectFlags = []string{"dry-run", "json", "no-install", "wait"}
 
 // isFolder reports whether a path is that of a folder.
 func isFolder(path string) bool {

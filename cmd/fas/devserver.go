@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,10 +43,11 @@ type devServer struct {
 	remove func() // removes its data, if they are for this time only
 
 	// Of a server in this process:
-	requests chan dev.Request
-	ended    chan error // receives the end of the server
-	cancel   context.CancelFunc
-	done     chan struct{}
+	requests  chan dev.Request
+	callbacks chan dev.Callback
+	ended     chan error // receives the end of the server
+	cancel    context.CancelFunc
+	done      chan struct{}
 }
 
 // start starts the server of a project with a data folder.
@@ -64,10 +67,12 @@ func (f *devFlags) start(ctx context.Context, a *app, data string) (*devServer, 
 	rand.Read(trace)
 	env := maps.Clone(a.env)
 	env[environ.AdminTokenVar] = token
-	s := &devServer{requests: make(chan dev.Request, 100), ended: make(chan error, 1), done: make(chan struct{})}
+	s := &devServer{requests: make(chan dev.Request, 100), callbacks: make(chan dev.Callback, 100), ended: make(chan error, 1), done: make(chan struct{})}
 	ready := make(chan string, 1)
 	o := devOptions(a, data, filepath.Join(cache, "cache"), f.port)
 	o.Environ, o.Ready = env, func(url string) { ready <- url }
+	o.NoSchedules = !f.cron
+	o.Poster = func(p runtime.Poster) runtime.Poster { return devPoster{p, s.callbacks} }
 	o.Requests = slog.New(&requestHandler{own: hex.EncodeToString(trace), to: s.requests})
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -194,4 +199,35 @@ func (h *requestHandler) Handle(_ context.Context, record slog.Record) error {
 	default:
 	}
 	return nil
+}
+
+// devPoster passes on what the server posts, which is callbacks. Those to other machines are not sent, so that
+// a session does not reach what production reaches. It implements [runtime.Poster].
+type devPoster struct {
+	runtime.Poster
+	to chan<- dev.Callback
+}
+
+// Post implements [runtime.Poster]. A callback that nobody waits for is not shown.
+func (p devPoster) Post(ctx context.Context, post runtime.Post) (status int, err error) {
+	c := dev.Callback{URL: post.URL, Body: post.Body, Sent: toThisMachine(post.URL)}
+	if status = http.StatusOK; c.Sent {
+		status, err = p.Poster.Post(ctx, post)
+		c.Status, c.Err = status, err
+	}
+	select {
+	case p.to <- c:
+	default:
+	}
+	return status, err
+}
+
+// toThisMachine reports whether a URL has a loopback address.
+func toThisMachine(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

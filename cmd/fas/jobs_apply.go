@@ -8,14 +8,8 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
+	"github.com/faaspot/faaspot/cmd/fas/internal/project"
 	"github.com/faaspot/faaspot/runtime"
-)
-
-const (
-	// defaultJobFile is the file that is applied without --file.
-	defaultJobFile = "job.toml"
-	// maxJobFile is the largest size of a job file in bytes, with room for tasks of triggers.
-	maxJobFile = 2 * runtime.MiB
 )
 
 const exampleJob = `name = "nightly"                # a-z 0-9 and -; cannot be changed later
@@ -91,14 +85,11 @@ unchanged) and job, which has the fields
 				_, err := fmt.Fprint(a.Out, exampleJob)
 				return err
 			}
-			text, err := a.ReadText(cmd.Context(), file, "job", maxJobFile)
+			text, err := a.ReadText(cmd.Context(), file, "job", project.MaxJobFile)
 			if err != nil {
 				return err
 			}
-			f, err := jobfile.Parse(file, []byte(*text), func(name string) (string, bool) {
-				value, ok := a.env[name]
-				return value, ok
-			})
+			f, err := jobfile.Parse(file, []byte(*text), a.lookup)
 			if err != nil {
 				return a.withFunction(cmd.Context(), f, err)
 			}
@@ -117,11 +108,17 @@ unchanged) and job, which has the fields
 			return a.writeApplied(j, change, asJSON)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", defaultJobFile, "`FILE` with the job; - is TOML from the standard input")
+	cmd.Flags().StringVarP(&file, "file", "f", project.JobFile, "`FILE` with the job; - is TOML from the standard input")
 	cmd.Flags().BoolVar(&example, "example", false, "print an example file and exit")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagFilename("file", "toml", "json")
 	return cmd
+}
+
+// lookup returns a variable of the environment.
+func (a *app) lookup(name string) (value string, ok bool) {
+	value, ok = a.env[name]
+	return value, ok
 }
 
 // withFunction adds to the errors of a file that there is no function with the name in it. It asks a

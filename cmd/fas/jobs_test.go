@@ -8,6 +8,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
+	"github.com/faaspot/faaspot/cmd/fas/internal/project"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi/wire"
 )
@@ -16,7 +17,7 @@ import (
 func TestExampleJob(t *testing.T) {
 	env := func(name string) (string, bool) { return "secret " + name, true }
 	for _, text := range []string{exampleJob, regexp.MustCompile(`(?m)^#`).ReplaceAllString(exampleJob, "")} {
-		f, err := jobfile.Parse(defaultJobFile, []byte(text), env)
+		f, err := jobfile.Parse(project.JobFile, []byte(text), env)
 		if err != nil || f.Name != "nightly" {
 			t.Errorf("%v of\n%s", err, text)
 		}

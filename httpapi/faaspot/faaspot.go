@@ -122,6 +122,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/functions/{name}/versions", Handle: a.listVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"encoding"}},
 			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"from", "to"}},
+			{Method: "POST", Path: "/v1/functions/{name}/diff", Handle: a.diffDraft, Scope: runtime.ScopeDeploy, MaxBody: maxFunctionBody, Body: functionIs},
 			{Method: "POST", Path: "/v1/functions/{name}/rollback", Handle: a.rollback, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.rollback", MaxBody: maxRollbackBody, Body: versionIs},
 
 			{Method: "POST", Path: "/v1/try", Handle: a.try, Scope: runtime.ScopeDeploy, Queues: true, MaxBody: maxTryBody, Body: trialIs},

@@ -127,12 +127,66 @@ func (a *api) diffVersions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if err != nil {
 		return err
 	}
+	return a.writeDiff(ctx, &older, &newer)
+}
+
+// diffDraft answers with what a change of a function would change: the body is that of the change. It needs
+// the scope of the change, because it says whether the values of a context are the stored ones.
+func (a *api) diffDraft(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.TakeCopies(ctx, 2); err != nil {
+		return err
+	}
+	body, err := parseFunctionBody(&a.contexts, ctx.Request.Body())
+	if err != nil {
+		return err
+	}
+	if body.name != nil || body.keepArgs != nil {
+		return runtime.Errorf(runtime.CodeInvalidArgument, `"name" and "keep_args" belong to no version, and are not compared`).WithHint("leave them out")
+	}
+	if err := a.Reserve(ctx, runtime.MaxSource+runtime.MaxContext); err != nil {
+		return err
+	}
+	current, err := a.engine().GetVersion(a.Context(), tenant, name, 0)
+	if err != nil {
+		return err
+	}
+	draft := current
+	draft.Number++
+	if body.code != nil {
+		draft.Source, draft.Bundle = body.code, runtime.Bundle{}
+	}
+	if body.context != nil {
+		draft.Context = body.context
+	}
+	if body.timeout != nil {
+		draft.Limits.Timeout = *body.timeout
+	}
+	if body.memory != nil {
+		draft.Limits.Memory = *body.memory
+	}
+	if body.retries != nil {
+		draft.Retries = *body.retries
+	}
+	if body.allow != nil {
+		if draft.Allow, err = runtime.NormalAllow(body.allow); err != nil {
+			return err
+		}
+	}
+	return a.writeDiff(ctx, &current, &draft)
+}
+
+// writeDiff answers with what differs between two versions.
+func (a *api) writeDiff(ctx *fasthttp.RequestCtx, older, newer *runtime.Version) error {
 	// The sources and contexts are there, their lines, and the answer, which grows.
 	size := len(older.Source) + len(newer.Source)
 	if err := a.Reserve(ctx, 5*size+4*(len(older.Context)+len(newer.Context))+2*maxDiffLines*diffLineBytes); err != nil {
 		return err
 	}
-	response, err := renderDiff(&older, &newer)
+	response, err := renderDiff(older, newer)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,25 @@ func TestVersionsOverHTTP(t *testing.T) {
 			t.Errorf("%s: %s", query, diff)
 		}
 	}
+	// A change that is compared is not made.
+	drafted := ask[wire.VersionDiff](t, s, "POST", f+"/diff", `{"code":"a = 1\nb = 2\n","context":{"kept":"s3cret3","new":"other","more":1},"timeout":5,"retries":2}`)
+	wanted := wire.VersionDiff{
+		From: 2, To: 3, Code: "--- f@2\n+++ f@3\n@@ -1,2 +1,2 @@\n a = 1\n-b = 3\n+b = 2\n",
+		Settings: []wire.SettingChange{{Name: "retries", From: json.RawMessage("0"), To: json.RawMessage("2")}},
+		Context:  []wire.ContextChange{{Name: "more", Change: "added"}, {Name: "new", Change: "changed"}, {Name: "same", Change: "removed"}},
+	}
+	if diff := cmp.Diff(wanted, drafted); diff != "" {
+		t.Error(diff)
+	}
+	if same := ask[wire.VersionDiff](t, s, "POST", f+"/diff", `{"code":"a = 1\nb = 3\n","context":{"kept":"s3cret3","new":"s3cret4","same":1}}`); same.Code != "" || len(same.Settings)+len(same.Context) > 0 {
+		t.Errorf("an equal change differs: %+v", same)
+	}
+	if a := s.Do(t, "POST", f+"/diff", `{"name":"g","code":"a"}`, nil); a.Status != 400 {
+		t.Error(a)
+	}
+	if list := ask[[]wire.FunctionVersion[string]](t, s, "GET", f+"/versions", ""); len(list) != 2 {
+		t.Errorf("the versions are %+v", list)
+	}
 	if same := ask[wire.VersionDiff](t, s, "GET", f+"/diff?from=2&to=2", ""); same.Code != "" || len(same.Settings)+len(same.Context) > 0 {
 		t.Errorf("a version differs from itself: %+v", same)
 	}

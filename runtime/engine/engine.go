@@ -64,6 +64,8 @@ type Options struct {
 	Retention runtime.Retention
 	// DropArgs says that args are not stored with executions, unless the function keeps them.
 	DropArgs bool
+	// NoSchedules says that schedules of jobs do not fire.
+	NoSchedules bool
 	// Poster sends callbacks. Nil: none are sent; they wait for a process that has a Poster.
 	Poster runtime.Poster
 	// CallbackBody renders the JSON body of a callback from an execution of a job that has ended
@@ -96,6 +98,7 @@ type Engine struct {
 	clock    *runtime.Clock
 	secrets  *redact.Registry
 	dropArgs bool // see Options
+	idle     bool // schedules do not fire
 
 	gate       *gate
 	admission  *queue.Admission
@@ -147,6 +150,7 @@ func New(o Options) (*Engine, error) {
 		clock:         clock,
 		secrets:       o.Secrets,
 		dropArgs:      o.DropArgs,
+		idle:          o.NoSchedules,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),

@@ -56,10 +56,17 @@ func (e *Engine) startTick(ctx context.Context, j *runtime.Job, t *runtime.Trigg
 }
 
 // schedule replaces the schedules of a job by its current ones. The caller has locked the job.
-func (e *Engine) schedule(j runtime.Job) { e.schedules.Set(j.Clone()) }
+func (e *Engine) schedule(j runtime.Job) {
+	if !e.idle {
+		e.schedules.Set(j.Clone())
+	}
+}
 
 // scheduleAll sets the schedules of all jobs in the store.
 func (e *Engine) scheduleAll() error {
+	if e.idle {
+		return nil
+	}
 	return e.store.EachJob(func(j runtime.Job) error {
 		e.schedules.Set(j)
 		return nil

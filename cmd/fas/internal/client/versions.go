@@ -68,6 +68,20 @@ func (c *Client) Version(ctx context.Context, name string, number uint64) (Versi
 	return VersionDetail{newVersion(&w.FunctionVersion), w.Code, append([]string{}, w.ContextKeys...)}, nil
 }
 
+// DiffDraft compares the current version of a function with a change, which is not made.
+func (c *Client) DiffDraft(ctx context.Context, name string, r UpdateRequest) (d VersionDiff, err error) {
+	r.Encoding = wire.EncodingPlain
+	body, err := encode(r)
+	if err != nil {
+		return d, err
+	}
+	a, err := c.do(ctx, request{method: http.MethodPost, path: functionPath(name) + "/diff", body: body})
+	if err != nil {
+		return d, err
+	}
+	return d, c.decode(a, &d)
+}
+
 // Diff compares two stored versions of a function. Zero in place of to is the current version, in place
 // of from the one before to.
 func (c *Client) Diff(ctx context.Context, name string, from, to uint64) (d VersionDiff, err error) {

@@ -14,12 +14,17 @@ import (
 )
 
 // KeysHelp describes the keys.
-const KeysHelp = "r run again, a edit the args, f next function, l log on or off, d deploy to the profile, c clear, q quit"
+const KeysHelp = "r run again, a edit the args, f next function, t fire a trigger, l log on or off, o open the console, d deploy to the profile, c clear, q quit"
 
 // press handles a key. It returns false if the user quits.
 func (s *session) press(ctx context.Context, key byte) (goOn bool) {
 	confirmed := s.asked && key == 'd'
-	s.asked = false
+	choice := s.choice
+	s.asked, s.choice = false, nil
+	if i := int(key) - '1'; i >= 0 && i < len(choice) {
+		s.fire(ctx, choice[i])
+		return true
+	}
 	switch key {
 	case 'r':
 		if s.current == "" {
@@ -34,6 +39,14 @@ func (s *session) press(ctx context.Context, key byte) (goOn bool) {
 		_ = s.run(ctx, time.Now())
 	case 'f':
 		s.next()
+	case 't':
+		if err := s.chooseTrigger(ctx); err != nil {
+			s.Show.Failed("", err)
+		}
+	case 'o':
+		if err := s.openConsole(ctx); err != nil {
+			s.Show.Failed("", err)
+		}
 	case 'l':
 		s.hideLog = !s.hideLog
 		if s.hideLog {
@@ -71,6 +84,20 @@ func (s *session) next() {
 	s.Show.Note("r runs " + s.current)
 }
 
+// openConsole opens the console of the server, or shows its address if there is no browser.
+func (s *session) openConsole(ctx context.Context) error {
+	url, _, err := s.Client.ConsoleURL(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Open == nil || s.Open(url) != nil {
+		s.Show.Note("open " + url)
+		return nil
+	}
+	s.Show.Note("the console is open in the browser")
+	return nil
+}
+
 // publish deploys the current function to the server of the user's profile, once that is confirmed.
 func (s *session) publish(ctx context.Context, confirmed bool) error {
 	f := s.served[s.current]
@@ -87,7 +114,9 @@ func (s *session) publish(ctx context.Context, confirmed bool) error {
 		s.Show.Note("press d again to deploy " + f.Name + " to " + c.URL())
 		return nil
 	}
-	if _, err := s.deploy(ctx, c, f.Function, f.Name); err != nil {
+	sent := f.Function
+	sent.Values = nil // they are for this machine
+	if _, err := s.deploy(ctx, c, sent, f.Name); err != nil {
 		return err
 	}
 	s.Show.Note("deployed " + f.Name + " to " + c.URL())

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,8 +23,17 @@ type Show interface {
 	Removed(function string)
 	// Failed shows why a function was not deployed, or, without one, why something else failed.
 	Failed(function string, err error)
+	// Applied shows that a job was created, changed or deleted, or did not change.
+	Applied(job, change string)
+	// FailedJob shows why a job was not applied.
+	FailedJob(job string, err error)
 	Ran(o Outcome)
 	Request(r Request)
+	// Executed shows a run of another client, of a job or of a schedule that has ended.
+	Executed(x Execution)
+	Called(c Callback)
+	// Fired shows that a job was started by a key.
+	Fired(job, id string)
 	Note(text string)
 }
 
@@ -40,16 +50,23 @@ type Outcome struct {
 	Before, Now []byte
 }
 
-// maxShownArgs is the length to which the args of a call are cut, in bytes.
-const maxShownArgs = 60
-
-// maxShownDiff bounds the results that are compared, in bytes.
-const maxShownDiff = 256 * runtime.KiB
+const (
+	// usualWidth is the width of a terminal whose width is not known, in columns.
+	usualWidth = 80
+	// leastArgs is the length to which args are cut at most, in characters, however narrow the terminal is.
+	leastArgs = 20
+	// maxShownDiff bounds the results that are compared, in bytes.
+	maxShownDiff = 256 * runtime.KiB
+	// maxShownBody bounds the body of a callback that is shown, in bytes.
+	maxShownBody = 4 * runtime.KiB
+)
 
 // Text shows lines for people.
 type Text struct {
 	Out io.Writer // results
 	Err io.Writer // everything else
+	// Width returns the width of the terminal in columns, 0 if it is not known. Nil: it is not known.
+	Width func() int
 }
 
 // Deployed implements [Show].
@@ -68,6 +85,76 @@ func (t *Text) Failed(function string, err error) {
 	ui.WriteError(t.Err, err)
 }
 
+// Applied implements [Show].
+func (t *Text) Applied(job, change string) { fmt.Fprintf(t.Err, "job %s: %s\n", job, change) }
+
+// FailedJob implements [Show].
+func (t *Text) FailedJob(job string, err error) {
+	fmt.Fprintf(t.Err, "the job %s was not applied\n", job)
+	ui.WriteError(t.Err, err)
+}
+
+// Executed implements [Show].
+func (t *Text) Executed(x Execution) {
+	if x.Dropped > 0 {
+		fmt.Fprintf(t.Err, "%d runs were too many to be shown\n", x.Dropped)
+	}
+	took := ""
+	if x.DurationMS != nil {
+		took = " in " + ui.DurationText(time.Duration(*x.DurationMS*float64(time.Millisecond)))
+	}
+	end := fmt.Sprintf(": %s%s", x.Status, took)
+	fmt.Fprintf(t.Err, "%s%s\n", t.call(x.Name, x.Args, len(end)), end)
+	t.log(x.Log)
+	if err := x.Err(); err != nil {
+		ui.WriteError(t.Err, err)
+	}
+}
+
+// Called implements [Show].
+func (t *Text) Called(c Callback) {
+	outcome := "kept back, because it is for another machine"
+	switch {
+	case c.Err != nil:
+		outcome = "not sent: " + ui.OneLine(c.Err.Error())
+	case c.Sent:
+		outcome = fmt.Sprintf("answered with %d", c.Status)
+	}
+	fmt.Fprintf(t.Err, "callback to %s: %s\n", ui.OneLine(c.URL), outcome)
+	body, err := ui.IndentJSON(c.Body, "")
+	if err != nil {
+		body = c.Body
+	}
+	if len(body) > maxShownBody {
+		body = append(bytes.ToValidUTF8(body[:maxShownBody], nil), "\n..."...)
+	}
+	fmt.Fprintf(ui.LogWriter(t.Err), "%s\n", body)
+}
+
+// Fired implements [Show].
+func (t *Text) Fired(job, id string) { fmt.Fprintf(t.Err, "started %s, execution %s\n", job, id) }
+
+// call returns a call of a function on one line, whose args are cut so that rest bytes fit beside it.
+func (t *Text) call(function string, args []byte, rest int) string {
+	columns := 0
+	if t.Width != nil {
+		columns = t.Width()
+	}
+	room := max(leastArgs, cmp.Or(columns, usualWidth)-len(function)-len("()")-rest)
+	text := []rune(ui.OneLine(string(bytes.ReplaceAll(args, []byte("\n"), []byte(" ")))))
+	if len(text) > room {
+		text = append(text[:room-len("...")], []rune("...")...)
+	}
+	return fmt.Sprintf("%s(%s)", function, string(text))
+}
+
+// log shows what a run has written.
+func (t *Text) log(entries []client.LogEntry) {
+	for _, entry := range entries {
+		_, _ = io.WriteString(ui.LogWriter(t.Err), entry.Text)
+	}
+}
+
 // Request implements [Show].
 func (t *Text) Request(r Request) {
 	fmt.Fprintf(t.Err, "%s %s: %d in %s\n", r.Method, ui.OneLine(r.Path), r.Status, ui.DurationText(r.Duration))
@@ -78,14 +165,9 @@ func (t *Text) Note(text string) { fmt.Fprintln(t.Err, text) }
 
 // Ran implements [Show].
 func (t *Text) Ran(o Outcome) {
-	args := ui.OneLine(string(bytes.ReplaceAll(o.Args, []byte("\n"), []byte(" "))))
-	if len(args) > maxShownArgs {
-		args = strings.ToValidUTF8(args[:maxShownArgs], "") + "..."
-	}
-	fmt.Fprintf(t.Err, "ran %s(%s) in %s; %s after the change\n", o.Function, args, ui.DurationText(o.Duration), ui.DurationText(o.Since))
-	for _, entry := range o.Log {
-		_, _ = io.WriteString(ui.LogWriter(t.Err), entry.Text)
-	}
+	end := fmt.Sprintf(" in %s; %s after the change", ui.DurationText(o.Duration), ui.DurationText(o.Since))
+	fmt.Fprintf(t.Err, "ran %s%s\n", t.call(o.Function, o.Args, len("ran ")+len(end)), end)
+	t.log(o.Log)
 	if o.Err != nil {
 		ui.WriteError(t.Err, o.Err)
 		return
@@ -110,84 +192,3 @@ func difference(before, now []byte) string {
 	}
 	return strings.Join(lines[header:], "")
 }
-
-// JSON shows a line with a JSON object for each event.
-type JSON struct{ Out io.Writer }
-
-// event is a line. Its names and meanings are a promise of --json.
-type event struct {
-	Event      string          `json:"event"` // deploy, delete, run, request or error
-	Function   string          `json:"function,omitempty"`
-	Version    uint64          `json:"version,omitempty"`
-	DurationMS float64         `json:"duration_ms,omitempty"`
-	SinceMS    float64         `json:"since_ms,omitempty"` // since the change
-	Args       json.RawMessage `json:"args,omitempty"`
-	Output     json.RawMessage `json:"output,omitempty"`
-	Error      *eventError     `json:"error,omitempty"`
-
-	Entries []client.LogEntry `json:"entries,omitempty"`
-
-	Method string `json:"method,omitempty"`
-	Path   string `json:"path,omitempty"`
-	Status int    `json:"status,omitempty"`
-}
-
-type eventError struct {
-	Message   string       `json:"message"`
-	Code      runtime.Code `json:"error_code"`
-	Hint      string       `json:"hint,omitempty"`
-	Traceback string       `json:"server_traceback,omitempty"`
-	Line      int          `json:"line,omitempty"`
-}
-
-func (j *JSON) write(e event) {
-	encoder := json.NewEncoder(j.Out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(e) // a reader that is gone ends the command by a signal
-}
-
-// Deployed implements [Show].
-func (j *JSON) Deployed(function string, version uint64, took time.Duration) {
-	j.write(event{Event: "deploy", Function: function, Version: version, DurationMS: millis(took)})
-}
-
-// Removed implements [Show].
-func (j *JSON) Removed(function string) { j.write(event{Event: "delete", Function: function}) }
-
-// Failed implements [Show].
-func (j *JSON) Failed(function string, err error) {
-	kind := "error"
-	if function != "" {
-		kind = "deploy"
-	}
-	j.write(event{Event: kind, Function: function, Error: newEventError(err)})
-}
-
-// Request implements [Show].
-func (j *JSON) Request(r Request) {
-	j.write(event{Event: "request", Method: r.Method, Path: r.Path, Status: r.Status, DurationMS: millis(r.Duration)})
-}
-
-// Note implements [Show]. Notes are for people.
-func (j *JSON) Note(string) {}
-
-// Ran implements [Show].
-func (j *JSON) Ran(o Outcome) {
-	e := event{
-		Event: "run", Function: o.Function, Args: o.Args, Output: o.Result, Entries: o.Log, DurationMS: millis(o.Duration), SinceMS: millis(o.Since),
-	}
-	if o.Err != nil {
-		e.Error = newEventError(o.Err)
-	}
-	j.write(e)
-}
-
-func newEventError(err error) *eventError {
-	e := &eventError{Message: err.Error(), Code: runtime.CodeOf(err)}
-	if coded, ok := runtime.AsError(err); ok {
-		e.Message, e.Hint, e.Traceback, e.Line = coded.Message, coded.Hint, coded.Traceback, coded.Line
-	}
-	return e
-}
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

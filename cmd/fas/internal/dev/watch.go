@@ -4,11 +4,11 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/project"
 )
 
 const (
@@ -22,14 +22,6 @@ const (
 	// maxWatched bounds the folders that are watched.
 	maxWatched = 4000
 )
-
-// unwatchedFolders have no code of the author, and change often.
-var unwatchedFolders = []string{"node_modules", "venv", "__pycache__"}
-
-// unwatched reports whether a folder with a name is not looked at.
-func unwatched(name string) bool {
-	return strings.HasPrefix(name, ".") || slices.Contains(unwatchedFolders, name)
-}
 
 // watch returns a channel that receives the time of the first of some changes of files below a folder, or
 // in it if it is not deep, until ctx ends. A receiver that is slow gets one for all that it has missed.
@@ -61,7 +53,7 @@ func addFolders(w *fsnotify.Watcher, root string, deep bool) error {
 		switch {
 		case err != nil || !e.IsDir():
 			return nil
-		case path != root && unwatched(e.Name()):
+		case path != root && project.Unwatched(e.Name()):
 			return fs.SkipDir
 		case len(w.WatchList()) >= maxWatched:
 			return fs.SkipAll
@@ -86,7 +78,7 @@ func follow(ctx context.Context, w *fsnotify.Watcher, deep bool, changes chan<- 
 			if e.Op == fsnotify.Chmod {
 				continue
 			}
-			if deep && e.Has(fsnotify.Create) && !unwatched(filepath.Base(e.Name)) {
+			if deep && e.Has(fsnotify.Create) && !project.Unwatched(filepath.Base(e.Name)) {
 				_ = addFolders(w, e.Name, deep) // it may be a file, or gone again
 			}
 			if first.IsZero() {

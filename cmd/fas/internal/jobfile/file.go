@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -15,6 +16,7 @@ import (
 type File struct {
 	Name     string          // of the job
 	Function string          // that it runs; known of files in TOML only
+	Triggers []wire.Trigger  // known of files in TOML only
 	Body     json.RawMessage // of the request to the API
 
 	path   string

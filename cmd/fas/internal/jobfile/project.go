@@ -11,11 +11,12 @@ import (
 	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
 
-// Project is the file of a folder with several functions: what all of them have, and the functions that
-// have settings of their own.
+// Project is the file of a folder with several functions: what all of them have, the functions that
+// have settings of their own, and jobs.
 type Project struct {
 	Settings  Settings
 	Functions map[string]ProjectFunction // by name
+	Jobs      []*File                    // in the order of their names
 }
 
 // ProjectFunction is one function in the file of a project. What the file does not name is zero.
@@ -26,8 +27,9 @@ type ProjectFunction struct {
 }
 
 // ParseProject reads the file of a project, in TOML. The error has all that is wrong with it. The
-// settings of a function are those of the project where it has none of its own.
-func ParseProject(path string, data []byte) (p Project, err error) {
+// settings of a function are those of the project where it has none of its own. env looks up the
+// environment variables of secrets of jobs that are not in the file.
+func ParseProject(path string, data []byte, env func(string) (string, bool)) (p Project, err error) {
 	document, err := stricttoml.Parse(data, strictjson.DefaultMaxDepth)
 	if err != nil {
 		at := position{}
@@ -36,7 +38,7 @@ func ParseProject(path string, data []byte) (p Project, err error) {
 		}
 		return p, wrong(path, at, "", "%v", err)
 	}
-	r := reader{file: &File{path: path, places: tomlPlaces(data)}}
+	r := reader{file: &File{path: path, places: tomlPlaces(data)}, env: env}
 	t := r.table("", document.Map())
 	p = Project{Settings: t.settings(), Functions: make(map[string]ProjectFunction)}
 	functions := t.inner("functions")
@@ -53,8 +55,31 @@ func ParseProject(path string, data []byte) (p Project, err error) {
 		p.Functions[name] = f.with(p.Settings)
 	}
 	functions.end()
+	if p.Jobs, err = t.jobs(); err != nil {
+		return p, err
+	}
 	t.end()
 	return p, r.errs.Err()
+}
+
+// jobs reads the jobs of a project.
+func (t *table) jobs() (all []*File, err error) {
+	jobs := t.inner("jobs")
+	for _, name := range slices.Sorted(maps.Keys(jobs.left)) {
+		if err := runtime.ValidateJobName(name); err != nil {
+			coded, _ := runtime.AsError(err)
+			jobs.fail(name, coded.Hint, "%s: %s", jobs.at(name), coded.Message)
+			delete(jobs.left, name)
+			continue
+		}
+		f := &File{path: t.file.path, places: t.file.places}
+		if err := f.take(t.job(jobs.inner(name), name), jobs.at(name)); err != nil && t.errs.Err() == nil {
+			return nil, err // a number that is not finite is an error in the file
+		}
+		all = append(all, f)
+	}
+	jobs.end()
+	return all, nil
 }
 
 // settings reads the settings of a function.

@@ -11,6 +11,8 @@ import (
 	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
 
+func noEnv(string) (string, bool) { return "", false }
+
 // TestProject reads files of projects, and holds the JSON Schema to what is accepted.
 func TestProject(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile("../../../../docs/faaspot.schema.json")
@@ -36,7 +38,7 @@ func TestProject(t *testing.T) {
 			},
 		},
 	} {
-		got, err := ParseProject("p.toml", []byte(text))
+		got, err := ParseProject("p.toml", []byte(text), noEnv)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%q: %v %s", text, err, diff)
 		}
@@ -57,7 +59,7 @@ func TestProject(t *testing.T) {
 		"[function.a]":                     "function is not known here",
 		"[functions.a.functions.b]\nx = 1": "functions.a.functions is not known here",
 	} {
-		_, err := ParseProject("p.toml", []byte(text))
+		_, err := ParseProject("p.toml", []byte(text), noEnv)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -72,7 +74,7 @@ func TestProject(t *testing.T) {
 		"allow = [\"http://a\"]":                   "it is a URL",
 		"x =":                                      "p.toml:",
 	} {
-		if _, err := ParseProject("p.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParseProject("p.toml", []byte(text), noEnv); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -30,14 +30,15 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 	}
 	f := &File{path: path, places: tomlPlaces(data)}
 	r := reader{file: f, env: env}
-	b := r.job(r.table("", document.Map()))
-	f.Name, f.Function = b.Metadata.Name, b.Spec.Function
-	names := make([]string, len(b.Spec.Runtime.Envs))
-	for i, v := range b.Spec.Runtime.Envs {
-		names[i] = v.Name
+	t := r.table("", document.Map())
+	name := t.text("name")
+	if name == "" {
+		t.missing("name", `add name = "nightly"`)
+	} else if err := runtime.ValidateJobName(name); err != nil {
+		coded, _ := errors.AsType[*runtime.Error](err)
+		t.fail("name", coded.Hint, "%s", coded.Message)
 	}
-	f.native = func(api string) string { return tomlPath(api, names) }
-	f.Body, err = json.Marshal(b)
+	err = f.take(r.job(t, name), "")
 	if r.errs.Err() == nil {
 		return f, err
 	}
@@ -47,15 +48,23 @@ func parseTOML(path string, data []byte, env func(string) (string, bool)) (*File
 	return f, r.errs.Err()
 }
 
-// job reads the whole file.
-func (r *reader) job(t *table) (b wire.JobRequest) {
-	b.Metadata.Name = t.text("name")
-	if b.Metadata.Name == "" {
-		t.missing("name", `add name = "nightly"`)
-	} else if err := runtime.ValidateJobName(b.Metadata.Name); err != nil {
-		coded, _ := errors.AsType[*runtime.Error](err)
-		t.fail("name", coded.Hint, "%s", coded.Message)
+// take fills in the file from a job that was read from the table at a path of it, empty for the whole.
+func (f *File) take(b wire.JobRequest, at string) (err error) {
+	f.Name, f.Function, f.Triggers = b.Metadata.Name, b.Spec.Function, b.Spec.Triggers
+	names := make([]string, len(b.Spec.Runtime.Envs))
+	for i, v := range b.Spec.Runtime.Envs {
+		names[i] = v.Name
 	}
+	f.native = func(api string) string {
+		return strings.Trim(at+"."+tomlPath(api, names), ".")
+	}
+	f.Body, err = json.Marshal(b)
+	return err
+}
+
+// job reads the table of a job with a name.
+func (r *reader) job(t *table, name string) (b wire.JobRequest) {
+	b.Metadata.Name = name
 	b.Metadata.DisplayName = t.text("display_name")
 	b.Metadata.Labels = t.texts("labels")
 	b.Spec.Enabled = t.flag("enabled", true)

@@ -43,6 +43,19 @@ func Parse(path, text string) (values map[string]json.RawMessage, err error) {
 	return values, nil
 }
 
+// ParseContext returns the values in the text of a context, which may have none: a JSON object if it begins
+// with a brace, else TOML.
+func ParseContext(path, text string) (values map[string]json.RawMessage, err error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	switch trimmed := strings.TrimSpace(text); {
+	case trimmed == "":
+		return make(map[string]json.RawMessage), nil
+	case trimmed[0] == '{':
+		return parseJSON(path, text)
+	}
+	return parseTOML(path, text)
+}
+
 // name returns how errors call a file.
 func name(path string) string {
 	if path == "-" {

@@ -71,6 +71,10 @@ type Options struct {
 	Cache string
 	// Ready, if not nil, is called with the URL of the server once it serves functions.
 	Ready func(url string)
+	// NoSchedules says that schedules of jobs do not fire.
+	NoSchedules bool
+	// Poster, if not nil, returns what sends callbacks in place of p, which does.
+	Poster func(p runtime.Poster) runtime.Poster
 	// Requests gets a record for each request in place of the access log. Nil: see AccessLog.
 	Requests *slog.Logger
 

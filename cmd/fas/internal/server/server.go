@@ -147,9 +147,12 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
 			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
 	}
-	poster, err := egress.New(egress.Options{Allow: s.EgressAllow})
-	if err != nil {
+	var poster runtime.Poster
+	if poster, err = egress.New(egress.Options{Allow: s.EgressAllow}); err != nil {
 		return err
+	}
+	if s.Poster != nil {
+		poster = s.Poster(poster)
 	}
 	networks, err := egress.NewNetworks(egress.NetworkOptions{
 		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy,
@@ -225,7 +228,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
+		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs, NoSchedules: s.NoSchedules,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),

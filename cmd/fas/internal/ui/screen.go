@@ -58,6 +58,9 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Width returns the number of columns of a terminal, 0 if it is not known or the stream is none.
+func Width(stream io.Writer) int { return width(stream) }
+
 // width returns the number of columns of a terminal, 0 if it is not known or the stream is none.
 func width(stream io.Writer) int {
 	f, ok := stream.(file)
