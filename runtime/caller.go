@@ -12,6 +12,10 @@ type Caller struct {
 	// TraceID is the trace (W3C Trace Context) that the request belongs to, 32 lower-case hex
 	// digits. Empty: the execution starts a new trace.
 	TraceID string
+	// ParentSpan is the span of the caller in that trace, 16 lower-case hex digits. Empty: none. Sampled is
+	// what the caller wants exported of the trace.
+	ParentSpan string
+	Sampled    Sampling
 	// TraceOwner is the resource that started the trace. Empty: the resource that is executed.
 	TraceOwner string
 }

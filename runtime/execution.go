@@ -140,7 +140,7 @@ const executionOverhead = 1 * KiB
 
 // Weight returns the approximate memory of an execution in bytes.
 func (x *Execution) Weight() int64 {
-	n := len(x.Result) + len(x.Args) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + executionOverhead
+	n := len(x.Result) + len(x.Args) + len(x.Logs.Data) + len(x.Logs.Marks)*int(unsafe.Sizeof(LogMark{})) + x.Timeline.weight() + executionOverhead
 	if x.Failure != nil {
 		n += len(x.Failure.Message) + len(x.Failure.Traceback)
 	}

@@ -52,6 +52,13 @@ type Histogram struct {
 	Buckets map[float64]uint64 // number of values up to a bound
 }
 
+// TraceFigures are figures of the export of traces: spans that the collector has taken, that were dropped, and
+// that wait.
+type TraceFigures struct {
+	Exported, Dropped uint64
+	Waiting           int
+}
+
 // ServerFigures is the present state of the server of the API, and what it has counted since it was made.
 type ServerFigures struct {
 	Connections int64

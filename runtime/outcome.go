@@ -14,6 +14,8 @@ type Outcome struct {
 	Logs    Logs
 	Usage   Usage
 	Egress  []Egress // what a run has sent and received, in the order of the first connections
+	// Timeline says when the parts of a run happened. Nil unless traces are exported; not stored.
+	Timeline *Timeline
 }
 
 // Failure is the reason why a run did not succeed, as text for the owner of the function.
@@ -71,6 +73,10 @@ type Usage struct {
 	Duration time.Duration // from getting a processor until its slot is ready for another run; with the building of a missing image
 	Memory   int64         // bytes of linear memory at the end, which is its maximum
 	Pages    int           // 4 KiB pages that were written, and restored afterwards
+	// Start is the time from the call of the sandbox until main was called, 0 if it never was; Built says
+	// that the image was made meanwhile. They are not stored.
+	Start time.Duration
+	Built bool
 }
 
 // Finish moves an execution to its terminal state. No other code does that after a run. It checks

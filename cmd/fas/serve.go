@@ -21,6 +21,7 @@ func newServe(a *app) *cobra.Command {
 		ImageDisk:       server.DefaultImageDisk,
 		Ballast:         server.DefaultBallast,
 		AuditAge:        ui.Span(runtime.DefaultAuditAge),
+		OTLPSampleRatio: 1,
 	}
 	var hosts []string
 	var config string
@@ -73,8 +74,8 @@ FAASPOT_TENANT_REQUEST_BURST, FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED,
 FAASPOT_TENANT_FUNCTIONS, FAASPOT_TENANT_CODE_BYTES, FAASPOT_TENANT_STORED_BYTES,
 FAASPOT_TENANT_EGRESS_BYTES, FAASPOT_TENANT_EGRESS_HOSTS,
 FAASPOT_TENANT_PROCESSOR_SHARE, FAASPOT_TENANT_MEMORY_BYTES,
-FAASPOT_TENANT_IMAGE_BYTES, FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG,
-FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
+FAASPOT_TENANT_IMAGE_BYTES, FAASPOT_OTLP_ENDPOINT, FAASPOT_OTLP_SAMPLE_RATIO,
+FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
   fas serve --config /etc/faaspot/faasd.toml --check
@@ -139,6 +140,8 @@ FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.IntVar(&o.TenantLimits.ProcessorShare, "tenant-processor-share", 0, "part `N` of the processors, 1 to 1000, of each tenant without one of its own while others want them (default 100)")
 	limitVar(f, &o.TenantLimits.Memory, true, "tenant-memory-bytes", "`SIZE` of the memory of the runs of each tenant at once (default 7/8 of the memory of runs)")
 	limitVar(f, &o.TenantLimits.Images, true, "tenant-image-bytes", "`SIZE` of the images and idle instances of each tenant's functions that stay in memory (default without a limit)")
+	f.StringVar(&o.OTLPEndpoint, "otlp-endpoint", "", "`URL` of a collector that gets traces by OTLP over HTTP, such as http://127.0.0.1:4318 (default that of OTEL_EXPORTER_OTLP_ENDPOINT, else none)")
+	f.Var(&o.OTLPSampleRatio, "otlp-sample-ratio", "`PART` of the traces that is exported, from 0 to 1, of those whose callers do not say it")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
 	f.BoolVar(&o.AccessLog, "access-log", false, "log each request, whatever the --log-level: without query, header and body")
 	f.Var(&o.LogFormat, "log-format", "`FORMAT` of the log: text, json, or auto: text on a terminal, else JSON")

@@ -62,6 +62,8 @@ var serveEnv = map[string]string{
 	"tenant-processor-share":   "FAASPOT_TENANT_PROCESSOR_SHARE",
 	"tenant-memory-bytes":      "FAASPOT_TENANT_MEMORY_BYTES",
 	"tenant-image-bytes":       "FAASPOT_TENANT_IMAGE_BYTES",
+	"otlp-endpoint":            "FAASPOT_OTLP_ENDPOINT",
+	"otlp-sample-ratio":        "FAASPOT_OTLP_SAMPLE_RATIO",
 	"log-level":                "FAASPOT_LOG_LEVEL",
 	"access-log":               "FAASPOT_ACCESS_LOG",
 	"log-format":               "FAASPOT_LOG_FORMAT",

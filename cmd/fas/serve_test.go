@@ -69,7 +69,7 @@ func TestEverySettingHasAKey(t *testing.T) {
 		if serveEnv[f.Name] == "" || f.Name == configFlag {
 			return
 		}
-		value := map[string]string{"bool": "true", "int": "3", "stringSlice": `["a:1", "b:2"]`, "string": `"text"`, "duration": `"3s"`, "LEVEL": `"warn"`, "FORMAT": `"json"`}[f.Value.Type()]
+		value := map[string]string{"bool": "true", "int": "3", "stringSlice": `["a:1", "b:2"]`, "string": `"text"`, "duration": `"3s"`, "LEVEL": `"warn"`, "ratio": `"0.5"`, "FORMAT": `"json"`}[f.Value.Type()]
 		if value == "" {
 			value = `"3MB"` // of sizes
 			if strings.HasSuffix(f.Name, "-age") {

@@ -63,7 +63,7 @@ func writeAccepted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance) {
 	web.SetExecution(ctx, a.Execution.ID)
 	web.WriteReplayed(ctx, a.Replayed)
 	if !a.Replayed {
-		web.WriteTrace(ctx, a.Execution.TraceID)
+		web.WriteTrace(ctx, a.Execution.TraceID, a.Execution.ID)
 	}
 }
 

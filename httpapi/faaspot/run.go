@@ -104,7 +104,7 @@ func (a *api) writeUnfinished(ctx *fasthttp.RequestCtx, id string) {
 func (a *api) writeOutcome(ctx *fasthttp.RequestCtx, x *runtime.Execution) {
 	h := &ctx.Response.Header
 	h.SetCanonical(web.HeaderExecutionID, []byte(x.ID))
-	web.WriteTrace(ctx, x.Caller.TraceID)
+	web.WriteTrace(ctx, x.Caller.TraceID, x.ID)
 	var buf [24]byte
 	h.SetCanonical(headerDuration, appendMillis(buf[:0], x.Usage.Duration))
 	if x.State == runtime.StateSucceeded {

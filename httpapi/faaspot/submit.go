@@ -133,7 +133,11 @@ func refuseQuery(ctx *fasthttp.RequestCtx) error {
 func writeAccepted(ctx *fasthttp.RequestCtx, a runtime.Acceptance, trace string) {
 	web.WriteReplayed(ctx, a.Replayed)
 	if !a.Replayed {
-		web.WriteTrace(ctx, trace)
+		execution := ""
+		if len(a.IDs) == 1 {
+			execution = a.IDs[0]
+		}
+		web.WriteTrace(ctx, trace, execution)
 	}
 }
 

@@ -24,7 +24,7 @@ func (d *Deliverer) post(x *runtime.Delivery) runtime.Post {
 		Tenant: x.Tenant, URL: x.Callback.URL, Body: x.Body,
 		Header: map[string]string{
 			"Idempotency-Key":     x.ID,
-			"Traceparent":         "00-" + trace + "-" + runtime.RandomHex(8) + "-01",
+			"Traceparent":         "00-" + trace + "-" + runtime.SpanOf(x.JobExecution) + "-01",
 			"X-Blaxel-Timestamp":  timestamp,
 			"X-Blaxel-Signature":  "sha256=" + signature(x.Callback.Secret, x.Body),
 			"X-Faaspot-Signature": "t=" + timestamp + ",v1=" + signature(x.Callback.Secret, []byte(timestamp+"."), x.Body),

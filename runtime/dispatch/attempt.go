@@ -23,6 +23,8 @@ type attempt struct {
 	version *Version // in use until the end is on disk
 	started time.Time
 	result  runtime.Execution // the execution to store, once the attempt has ended
+	// timeline says when its parts happened; nil: it was not called, or nobody wants to know.
+	timeline *runtime.Timeline
 	// lane has the attempt as a member while it is on probation; nil if the run is no suspect.
 	lane *lane
 	// busySince is when memory was first short for the run, if this attempt ended for that; else 0.
@@ -88,6 +90,7 @@ func (d *Dispatcher) work() {
 		x := a.execute()
 		a.markReturned()
 		x.Logs = a.logs.End()
+		x.Timeline = a.timeline
 		d.end(a, x)
 		d.mu.Lock()
 		d.plan.admitted--
@@ -129,6 +132,9 @@ func (a *attempt) execute() runtime.Execution {
 		call.Info.Job, call.Info.JobExecution, call.Info.Task = g.job, g.id, int(a.run.task)
 	}
 	outcome, err := o.Sandbox.Run(a.ctx, call)
+	if a.timeline = outcome.Timeline; a.timeline != nil {
+		a.timeline.Waiting = time.Unix(0, a.run.waiting)
+	}
 	// A run that was cancelled before it returned ends as cancelled, even if it has succeeded since:
 	// the response to the cancellation said so.
 	stopped := a.ctx.Err() != nil && (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled)

@@ -118,6 +118,9 @@ func (d *Dispatcher) clock() int64 { return int64(time.Since(d.made)) + 1 }
 // QueuedRun returns the queued run of an execution as the store holds it.
 func (d *Dispatcher) QueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 	r := NewQueuedRun(o, x)
+	if x.Attempt > 0 {
+		r.waiting = d.o.Now().UnixNano()
+	}
 	if !x.NotBefore.IsZero() {
 		wait := min(x.NotBefore.Sub(d.o.Now()), longestDelay+longestDelay/backoff.JitterFraction)
 		r.notBefore = d.clock() + int64(max(wait, 0))

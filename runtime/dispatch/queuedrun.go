@@ -37,6 +37,7 @@ type QueuedRun struct {
 	*Origin
 	id        string
 	created   int64 // nanoseconds since the epoch
+	waiting   int64 // nanoseconds since the epoch: its acceptance, the end of its latest attempt, or a new process
 	notBefore int64 // on the Dispatcher's clock; 0: at once
 	busySince int64 // on the Dispatcher's clock: when memory was first short for it; 0: it is not
 	retries   int32
@@ -55,6 +56,7 @@ func NewQueuedRun(o *Origin, x *runtime.Execution) *QueuedRun {
 		Origin:    o,
 		id:        x.ID,
 		created:   x.Created.UnixNano(),
+		waiting:   x.Created.UnixNano(),
 		retries:   int32(x.Retries),
 		attempt:   int32(x.Attempt),
 		failures:  int32(x.FunctionFailures),

@@ -60,11 +60,14 @@ func (w *network) Connect(network string, to netip.AddrPort) (runtime.Connecting
 
 // connect begins to connect to a target. The attempt is counted.
 func (w *network) connect(s starter, t target) (*connecting, error) {
+	began := time.Now()
 	socket, err := s.start(t.network, t.to)
 	if err != nil {
-		return nil, dialError(t.host, t.to.Port(), err)
+		err = dialError(t.host, t.to.Port(), err)
+		w.failed(t, began, err)
+		return nil, err
 	}
-	c := &connecting{connection: &connection{system: socket, network: w, target: t}, starter: s}
+	c := &connecting{connection: &connection{system: socket, network: w, target: t, began: began}, starter: s}
 	ended, err := s.outcome(socket)
 	if !ended {
 		c.timer = time.AfterFunc(w.networks.patience, func() {
@@ -110,6 +113,9 @@ func (c *connecting) end(err error) {
 		c.err = dialError(c.target.host, c.target.to.Port(), err)
 	default:
 		c.network.use(c.connection)
+	}
+	if c.err != nil {
+		c.network.failed(c.target, c.began, c.err)
 	}
 }
 

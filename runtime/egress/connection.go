@@ -37,6 +37,8 @@ type connection struct {
 
 	used   *runtime.Egress // nil: not connected yet; guarded by the network's mutex, as is the next
 	opened time.Time
+	began  time.Time   // of the attempt
+	tls    atomic.Bool // TLS asks for a server over it
 
 	sent, received atomic.Int64
 	uncounted      atomic.Int64 // bytes that are not counted with the function and the tenant yet
@@ -129,6 +131,7 @@ func (c *connection) share(now time.Time) error {
 
 // CheckServerName implements [runtime.Socket].
 func (c *connection) CheckServerName(name string) error {
+	c.tls.Store(true)
 	return c.network.checkServerName(name, c.target.to.Addr())
 }
 
@@ -148,6 +151,7 @@ func (c *connection) Close() error {
 			c.used.Sent += c.sent.Load()
 			c.used.Received += c.received.Load()
 			c.used.Duration += time.Since(c.opened)
+			w.note(c.call())
 		}
 		w.mu.Unlock()
 		w.end()

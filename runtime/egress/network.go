@@ -35,6 +35,8 @@ type network struct {
 	resolved    []resolution        // oldest first
 	connections map[*connection]struct{}
 	used        []*runtime.Egress
+	calls       []runtime.EgressCall
+	callsLost   int
 	closed      bool
 }
 
@@ -152,8 +154,10 @@ func (w *network) Resolve(ctx context.Context, network, host string) ([]netip.Ad
 		}
 		defer w.end()
 	}
+	began := time.Now()
 	addresses, err := w.networks.resolve(ctx, network, name)
 	if err != nil {
+		w.failed(target{host: name}, began, err)
 		return nil, err
 	}
 	// What a private name resolves to is no business of the function.
@@ -286,7 +290,13 @@ func (w *network) Check(network string, to netip.AddrPort) error {
 }
 
 // CheckServerName implements [runtime.Network].
-func (w *network) CheckServerName(name string) error { return w.checkServerName(name, netip.Addr{}) }
+func (w *network) CheckServerName(name string) error {
+	err := w.checkServerName(name, netip.Addr{})
+	if err == nil && w.networks.calls > 0 {
+		w.markTLS(name)
+	}
+	return err
+}
 
 // checkServerName returns an error if no TCP rule allows a name, or the address that the connection
 // goes to, which is zero if it is not known.
@@ -321,10 +331,13 @@ func (w *network) Dial(ctx context.Context, network string, to netip.AddrPort) (
 		return nil, err
 	}
 	defer done()
+	began := time.Now()
 	socket, err := w.networks.dial(ctx, t)
-	if err == nil {
+	if err != nil {
+		w.failed(t, began, err)
+	} else {
 		var c *stream
-		if c, err = w.add(t, socket); err == nil {
+		if c, err = w.add(t, socket, began); err == nil {
 			return c, nil
 		}
 		_ = socket.Close()
@@ -362,11 +375,12 @@ func (n *Networks) dial(ctx context.Context, t target) (net.Conn, error) {
 }
 
 // add adds a connection that was opened.
-func (w *network) add(t target, socket net.Conn) (*stream, error) {
+func (w *network) add(t target, socket net.Conn, began time.Time) (*stream, error) {
 	s, err := newStream(w, t, socket)
 	if err != nil {
 		return nil, err
 	}
+	s.connection.began = began
 	if err := w.keep(s.connection); err != nil {
 		return nil, err
 	}

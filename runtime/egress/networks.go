@@ -42,6 +42,8 @@ type NetworkOptions struct {
 	// Uses returns the use of a tenant, which counts the bytes of a day and has a ceiling. Nil: no tenant
 	// has one.
 	Uses func(runtime.Tenant) *runtime.TenantUse
+	// Calls is the number of connections that a run notes, see [runtime.EgressRecorder]. Zero: none.
+	Calls int
 	// Now returns the time for rates. Nil: time.Now.
 	Now func() time.Time
 }
@@ -56,6 +58,7 @@ type Networks struct {
 	proxied  dialer // nil: there is no proxy
 	now      func() time.Time
 	patience time.Duration // dialTimeout, except in tests
+	calls    int           // that a run notes
 
 	run                Limits
 	functions, tenants *meters
@@ -75,7 +78,7 @@ func NewNetworks(o NetworkOptions) (*Networks, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Networks{guard: guard, resolver: o.Resolver, uses: o.Uses, now: o.Now, patience: dialTimeout}
+	n := &Networks{guard: guard, resolver: o.Resolver, uses: o.Uses, now: o.Now, patience: dialTimeout, calls: o.Calls}
 	if n.ceiling, err = runtime.ParseEgressCeiling(o.Ceiling); err != nil {
 		return nil, err
 	}

@@ -82,9 +82,22 @@ type Options struct {
 	// caller does not wait for OnEnd. It is called concurrently, and must not keep or change the
 	// execution. Nil: nothing is called.
 	OnEnd func(x *runtime.Execution, blocking bool)
+	// Traces gets what becomes spans. Nil: nothing does, and runs have no timelines.
+	Traces Traces
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
+}
+
+// Traces exports what has happened as spans. Its methods are called concurrently and must not wait. They must
+// not keep or change what they get. Nobody waits for them.
+type Traces interface {
+	// OnAttempt is called with the end of an attempt of a background run, which has a Timeline.
+	OnAttempt(x *runtime.Execution)
+	// OnEnd is called with each run that has ended. A blocking run has its Timeline.
+	OnEnd(x *runtime.Execution, blocking bool)
+	// OnJobEnd is called with each execution of a job that has ended.
+	OnJobEnd(x *runtime.JobExecution)
 }
 
 // Engine is the service over functions, executions and jobs. All methods may be called
@@ -140,10 +153,14 @@ func New(o Options) (*Engine, error) {
 		return nil, recoverError(err)
 	}
 	counted, following := stats.New(o.Memory, clock.Now), newFeeds()
-	store := &observedStore{Store: o.Store, stats: counted, feeds: following, onEnd: o.OnEnd}
+	store := &observedStore{Store: o.Store, stats: counted, feeds: following, onEnd: o.OnEnd, traces: o.Traces}
+	guarded := guardedSandbox{Sandbox: o.Sandbox, networks: o.Networks}
+	if o.Traces != nil {
+		guarded.now = clock.Now
+	}
 	e := &Engine{
 		store:         store,
-		sandbox:       guardedSandbox{o.Sandbox, o.Networks},
+		sandbox:       guarded,
 		networks:      o.Networks,
 		useOf:         o.Uses,
 		log:           o.Log,

@@ -15,7 +15,8 @@ type observedStore struct {
 	stats *stats.Recorder
 	feeds *feeds
 	// onEnd is called with each run that has ended, and whether it was blocking. Nil: nothing is.
-	onEnd func(x *runtime.Execution, blocking bool)
+	onEnd  func(x *runtime.Execution, blocking bool)
+	traces Traces // nil: nothing is traced
 }
 
 // Record implements [runtime.ExecutionHistory].
@@ -38,6 +39,9 @@ func (s *observedStore) countAll(batch []runtime.Execution, blocking bool) {
 			if s.onEnd != nil {
 				s.onEnd(x, blocking)
 			}
+			if s.traces != nil {
+				s.traces.OnEnd(x, blocking)
+			}
 		}
 		if !blocking || x.Kind != runtime.KindRun {
 			s.feeds.publish(x.Tenant, x.ID)
@@ -48,6 +52,9 @@ func (s *observedStore) countAll(batch []runtime.Execution, blocking bool) {
 
 // Accept implements [runtime.ExecutionQueue].
 func (s *observedStore) Accept(batch []runtime.Accepted, key *runtime.IdempotencyKey) (ids []string, replayed bool, err error) {
+	if s.traces == nil {
+		forgetParents(batch)
+	}
 	ids, replayed, err = s.Store.Accept(batch, key)
 	if err == nil && !replayed {
 		s.feeds.publish(batch[0].Execution.Tenant, ids...)
@@ -57,6 +64,10 @@ func (s *observedStore) Accept(batch []runtime.Accepted, key *runtime.Idempotenc
 
 // AcceptJob implements [runtime.JobStore].
 func (s *observedStore) AcceptJob(x runtime.JobExecution, tasks []runtime.Accepted, key *runtime.IdempotencyKey, tick *runtime.Tick) (id string, replayed bool, err error) {
+	if s.traces == nil {
+		x.ParentSpan, x.Sampled = "", runtime.SamplingUnset
+		forgetParents(tasks)
+	}
 	id, replayed, err = s.Store.AcceptJob(x, tasks, key, tick)
 	if err == nil && !replayed && s.feeds.followed() {
 		for i := range tasks {
@@ -85,6 +96,9 @@ func (s *observedStore) Finish(ended []runtime.Execution, now time.Time) ([]runt
 	}
 	var done []runtime.Execution
 	for i := range results {
+		if s.traces != nil && results[i].Err == nil {
+			s.trace(&ended[i], results[i].JobDone)
+		}
 		switch x := &results[i].Execution; {
 		case results[i].Err != nil:
 		case x.State.Terminal():
@@ -95,6 +109,26 @@ func (s *observedStore) Finish(ended []runtime.Execution, now time.Time) ([]runt
 	}
 	s.countAll(done, false)
 	return results, nil
+}
+
+// trace reports the end of an attempt, and of the execution of its job if it was the last one.
+func (s *observedStore) trace(x *runtime.Execution, jobDone bool) {
+	if x.Timeline != nil {
+		s.traces.OnAttempt(x)
+	}
+	if jobDone && x.Task != nil {
+		if job, err := s.GetJobExecutionByID(x.Tenant, x.Task.JobExecution); err == nil {
+			s.traces.OnJobEnd(&job)
+		}
+	}
+}
+
+// forgetParents makes executions forget the spans of their callers, which are of no use without traces.
+func forgetParents(batch []runtime.Accepted) {
+	for i := range batch {
+		c := &batch[i].Execution.Caller
+		c.ParentSpan, c.Sampled = "", runtime.SamplingUnset
+	}
 }
 
 // Cancel implements [runtime.ExecutionQueue].
@@ -121,6 +155,9 @@ func (s *observedStore) CancelJobExecution(tenant runtime.Tenant, id string, now
 		}
 	}
 	s.countAll(cancelled, false)
+	if s.traces != nil && err == nil && changed && x.State.Terminal() {
+		s.traces.OnJobEnd(&x)
+	}
 	return x, changed, ids, err
 }
 

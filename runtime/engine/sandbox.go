@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -13,6 +14,7 @@ import (
 type guardedSandbox struct {
 	runtime.Sandbox
 	networks runtime.Networks // nil: no run has a network
+	now      func() time.Time // of timelines; nil: runs have none
 }
 
 func (g guardedSandbox) Deploy(ctx context.Context, p runtime.Program) (o runtime.Outcome, err error) {
@@ -22,11 +24,30 @@ func (g guardedSandbox) Deploy(ctx context.Context, p runtime.Program) (o runtim
 
 func (g guardedSandbox) Run(ctx context.Context, c runtime.RunCall) (o runtime.Outcome, err error) {
 	defer recoverPanic("engine.run", &err)
+	if g.now != nil {
+		began := g.now()
+		defer func() { o.Timeline = g.timeline(began, &o, err, c.Network) }()
+	}
 	if len(c.Program.Allow) > 0 && g.networks != nil {
 		c.Network = g.networks.Open(&c.Program)
 		defer func() { o.Egress = c.Network.Close() }()
 	}
 	return g.Sandbox.Run(ctx, c)
+}
+
+// timeline returns the timeline of a run that has ended, and whose network is closed.
+func (g guardedSandbox) timeline(began time.Time, o *runtime.Outcome, err error, network runtime.Network) *runtime.Timeline {
+	t := &runtime.Timeline{Began: began, Ended: g.now(), Built: o.Usage.Built, Failure: o.Failure}
+	if o.Usage.Start > 0 {
+		t.Called = began.Add(o.Usage.Start)
+	}
+	if err != nil {
+		t.Failure = &runtime.Failure{Class: runtime.ClassInternal}
+	}
+	if r, ok := network.(runtime.EgressRecorder); ok {
+		t.Calls, t.CallsLost = r.Calls()
+	}
+	return t
 }
 
 // checkAllow returns an error for an allow list that the operator permits to no function of a tenant.

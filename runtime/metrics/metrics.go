@@ -22,6 +22,7 @@ type Sources struct {
 	Engine  func() (runtime.EngineFigures, bool)
 	Server  func() runtime.ServerFigures
 	Workers func() []runtime.WorkerStatus // none: runs happen in the server
+	Traces  func() runtime.TraceFigures
 	// Slots returns the numbers of idle interpreters of the server, and of those in use.
 	Slots func() (idle, busy int)
 }

@@ -45,7 +45,8 @@ func newMetrics() *metrics.Metrics {
 		Workers: func() []runtime.WorkerStatus {
 			return []runtime.WorkerStatus{{Restarts: 2, Runs: 4}, {Restarts: 3, Runs: 6}}
 		},
-		Slots: func() (idle, busy int) { return 48, 49 },
+		Traces: func() runtime.TraceFigures { return runtime.TraceFigures{Exported: 51, Dropped: 52, Waiting: 53} },
+		Slots:  func() (idle, busy int) { return 48, 49 },
 	})
 }
 
@@ -96,6 +97,7 @@ func TestText(t *testing.T) {
 		`faaspot_runs{state="computing"} 40`, `faaspot_runs{state="waiting"} 23`, `faaspot_runs{state="parked"} 27`, `faaspot_blocked_callers 28`,
 		`faaspot_callbacks_waiting 29`, `faaspot_callback_posts_total{outcome="accepted"} 30`, `faaspot_callback_posts_total{outcome="failed"} 31`, `faaspot_dead_letters_total 32`, `faaspot_followers 33`,
 		`faaspot_ready 1`, `faaspot_memory_budget_bytes 1.073741824e+09`, `faaspot_memory_used_bytes 1000`, `faaspot_memory_held_bytes{holder="runs"} 1000`, `faaspot_workers 2`, `faaspot_worker_restarts 5`, `faaspot_worker_runs 10`, `faaspot_slots{state="idle"} 48`, `faaspot_slots{state="busy"} 49`,
+		`faaspot_trace_spans_total{outcome="exported"} 51`, `faaspot_trace_spans_total{outcome="dropped"} 52`, `faaspot_trace_spans_waiting 53`,
 		`faaspot_http_connections 41`, `faaspot_http_waiting_requests 42`, `faaspot_http_requests_total{class="1xx"} 43`, `faaspot_http_requests_total{class="5xx"} 47`,
 		`faaspot_disk_free_bytes 1`, `faaspot_disk_total_bytes 2`, `faaspot_disk_floor_bytes 3`, `faaspot_store_accepting 1`, `faaspot_store_bytes 4`, `faaspot_store_log_bytes 5`, `faaspot_store_unflushed_bytes 6`,
 		`faaspot_store_compaction_debt_bytes 7`, `faaspot_store_sublevels 8`, `faaspot_store_executions 9`, `faaspot_store_execution_bytes 10`, `faaspot_store_flushes_total 11`, `faaspot_store_compactions_total 12`,
@@ -237,5 +239,91 @@ func BenchmarkOnEnd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.OnEnd(x, true)
+	}
+}
+
+// series returns the counts of runs by tenant and function.
+func series(t *testing.T, m *metrics.Metrics) map[string]float64 {
+	t.Helper()
+	all, _ := families(t, m)
+	counts := map[string]float64{}
+	for _, s := range all["faaspot_executions_total"].GetMetric() {
+		labels := map[string]string{}
+		for _, l := range s.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		counts[labels["tenant"]+"/"+labels["function"]] += s.GetCounter().GetValue()
+	}
+	return counts
+}
+
+// TestLabelsAreFair tests that series go to those that are busy, and stay with those that are as busy.
+func TestLabelsAreFair(t *testing.T) {
+	m := newMetrics()
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	count := func(tenant, function string, runs int) {
+		x := ended(runtime.Tenant(tenant), function, runtime.StateSucceeded)
+		x.Finished = at
+		for range runs {
+			m.OnEnd(x, true)
+		}
+	}
+	for i := range metrics.MaxTenants {
+		count(fmt.Sprint("early", i), "f", 10)
+	}
+	for i := range metrics.MaxFunctions {
+		count("early0", fmt.Sprint("f", i), 10)
+	}
+	first := series(t, m)
+	at = at.Add(metrics.Period)
+	count("early0", "f", 1) // the second period
+	for i := range 2 * metrics.MaxTenants * 10 {
+		count(fmt.Sprint("seldom", i), "f", 1)
+	}
+	count("busy", "f", 100)
+	count("early1", "new", 100)
+	for i := range metrics.MaxTenants {
+		count(fmt.Sprint("early", i), "f", 60)
+	}
+	before := series(t, m)
+	if before["busy/f"] != 0 || before["early1/new"] != 0 || before["early1/(other)"] != 100 {
+		t.Errorf("within a period, series have changed: %v", before)
+	}
+	for name, n := range first {
+		if before[name] < n {
+			t.Errorf("the count of %s has gone from %g to %g", name, n, before[name])
+		}
+	}
+	at = at.Add(metrics.Period)
+	count("early0", "f", 1)
+	count("busy", "f", 7)
+	count("early1", "new", 7)
+	after := series(t, m)
+	if after["busy/f"] != 0 {
+		t.Errorf("a tenant that was not twice as busy has replaced another one")
+	}
+	if after["early1/new"] != 7 || after["early0/f5"] != 0 && after["early0/f199"] != 0 {
+		t.Errorf("a busy function has no series in place of an idle one: %v", after)
+	}
+	if after["(other)/(other)"] != before["(other)/(other)"]+7 || after["early1/(other)"] != before["early1/(other)"] {
+		t.Error("the counts of others have jumped")
+	}
+	at = at.Add(metrics.Period)
+	count("early0", "f", 1)
+	count("busy", "f", 1000)
+	for i := 1; i < metrics.MaxTenants; i++ {
+		if i != 7 {
+			count(fmt.Sprint("early", i), "f", 60)
+		}
+	}
+	at = at.Add(metrics.Period)
+	count("busy", "f", 1)
+	count("early7", "f", 1)
+	last := series(t, m)
+	if _, has := last["early7/f"]; has || last["busy/f"] != 1 {
+		t.Errorf("a busy tenant has not replaced an idle one: %v", last)
+	}
+	if len(last) > metrics.MaxFunctions+metrics.MaxTenants+1 {
+		t.Errorf("there are %d series", len(last))
 	}
 }

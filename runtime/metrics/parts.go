@@ -22,6 +22,7 @@ type reading struct {
 	engine   runtime.EngineFigures
 	server   runtime.ServerFigures
 	workers  []runtime.WorkerStatus
+	traces   runtime.TraceFigures
 	restarts int
 	idle     int  // interpreters
 	busy     int  // interpreters
@@ -108,6 +109,10 @@ func (p *parts) addServer() {
 	p.gauge("faaspot_workers", "Worker processes.", func(r *reading) float64 { return float64(len(r.workers)) })
 	p.gauge("faaspot_worker_runs", "Runs in worker processes.", func(r *reading) float64 { return float64(r.remote) })
 	p.gauge("faaspot_worker_restarts", "Processes that have ended before the present worker processes.", func(r *reading) float64 { return float64(r.restarts) })
+	const spans, spansHelp = "faaspot_trace_spans_total", "Spans that the collector of traces has taken, and that were dropped."
+	p.add(prometheus.CounterValue, spans, spansHelp, "outcome", "exported", func(r *reading) float64 { return float64(r.traces.Exported) })
+	p.add(prometheus.CounterValue, spans, spansHelp, "outcome", "dropped", func(r *reading) float64 { return float64(r.traces.Dropped) })
+	p.gauge("faaspot_trace_spans_waiting", "Spans that wait to be exported.", func(r *reading) float64 { return float64(r.traces.Waiting) })
 	p.gauge("faaspot_http_connections", "Open connections to the API.", func(r *reading) float64 { return float64(r.server.Connections) })
 	p.gauge("faaspot_http_waiting_requests", "Requests that wait for an execution, or follow logs or executions.", func(r *reading) float64 { return float64(r.server.Waiting) })
 	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
@@ -156,7 +161,7 @@ func (p *parts) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (p *parts) Collect(ch chan<- prometheus.Metric) {
-	r := reading{budget: p.sources.Memory, store: p.sources.Store(), server: p.sources.Server(), workers: p.sources.Workers()}
+	r := reading{budget: p.sources.Memory, store: p.sources.Store(), server: p.sources.Server(), workers: p.sources.Workers(), traces: p.sources.Traces()}
 	r.engine, r.running = p.sources.Engine()
 	r.idle, r.busy = p.sources.Slots()
 	for i := range r.workers {

@@ -1,21 +1,9 @@
 package metrics
 
 import (
-	"sync"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faaspot/faaspot/runtime"
-)
-
-const (
-	// MaxTenants and MaxFunctions bound the tenants, and the functions of all tenants, that have series of
-	// their own.
-	MaxTenants   = 50
-	MaxFunctions = 200
-	// Other is the label of all other tenants, and of all other functions. No function and no tenant can
-	// have this name.
-	Other = "(other)"
 )
 
 // runs counts the runs that have ended.
@@ -58,7 +46,7 @@ func newRuns() *runs {
 
 // count counts a run that has ended.
 func (r *runs) count(x *runtime.Execution, blocking bool) {
-	r.labels.of(string(x.Tenant), x.Function).count(x.State)
+	r.labels.count(string(x.Tenant), x.Function, x.State, x.Finished)
 	if x.Started.IsZero() {
 		return
 	}
@@ -83,70 +71,3 @@ const (
 )
 
 var modes = [...]string{background: "background", inCall: "blocking"}
-
-// outcomes are the series of one function.
-type outcomes struct {
-	succeeded, failed, timeout, cancelled prometheus.Counter
-}
-
-func (o *outcomes) count(state runtime.State) {
-	switch state {
-	case runtime.StateSucceeded:
-		o.succeeded.Inc()
-	case runtime.StateTimeout:
-		o.timeout.Inc()
-	case runtime.StateCancelled:
-		o.cancelled.Inc()
-	default:
-		o.failed.Inc()
-	}
-}
-
-// labels are the series of the tenants and functions that have some of their own, and of all others.
-type labels struct {
-	counter *prometheus.CounterVec // by tenant, function and outcome
-
-	mu        sync.RWMutex
-	tenants   map[string]map[string]*outcomes // by name of the tenant and of the function; guarded by mu
-	functions int                             // without Other; guarded by mu
-}
-
-func newLabels(counter *prometheus.CounterVec) *labels {
-	return &labels{counter: counter, tenants: make(map[string]map[string]*outcomes)}
-}
-
-// of returns the series for a function of a tenant.
-func (l *labels) of(tenant, function string) *outcomes {
-	l.mu.RLock()
-	known := l.tenants[tenant][function]
-	l.mu.RUnlock()
-	if known != nil {
-		return known
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.tenants[tenant] == nil && len(l.tenants) >= MaxTenants {
-		tenant = Other
-	}
-	if l.tenants[tenant] == nil {
-		l.tenants[tenant] = make(map[string]*outcomes)
-	}
-	if l.tenants[tenant][function] == nil && (tenant == Other || l.functions == MaxFunctions) {
-		function = Other
-	}
-	if l.tenants[tenant][function] == nil {
-		l.tenants[tenant][function] = l.open(tenant, function)
-		if function != Other {
-			l.functions++
-		}
-	}
-	return l.tenants[tenant][function]
-}
-
-// open adds the series of a function.
-func (l *labels) open(tenant, function string) *outcomes {
-	of := func(state runtime.State) prometheus.Counter {
-		return l.counter.WithLabelValues(tenant, function, string(state))
-	}
-	return &outcomes{of(runtime.StateSucceeded), of(runtime.StateFailed), of(runtime.StateTimeout), of(runtime.StateCancelled)}
-}

@@ -49,6 +49,7 @@ func (s *Sandbox) callOnSlot(ctx context.Context, img *image, tenant runtime.Ten
 			}
 		}
 		outcome.Usage.Duration = s.processors.now().Sub(r.started) - c.stood
+		r.start(&outcome.Usage)
 		return outcome, err
 	}
 }

@@ -401,5 +401,6 @@ func (s *Sandbox) runUnkept(ctx context.Context, p runtime.Program, r request) (
 		r.logs.AppendAll(outcome.Logs)
 		outcome.Logs = r.logs.End()
 	}
+	r.start(&outcome.Usage)
 	return outcome, err
 }

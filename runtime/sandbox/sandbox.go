@@ -296,7 +296,7 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		limits = p.Limits
 	}
 	limits = limits.WithDefaults()
-	r := request{op: opRun, inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits, logs: c.Logs, room: c.Room, network: c.Network, info: runInfo{c.Info, p.Version}}
+	r := request{op: opRun, entered: s.processors.now(), inputs: [3][]byte{c.Args, contextOf(c)}, limits: limits, logs: c.Logs, room: c.Room, network: c.Network, info: runInfo{c.Info, p.Version}}
 	img := s.images.get(keyOf(p))
 	if img == nil {
 		// Building the image counts as a part of the run, which has reserved its own memory only. A
@@ -307,6 +307,7 @@ func (s *Sandbox) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, 
 		building.deadline = building.started.Add(building.limits.Timeout)
 		p.Limits.Memory = min(p.Limits.WithDefaults().Memory, limits.Memory)
 		made := s.acquireImage(ctx, p, building)
+		r.built = true
 		if p.Bundle.IsZero() {
 			r.started, r.deadline = building.started, building.deadline
 		}

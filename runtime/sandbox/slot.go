@@ -231,6 +231,9 @@ func (op operation) maxResult() int {
 type request struct {
 	op       operation
 	inputs   [3][]byte // as many as the operation has; invoke takes them out
+	entered  time.Time // when Run was called
+	built    bool      // the image was built since
+	called   time.Time // when the guest was; zero: it was not
 	started  time.Time // when the work for the call began; zero: when it gets its permit
 	deadline time.Time
 	limits   runtime.Limits
@@ -243,6 +246,14 @@ type request struct {
 	parked   *parked // the call that has left its slot, and is to continue; nil: it is to be made
 
 	postponed bool // runs of the program have a network
+}
+
+// start sets how long a run took to start.
+func (r *request) start(u *runtime.Usage) {
+	if !r.called.IsZero() {
+		u.Start = r.called.Sub(r.entered)
+	}
+	u.Built = r.built
 }
 
 // prepare makes the slot ready to run from an image, for a tenant. Its memory must be able to grow
@@ -332,6 +343,9 @@ func (s *slot) invoke(ctx context.Context, r *request) (outcome runtime.Outcome,
 
 	s.connect(r)
 	s.memory.watch()
+	if r.op == opRun {
+		r.called = s.processors.now()
+	}
 	err := fn.CallWithStack(&s.host, params[:n])
 	return s.settle(r, params[:2], err)
 }

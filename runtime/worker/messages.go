@@ -128,6 +128,7 @@ const (
 	outcomeFailed = 1 << iota
 	outcomeAdvises
 	outcomeTruncated
+	outcomeBuilt
 	outcomeFlags = 1<<iota - 1
 )
 
@@ -143,8 +144,12 @@ func appendOutcome(b []byte, o *runtime.Outcome) []byte {
 	if o.Logs.Truncated {
 		flags |= outcomeTruncated
 	}
+	if o.Usage.Built {
+		flags |= outcomeBuilt
+	}
 	b = wire.AppendUint(b, flags)
 	b = wire.AppendUint(b, uint64(max(o.Usage.Duration, 0)))
+	b = wire.AppendUint(b, uint64(max(o.Usage.Start, 0)))
 	b = wire.AppendUint(b, uint64(max(o.Usage.Memory, 0)))
 	b = wire.AppendUint(b, uint64(max(o.Usage.Pages, 0)))
 	b = appendLogs(b, o.Logs)
@@ -164,7 +169,7 @@ func appendOutcome(b []byte, o *runtime.Outcome) []byte {
 func decodeOutcome(message []byte, maxLogs int) (o runtime.Outcome, err error) {
 	d := wire.Decode(message)
 	flags := d.Count(outcomeFlags)
-	o.Usage = runtime.Usage{Duration: time.Duration(d.Size()), Memory: d.Size(), Pages: int(d.Size())}
+	o.Usage = runtime.Usage{Duration: time.Duration(d.Size()), Start: time.Duration(d.Size()), Memory: d.Size(), Pages: int(d.Size()), Built: flags&outcomeBuilt != 0}
 	o.Logs = decodeLogs(&d, maxLogs)
 	o.Logs.Truncated = flags&outcomeTruncated != 0
 	if flags&outcomeFailed == 0 {

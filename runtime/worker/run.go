@@ -150,7 +150,8 @@ func (w *peer) outcome(r *run, reply []byte, err error) (runtime.Outcome, error)
 // bound bounds what a worker says that a run has used.
 func (r *run) bound(u *runtime.Usage) {
 	const page = 4 * runtime.KiB // see [runtime.Usage.Pages]
-	u.Duration = min(u.Duration, time.Since(r.began))
+	elapsed := time.Since(r.began)
+	u.Duration, u.Start = min(u.Duration, elapsed), min(u.Start, elapsed)
 	u.Memory = min(u.Memory, r.most)
 	u.Pages = max(min(u.Pages, int(r.most/page)), 0)
 }

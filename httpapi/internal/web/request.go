@@ -68,7 +68,8 @@ func IsWriting(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyWriting)
 
 // Caller returns the user and the trace of a request.
 func Caller(ctx *fasthttp.RequestCtx) runtime.Caller {
-	return runtime.Caller{UserID: UserID(ctx), TraceID: traceOf(&ctx.Request.Header).id}
+	t := traceOf(&ctx.Request.Header)
+	return runtime.Caller{UserID: UserID(ctx), TraceID: t.id, ParentSpan: t.span, Sampled: t.sampled}
 }
 
 // PathParam returns a parameter of the path, with %XX decoded once. ok is false, and the text

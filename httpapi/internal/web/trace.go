@@ -2,10 +2,11 @@ package web
 
 import (
 	"encoding/hex"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // headerTraceparent names the trace of a request (W3C Trace Context, Level 1): version, trace
@@ -22,7 +23,8 @@ const (
 // trace is the trace of a request.
 type trace struct {
 	id      string // empty: none
-	sampled bool
+	span    string // of the caller
+	sampled runtime.Sampling
 }
 
 // traceOf reads the trace of a request. A header that the standard does not allow counts as
@@ -52,7 +54,11 @@ func parseTraceparent(field string) (trace, bool) {
 		return trace{}, false
 	}
 	bits, _ := hex.DecodeString(flags)
-	return trace{id, bits[0]&1 == 1}, true
+	sampled := runtime.SamplingOff
+	if bits[0]&1 == 1 {
+		sampled = runtime.SamplingOn
+	}
+	return trace{id, span, sampled}, true
 }
 
 // IsTraceID reports whether id is 32 lower-case hexadecimal digits that are not all zero.
@@ -81,22 +87,22 @@ func TraceID(ctx *fasthttp.RequestCtx) string {
 	return traceOf(&ctx.Request.Header).id
 }
 
-// WriteTrace answers with the trace of what a request started, and a span id of its own. A
-// trace that begins here is sampled, because the server stores its executions.
-func WriteTrace(ctx *fasthttp.RequestCtx, id string) {
+// WriteTrace answers with the trace of what a request started, and the span of the execution; without an
+// execution, with a span of its own. A trace that begins here is sampled, because the server stores its
+// executions.
+func WriteTrace(ctx *fasthttp.RequestCtx, id, execution string) {
 	if id == "" {
 		return
 	}
 	flags := "01"
-	if t := traceOf(&ctx.Request.Header); t.id == id && !t.sampled {
+	if t := traceOf(&ctx.Request.Header); t.id == id && t.sampled == runtime.SamplingOff {
 		flags = "00"
 	}
 	field := append(make([]byte, 0, traceLength), "00-"...)
-	field = append(field, id...)
-	field = append(field, '-')
-	span := rand.Uint64() | 1 // not zero
-	for shift := 60; shift >= 0; shift -= 4 {
-		field = append(field, "0123456789abcdef"[span>>shift&15])
+	field = append(append(field, id...), '-')
+	before := len(field)
+	if field = runtime.AppendSpan(field, execution); len(field) == before {
+		field = append(field, runtime.RandomHex(spanDigits/2)...)
 	}
 	field = append(append(field, '-'), flags...)
 	ctx.Response.Header.SetCanonical([]byte(headerTraceparent), field)

@@ -3,6 +3,8 @@ package web
 import (
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 const someTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -10,11 +12,11 @@ const someTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 func TestTraceparent(t *testing.T) {
 	const span = "00f067aa0ba902b7"
 	for field, want := range map[string]trace{
-		"00-" + someTrace + "-" + span + "-01":       {someTrace, true},
-		"00-" + someTrace + "-" + span + "-00":       {someTrace, false},
-		"00-" + someTrace + "-" + span + "-ff":       {someTrace, true},
-		"cc-" + someTrace + "-" + span + "-01":       {someTrace, true},
-		"01-" + someTrace + "-" + span + "-03-later": {someTrace, true},
+		"00-" + someTrace + "-" + span + "-01":       {someTrace, span, runtime.SamplingOn},
+		"00-" + someTrace + "-" + span + "-00":       {someTrace, span, runtime.SamplingOff},
+		"00-" + someTrace + "-" + span + "-ff":       {someTrace, span, runtime.SamplingOn},
+		"cc-" + someTrace + "-" + span + "-01":       {someTrace, span, runtime.SamplingOn},
+		"01-" + someTrace + "-" + span + "-03-later": {someTrace, span, runtime.SamplingOn},
 
 		"00-" + someTrace + "-" + span + "-01-":                   {},
 		"00-" + someTrace + "-" + span + "-01-x":                  {},

@@ -60,7 +60,7 @@ func EncodeDone(x *runtime.Execution, id keys.ID) (value, logs []byte) {
 		f.egress(x.Egress)
 	}
 	if encoding == EncodingFields6 {
-		f.kept(kept{x.ArgsSize > 0 && !x.KeepsArgs(), x.RerunOf, x.Pinned})
+		f.kept(kept{dropArgs: x.ArgsSize > 0 && !x.KeepsArgs(), rerunOf: x.RerunOf, pinned: x.Pinned})
 		f.count(uint64(x.ArgsSize))
 	}
 	f.count(uint64(len(x.Result)))

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math"
 	"slices"
 	"time"
@@ -120,18 +121,25 @@ func (f *fieldReader) skipRequest() {
 }
 
 // kept is what a record of EncodingFields6 has in addition: whether the args are dropped at the end,
-// the execution that is repeated, if any, and whether the version is pinned.
+// the execution that is repeated, if any, whether the version is pinned, and the span of the caller, if any,
+// with what the caller wants exported.
 type kept struct {
 	dropArgs bool
 	rerunOf  string
 	pinned   bool
+	span     string
+	sampled  runtime.Sampling
 }
+
+// spanBytes is the size of a span.
+const spanBytes = 8
 
 // Bits of kept.
 const (
 	bitDropArgs = 1 << iota
 	bitRerun
 	bitPinned
+	bitSpan
 	keptBits
 )
 
@@ -146,10 +154,18 @@ func (f *fieldWriter) kept(k kept) {
 	if k.pinned {
 		bits |= bitPinned
 	}
+	span, err := hex.DecodeString(k.span)
+	if err == nil && len(span) == spanBytes {
+		bits |= bitSpan
+	}
 	f.octet(bits)
 	if k.rerunOf != "" {
 		id, _ := keys.ParseID(k.rerunOf)
 		f.rest(id[:])
+	}
+	if bits&bitSpan != 0 {
+		f.rest(span)
+		f.octet(byte(k.sampled))
 	}
 }
 
@@ -168,12 +184,18 @@ func (f *fieldReader) kept() (k kept) {
 		copy(id[:], f.view(uint64(len(id))))
 		k.rerunOf = id.String()
 	}
+	if bits&bitSpan != 0 {
+		k.span = hex.EncodeToString(f.view(spanBytes))
+		if k.sampled = runtime.Sampling(f.octet()); k.sampled > runtime.SamplingOff {
+			f.fail()
+		}
+	}
 	return k
 }
 
 // EncodeAccepted returns the record of an execution as it is accepted.
 func EncodeAccepted(x *runtime.Execution, id keys.ID, args []byte) []byte {
-	k := kept{x.DropArgs, x.RerunOf, x.Pinned}
+	k := kept{x.DropArgs, x.RerunOf, x.Pinned, x.Caller.ParentSpan, x.Caller.Sampled}
 	encoding := byte(EncodingFields3)
 	if k != (kept{}) { // earlier releases read all other executions
 		encoding = EncodingFields6
@@ -386,6 +408,7 @@ func (r Accepted) Execution(tenant runtime.Tenant, id keys.ID, a Attempt) runtim
 		Retries:    r.retries,
 	}
 	r.request.apply(&x, id)
+	x.Caller.ParentSpan, x.Caller.Sampled = r.kept.span, r.kept.sampled
 	r.ApplyArgs(&x)
 	switch lease, waiting := a.Lease, a.Waiting; {
 	case lease != nil:

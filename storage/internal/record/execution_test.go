@@ -206,6 +206,34 @@ func TestUnfinishedExecutionsAreReadBack(t *testing.T) {
 	})
 }
 
+// TestCallerSpanIsStored tests that a queued execution, and the execution of a job, keep the span of their
+// caller and its decision.
+func TestCallerSpanIsStored(t *testing.T) {
+	id := keys.ID{1, 6: 0x70, 8: 0x80}
+	for _, c := range []runtime.Caller{
+		{UserID: "u", TraceID: keys.OwnTrace(id)},
+		{UserID: "u", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", ParentSpan: "00f067aa0ba902b7", Sampled: runtime.SamplingOn},
+		{UserID: "u", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", ParentSpan: "00f067aa0ba902b7", Sampled: runtime.SamplingOff},
+	} {
+		x := runtime.Execution{Kind: runtime.KindRun, FunctionID: "i", Function: "f", Created: time.Unix(0, 5), Caller: c}
+		r, err := DecodeAccepted(EncodeAccepted(&x, id, nil))
+		if got := r.Execution("t", id, Attempt{}).Caller; err != nil || got != c {
+			t.Errorf("an execution of %+v is stored as %+v, %v", c, got, err)
+		}
+		value, err := EncodeJobExecution(&runtime.JobExecution{ID: id.String(), Caller: c}, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j, err := DecodeJobExecution("t", id, value); err != nil || j.Caller != c {
+			t.Errorf("an execution of a job of %+v is stored as %+v, %v", c, j.Caller, err)
+		}
+	}
+	bad := EncodeAccepted(&runtime.Execution{Kind: runtime.KindRun, Caller: runtime.Caller{ParentSpan: "00f067aa0ba902b7", Sampled: 3}}, id, nil)
+	if _, err := DecodeAccepted(bad); err == nil {
+		t.Error("a decision that does not exist is read")
+	}
+}
+
 // The stored bytes are a promise to later releases.
 func TestExecutionEncodingIsStable(t *testing.T) {
 	at := time.Unix(0, 5).UTC()
@@ -227,10 +255,13 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	doneRerun, _ := EncodeDone(&rerun, keys.ID{})
 	rerun.DropArgs = true
 	doneDropped, _ := EncodeDone(&rerun, keys.ID{})
+	traced := x
+	traced.Caller.ParentSpan, traced.Caller.Sampled = "0102030405060708", runtime.SamplingOff
 	end := "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01"
 	for _, test := range []struct{ what, got, want string }{
 		{"accepted", string(EncodeAccepted(&x, keys.ID{}, []byte("{}"))), "\x06\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x02{}"},
 		{"accepted rerun", string(EncodeAccepted(&rerun, keys.ID{}, []byte("{}"))), "\x14\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x03" + task + "\x02{}"},
+		{"accepted of a span", string(EncodeAccepted(&traced, keys.ID{}, []byte("{}"))), "\x14\x01\x01i\x01f\x01\x0a\x04\x01u\x01r\x01t\x01o\x01" + task + "\x02\x08\x01\x02\x03\x04\x05\x06\x07\x08\x02\x02{}"},
 		{"lease", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, usual}.Encode()), "\x05\x01f\x02\x0a\x04\x06\x08\x01\x05"},
 		{"lease of a suspect", string(Lease{"f", 1, at, Failures{2, 3, 4}, true, 5, suspicion}.Encode()), "\x09\x01f\x02\x0a\x04\x06\x08\x01\x05\x06\x07\x08\x02"},
 		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5, usual}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},

@@ -22,6 +22,8 @@ type jobExecutionRecord struct {
 	RID            string            `json:"rid,omitempty"`
 	TraceID        string            `json:"trace_id,omitempty"` // empty if the execution has begun the trace
 	TraceOwner     string            `json:"trace_owner,omitempty"`
+	ParentSpan     string            `json:"parent_span,omitempty"`
+	Sampled        runtime.Sampling  `json:"sampled,omitempty"`
 	Trigger        string            `json:"trigger,omitempty"`
 	Parallelism    int               `json:"parallelism,omitempty"`
 	MemoryOverride int64             `json:"memory_override,omitempty"`
@@ -62,7 +64,7 @@ type statsRecord struct {
 func EncodeJobExecution(x *runtime.JobExecution, id keys.ID) ([]byte, error) {
 	r := jobExecutionRecord{
 		JobID: x.JobID, Job: x.Job, Revision: x.Revision, FunctionID: x.FunctionID, Function: x.Function, Created: x.Created.UTC(),
-		UserID: x.UserID, RID: x.RID, TraceID: x.TraceID, TraceOwner: x.TraceOwner, Trigger: x.Trigger,
+		UserID: x.UserID, RID: x.RID, TraceID: x.TraceID, TraceOwner: x.TraceOwner, ParentSpan: x.ParentSpan, Sampled: x.Sampled, Trigger: x.Trigger,
 		Parallelism: x.Parallelism, MemoryOverride: x.MemoryOverride, EnvOverride: x.EnvOverride,
 		Memory: x.Memory, Timeout: x.Timeout, MaxRetries: x.MaxRetries, Env: x.Env, Total: x.Stats.Total,
 	}
@@ -96,7 +98,7 @@ func DecodeJobExecution(tenant runtime.Tenant, id keys.ID, value []byte) (runtim
 	x := runtime.JobExecution{
 		ID: id.String(), Name: r.Name, Tenant: tenant, JobID: r.JobID, Job: r.Job, Revision: r.Revision,
 		FunctionID: r.FunctionID, Function: r.Function, State: runtime.StateQueued, Created: r.Created, Updated: r.Created,
-		Caller:  runtime.Caller{UserID: r.UserID, RID: r.RID, TraceID: r.TraceID, TraceOwner: r.TraceOwner},
+		Caller:  runtime.Caller{UserID: r.UserID, RID: r.RID, TraceID: r.TraceID, TraceOwner: r.TraceOwner, ParentSpan: r.ParentSpan, Sampled: r.Sampled},
 		Trigger: r.Trigger, Parallelism: r.Parallelism, MemoryOverride: r.MemoryOverride, EnvOverride: r.EnvOverride,
 		Memory: r.Memory, Timeout: r.Timeout, MaxRetries: r.MaxRetries, Env: r.Env, Stats: runtime.TaskCounts{Total: r.Total},
 	}

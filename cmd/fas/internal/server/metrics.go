@@ -20,6 +20,7 @@ func (s *server) newMetrics() *metrics.Metrics {
 		},
 		Server:  func() runtime.ServerFigures { return s.web.Figures() }, // it serves the scrape
 		Workers: s.workerStatus,
+		Traces:  s.traceFigures,
 		Slots: func() (idle, busy int) {
 			if box := s.own.Load(); box != nil {
 				return box.Slots()

@@ -59,6 +59,8 @@ type Options struct {
 	Workers                                                      int                  // worker processes that run functions; 0: they run in the server
 	OwnWorkers                                                   int                  // tenants that may have a worker of their own
 	TenantLimits                                                 runtime.TenantLimits // of tenants that have none of their own
+	OTLPEndpoint                                                 string               // URL of a collector of traces; empty: that of the variables of OpenTelemetry, else none
+	OTLPSampleRatio                                              Ratio                // part of the traces that is exported
 	LogLevel                                                     LogLevel
 	LogFormat                                                    LogFormat
 	AccessLog                                                    bool   // log each request, whatever the level

@@ -32,6 +32,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/metrics"
 	"github.com/faaspot/faaspot/runtime/redact"
 	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/runtime/tracing"
 	"github.com/faaspot/faaspot/runtime/worker"
 	"github.com/faaspot/faaspot/storage"
 )
@@ -47,6 +48,8 @@ const (
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
 	// period. Stopping a run takes milliseconds.
 	stopTime = 5 * time.Second
+	// traceTime is the time that the last spans get to reach their collector.
+	traceTime = 3 * time.Second
 )
 
 // server is a server with its parts, in the order in which they start. A part that has not started
@@ -74,6 +77,7 @@ type server struct {
 	walls       confine.Report                  // none before it is confined
 	engine      *engine.Engine
 	metrics     *metrics.Metrics
+	traces      *tracing.Exporter               // nil: none are exported
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 }
 
@@ -147,6 +151,9 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
 			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
 	}
+	if err = s.startTraces(); err != nil {
+		return err
+	}
 	var poster runtime.Poster
 	if poster, err = egress.New(egress.Options{Allow: s.EgressAllow}); err != nil {
 		return err
@@ -156,7 +163,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	networks, err := egress.NewNetworks(egress.NetworkOptions{
 		Allow: s.EgressAllow, Ceiling: s.EgressCeiling, Proxy: s.EgressProxy,
-		Uses: func(t runtime.Tenant) *runtime.TenantUse { return s.access.Use(t) }, // it is open before a run begins
+		Uses:  func(t runtime.Tenant) *runtime.TenantUse { return s.access.Use(t) }, // it is open before a run begins
+		Calls: s.notedCalls(),
 	})
 	if err != nil {
 		return err
@@ -228,7 +236,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.confine()
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
-		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs, NoSchedules: s.NoSchedules,
+		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
+		Traces: s.engineTraces(), NoSchedules: s.NoSchedules,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
@@ -299,6 +308,11 @@ func (s *server) stop(grace time.Duration) error {
 	}
 	if s.govern != nil {
 		s.govern()
+	}
+	if s.traces != nil {
+		last, cancel := context.WithTimeout(context.Background(), traceTime)
+		s.traces.Close(last)
+		cancel()
 	}
 	var errs []error
 	if s.access != nil {
