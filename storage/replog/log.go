@@ -22,7 +22,7 @@ var (
 
 // Log is a replicated log: a sequence of records, which are numbered without gaps from 1. It moves
 // bytes and knows nothing about them. What the records say, their chain and the look-up of unknown
-// outcomes is the same for all logs, and not here: see [Writer] and [Reader].
+// outcomes is the same for all logs, and not here: see [Writer] and [Chain].
 //
 // All methods may be called concurrently. They block at most until their context ends, and then
 // return its error. A log outlives the loss of the connection: it connects again, without end.
@@ -50,8 +50,8 @@ type Log interface {
 	// does not change it.
 	Read(ctx context.Context, after uint64, each func(seq uint64, record []byte) error) error
 
-	// End returns the sequence of the last record, zero if there was none yet. Trimmed records count. It may be
-	// outdated, but every record whose wait returned nil before the call is counted.
+	// End returns the sequence of the last record, zero if there was none yet. Trimmed records count. It
+	// may be outdated only while the servers of the log do not reach each other.
 	End(ctx context.Context) (uint64, error)
 
 	// Trim drops all records before a sequence. The last record stays in any case. It does nothing
