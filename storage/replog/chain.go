@@ -16,6 +16,8 @@ type Chain struct {
 	shard uint16
 	at    Position
 	parts [][]byte
+	// strays is the sequence before which records of earlier epochs may be, see MaxInFlight.
+	strays uint64
 }
 
 // Record is what a record of a log means.
@@ -27,7 +29,10 @@ type Record struct {
 }
 
 // NewChain returns the chain of a shard behind a place, at which no batch is incomplete.
-func NewChain(shard uint16, at Position) *Chain { return &Chain{shard: shard, at: at} }
+func NewChain(shard uint16, at Position) *Chain {
+	// The epoch may have begun right there.
+	return &Chain{shard: shard, at: at, strays: at.Seq + MaxInFlight}
+}
 
 // At returns the place of the last record.
 func (c *Chain) At() Position { return c.at }
@@ -38,6 +43,10 @@ func (c *Chain) Next(seq uint64, bytes []byte) (r Record, err error) {
 	raw, err := decode(bytes)
 	if err != nil {
 		return r, err
+	}
+	if c.isStray(seq, raw) {
+		c.at.Seq = seq
+		return Record{Kind: KindNothing, At: c.at}, nil
 	}
 	if err := c.follows(seq, raw); err != nil {
 		return r, err
@@ -50,6 +59,7 @@ func (c *Chain) Next(seq uint64, bytes []byte) (r Record, err error) {
 			return r, broken("record %d begins an epoch with %d bytes", seq, len(raw.body))
 		}
 		r.Owner, parts = string(raw.body[nonceSize:]), nil
+		c.strays = seq + MaxInFlight
 	case KindPart:
 		if len(parts) == maxParts {
 			return r, broken("the batch at record %d has more than %d parts", seq, maxParts)
@@ -70,6 +80,13 @@ func (c *Chain) Next(seq uint64, bytes []byte) (r Record, err error) {
 	r.At.Hash = sha256.Sum256(bytes)
 	c.at, c.parts = r.At, parts
 	return r, nil
+}
+
+// isStray reports whether a record is one that a writer had in flight when it lost the log, which has
+// arrived behind the epoch of another. It is void, and not a part of the chain.
+func (c *Chain) isStray(seq uint64, r record) bool {
+	return seq == c.at.Seq+1 && r.at.Seq == seq && seq < c.strays && r.at.Epoch < c.at.Epoch &&
+		r.shard == c.shard && r.at.Generation == c.at.Generation
 }
 
 // follows returns why a record does not follow the last one, or nil.

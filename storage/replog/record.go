@@ -16,6 +16,12 @@ import (
 // compressed.
 const MaxBatch = 256 << 20
 
+// MaxInFlight is the number of records that a writer may have sent whose results it does not know. A log
+// compares sequences, not what the records say: if the first of them does not arrive, and another writer
+// begins an epoch in its place, the others may still arrive behind that. They are void. The new writer
+// knows up to where that can happen, and sends nothing of value until the log has grown beyond it.
+const MaxInFlight = 4
+
 // ErrBroken reports that a log is not the one that a store has followed: a record is damaged, lacks,
 // does not follow the one before it, or belongs to another log. Nothing of it may be applied.
 var ErrBroken = errors.New("the log is broken")

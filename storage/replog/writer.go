@@ -48,23 +48,74 @@ type Append struct {
 	wait func() error
 }
 
-// NewWriter returns a writer behind the end of the log that a chain has read. At most inFlight of its
-// records wait for their result at once.
+// NewWriter returns a writer behind the end of the log that a chain has read. It writes nothing else
+// before it has claimed the log. At most inFlight of its records, and MaxInFlight, wait for their results
+// at once.
 func NewWriter(log Log, read *Chain, inFlight int) *Writer {
-	return &Writer{log: log, shard: read.shard, at: read.at, settled: read.at.Seq, slots: make(chan struct{}, inFlight)}
+	return &Writer{
+		log: log, shard: read.shard, at: read.at, settled: read.at.Seq, slots: make(chan struct{}, min(inFlight, MaxInFlight)),
+	}
 }
 
-// Claim begins an epoch at exactly the place that was read. ErrFenced: there is a record behind it.
+// Claim begins an epoch at exactly the place that was read, and returns the place behind which batches
+// follow. ErrFenced: another writer has been faster, or was so before all records had arrived that an
+// earlier one may have had in flight.
 func (w *Writer) Claim(ctx context.Context, owner string) (Position, error) {
 	if len(owner) > maxOwner {
 		return Position{}, fmt.Errorf("the name of the owner has %d bytes, at most %d are possible", len(owner), maxOwner)
 	}
-	var claim Append
-	err := w.send(ctx, []record{{kind: KindEpoch, body: epochBody(owner)}}, func(a Append) { claim = a })
-	if err == nil {
-		err = w.Settle(ctx, claim)
+	if err := w.step(ctx, record{kind: KindEpoch, body: epochBody(owner)}); err != nil {
+		return Position{}, err
 	}
-	return claim.At, err
+	for beyond := w.at.Seq + MaxInFlight - 1; w.at.Seq < beyond; {
+		before := w.at
+		err := w.step(ctx, record{kind: KindNothing})
+		if errors.Is(err, ErrFenced) {
+			err = w.pass(ctx, before)
+		}
+		if err != nil {
+			return Position{}, err
+		}
+	}
+	return w.at, nil
+}
+
+// step sends a record, and waits for its result.
+func (w *Writer) step(ctx context.Context, r record) error {
+	var one Append
+	err := w.send(ctx, []record{r}, func(a Append) { one = a })
+	if err == nil {
+		err = w.Settle(ctx, one)
+	}
+	return err
+}
+
+// pass continues behind a record that another writer had in flight, which has taken the place behind
+// before. ErrFenced: it is of a later epoch.
+func (w *Writer) pass(ctx context.Context, before Position) error {
+	found, err := w.log.Get(ctx, before.Seq+1)
+	for pause := firstPause; err != nil && !errors.Is(err, ErrTrimmed); pause = min(2*pause, lastPause) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrUnknown, errors.Join(ctx.Err(), err))
+		}
+		found, err = w.log.Get(ctx, before.Seq+1)
+	}
+	if err != nil {
+		return ErrFenced
+	}
+	stray, err := decode(found)
+	if err != nil {
+		return err
+	}
+	if stray.at.Epoch >= before.Epoch {
+		return ErrFenced
+	}
+	w.at = before
+	w.at.Seq++
+	w.settled = w.at.Seq
+	return nil
 }
 
 // SendBatch sends a batch, in one or more records. sent is called with each, in the order of all
