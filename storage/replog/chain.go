@@ -82,6 +82,20 @@ func (c *Chain) Next(seq uint64, bytes []byte) (r Record, err error) {
 	return r, nil
 }
 
+// Follows returns an error that wraps ErrBroken if the record of the sequence at which the chain begins is
+// another one than the chain was at.
+func (c *Chain) Follows(bytes []byte) error {
+	raw, err := decode(bytes)
+	if err != nil {
+		return err
+	}
+	stray := raw.at.Seq == c.at.Seq && raw.at.Epoch < c.at.Epoch
+	if sha256.Sum256(bytes) != c.at.Hash && !stray {
+		return broken("record %d is another one than before", c.at.Seq)
+	}
+	return nil
+}
+
 // isStray reports whether a record is one that a writer had in flight when it lost the log, which has
 // arrived behind the epoch of another. It is void, and not a part of the chain.
 func (c *Chain) isStray(seq uint64, r record) bool {

@@ -42,8 +42,9 @@ type Writer struct {
 
 // Append is a record on its way.
 type Append struct {
-	At  Position // its place, if it arrives
-	raw []byte
+	At   Position // its place, if it arrives
+	Last bool     // of its batch
+	raw  []byte
 	// wait returns the first result.
 	wait func() error
 }
@@ -115,6 +116,7 @@ func (w *Writer) pass(ctx context.Context, before Position) error {
 	w.at = before
 	w.at.Seq++
 	w.settled = w.at.Seq
+	<-w.slots
 	return nil
 }
 
@@ -144,6 +146,9 @@ func (w *Writer) send(ctx context.Context, records []record, sent func(Append)) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range records {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		select {
 		case w.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -154,7 +159,7 @@ func (w *Writer) send(ctx context.Context, records []record, sent func(Append)) 
 		if r.kind == KindEpoch {
 			r.at.Epoch++
 		}
-		a := Append{At: r.at, raw: r.encode()}
+		a := Append{At: r.at, Last: r.kind != KindPart, raw: r.encode()}
 		a.At.Hash = sha256.Sum256(a.raw)
 		a.wait = w.log.Append(ctx, w.at.Seq, a.raw)
 		w.at = a.At
@@ -167,13 +172,13 @@ func (w *Writer) send(ctx context.Context, records []record, sent func(Append)) 
 // if that cannot be found out until ctx ends; or ErrBroken, if the log has lost what it had before. All
 // records must be settled in the order in which they were sent, and none after an error.
 func (w *Writer) Settle(ctx context.Context, a Append) error {
-	defer func() { <-w.slots }()
 	err := a.wait()
 	if err != nil {
 		err = w.resolve(ctx, a)
 	}
 	if err == nil {
 		w.settled = a.At.Seq
+		<-w.slots // after an error, no more records than MaxInFlight behind the settled one may be sent
 	}
 	return err
 }
