@@ -41,7 +41,7 @@ func TestAccessIsDurable(t *testing.T) {
 	must(t, s.DeleteToken("of no token"))
 	acme.Deleting = true
 	must(t, s.PutTenant(acme, []string{"4"}))
-	lost := openOn(t, mem.CrashClone(vfs.CrashCloneCfg{}), "store")
+	lost := openOn(t, crashClone(mem, vfs.CrashCloneCfg{}), "store")
 	tenants, tokens := accessOf(t, lost)
 	if diff := cmp.Diff([]runtime.TenantRecord{acme}, tenants); diff != "" {
 		t.Error(diff)

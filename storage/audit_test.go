@@ -107,7 +107,7 @@ func TestAuditIsDurable(t *testing.T) {
 	must(t, s.BeginAudit(begun))
 	must(t, s.CreateFunction(function("a", "id1", "one", 1), version("id1", 1, "source"), by("a"))) // the change
 	must(t, s.BeginAudit(last))                                                                     // its change is never made
-	lost := openOn(t, mem.CrashClone(vfs.CrashCloneCfg{}), "store")
+	lost := openOn(t, crashClone(mem, vfs.CrashCloneCfg{}), "store")
 	if diff := cmp.Diff([]runtime.AuditEntry{begun, final}, auditsOf(t, lost, runtime.AuditFilter{})); diff != "" {
 		t.Error(diff)
 	}

@@ -249,7 +249,7 @@ func TestUnusedBundlesAreDroppedAtOpen(t *testing.T) {
 	var killed *vfs.MemFS
 	reader := readerFunc(func(p []byte) (int, error) {
 		if len(content) <= bundleChunk && killed == nil { // a batch is written, the rest is not
-			killed = mem.CrashClone(vfs.CrashCloneCfg{})
+			killed = crashClone(mem, vfs.CrashCloneCfg{})
 		}
 		n := copy(p, content)
 		content = content[n:]

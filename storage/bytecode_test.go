@@ -114,7 +114,7 @@ func TestBytecodeThatIsNotWhole(t *testing.T) {
 	left := content
 	must(t, s.StoreBytecode(context.Background(), "a", b.ID, oneBuild, all, readerFunc(func(p []byte) (int, error) {
 		if len(left) <= bundleChunk && killed == nil {
-			killed = mem.CrashClone(vfs.CrashCloneCfg{})
+			killed = crashClone(mem, vfs.CrashCloneCfg{})
 		}
 		n := copy(p, left)
 		left = left[n:]

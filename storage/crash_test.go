@@ -158,7 +158,7 @@ func TestLostPower(t *testing.T) {
 			mem := vfs.NewCrashableMem()
 			lose := func() {
 				unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
-				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
+				clone := crashClone(mem, vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
 				crashes = append(crashes, crash{clone, unsynced, before, after, said})
 			}
 			fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -245,7 +245,7 @@ func TestLostPowerDuringCreation(t *testing.T) {
 			unsynced = slices.Repeat([]int{20, 50, 80}, 10)
 		}
 		for _, unsynced := range unsynced {
-			left = append(left, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng}))
+			left = append(left, crashClone(mem, vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng}))
 		}
 		return nil
 	})), "data/store")

@@ -126,7 +126,7 @@ func TestDeliveriesAgainstAModel(t *testing.T) {
 						delete(dead, p)
 					}
 				case 8: // the machine is lost
-					clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+					clone := crashClone(fs, vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 					must(t, s.Close())
 					fs = clone
 					s = openOn(t, fs, "store")

@@ -34,6 +34,9 @@ type gate struct{ *Store }
 
 // Writable returns why writes are refused now, regardless of the free space, or nil.
 func (g gate) Writable(need commit.Need) error {
+	if err := g.replica.writable(need); err != nil {
+		return err
+	}
 	return g.health.Writable(need == commit.NewWork)
 }
 

@@ -125,7 +125,7 @@ func TestLostPowerDuringConcurrentWrites(t *testing.T) {
 		var crashes []crash
 		mem := vfs.NewCrashableMem()
 		lose := func() {
-			clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
+			clone := crashClone(mem, vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
 			var said []accepted
 			for _, a := range all {
 				said = append(said, *a)

@@ -89,7 +89,7 @@ func TestLargeCancellation(t *testing.T) {
 		}
 		return errors.Join(err, jobs.put(b, found))
 	}))
-	s2 := openOn(t, fs.CrashClone(vfs.CrashCloneCfg{}), "store")
+	s2 := openOn(t, crashClone(fs, vfs.CrashCloneCfg{}), "store")
 	pending := 0
 	must(t, s2.EachUnfinishedJobExecution(func(got runtime.JobExecution, deleted bool) error {
 		pending++

@@ -55,7 +55,7 @@ func killedStore(t *testing.T) (killed *vfs.MemFS, ids []string) {
 	x := c.done()
 	must(t, s.Record([]runtime.Execution{x}))
 	must(t, s.PutTenant(runtime.TenantRecord{Name: "t"}, nil)) // syncs the log
-	return mem.CrashClone(allUnsynced()), append(ids, x.ID)
+	return crashClone(mem, allUnsynced()), append(ids, x.ID)
 }
 
 // copyOf returns a copy of the files of a store.
@@ -159,7 +159,7 @@ func TestLostPowerLeavesGoodManifests(t *testing.T) {
 				must(t, s.health.Flush(s.db.DB))
 				ids = append(ids, x.ID)
 			}
-			lost := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 30, 70, 100}[rng.IntN(4)], RNG: rng})
+			lost := crashClone(fs, vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 30, 70, 100}[rng.IntN(4)], RNG: rng})
 			must(t, s.Close())
 			fs = lost
 		}

@@ -156,7 +156,7 @@ func TestLostPowerDuringExecutions(t *testing.T) {
 			mem := vfs.NewCrashableMem()
 			lose := func() {
 				unsynced := []int{0, 10, 50, 100}[rng.IntN(4)]
-				clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
+				clone := crashClone(mem, vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rng})
 				crashes = append(crashes, executionCrash{clone, unsynced, before, after})
 			}
 			fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {

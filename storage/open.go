@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -123,6 +124,8 @@ type Options struct {
 	// Held is called with the bytes that a large write takes on Go's heap beside its data, and with
 	// their negative once it has ended. It is called concurrently. Nil: nobody counts them.
 	Held func(n int64)
+	// Replication makes the store a replica of a log. Nil: it is alone.
+	Replication *Replication
 }
 
 func (o Options) withDefaults() Options {
@@ -228,23 +231,13 @@ func open(o Options) (_ *Store, err error) {
 	s.health.SetStuck(nil)
 	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
 	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)
-	if err := s.checkFormat(); err != nil {
+	if err := s.checkReplica(o.Replication); err != nil {
 		return nil, err
 	}
-	if err := s.checkKeys(); err != nil {
-		return nil, err
-	}
-	if err := s.bindJobs(); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
-		return nil, err
-	}
-	if s.holdings.all, err = loadHoldings(s.db); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.loadBundles(), s.loadAudit()); err != nil {
-		return nil, err
+	if s.replica == nil {
+		if err := s.load(); err != nil {
+			return nil, err
+		}
 	}
 	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
 		all := int64(u.AvailBytes + s.db.Metrics().DiskSpaceUsage())
@@ -258,7 +251,34 @@ func open(o Options) (_ *Store, err error) {
 	}
 	s.health.SetPatient(true)
 	s.restoreBallast()
+	if s.replica != nil && !s.replica.Follow {
+		ctx, cancel := context.WithTimeout(context.Background(), ownPatience)
+		defer cancel()
+		if err := s.Own(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// load reads what memory holds of the records, after it has brought those of an earlier release up to date.
+func (s *Store) load() (err error) {
+	if err := s.checkFormat(); err != nil {
+		return err
+	}
+	if err := s.checkKeys(); err != nil {
+		return err
+	}
+	if err := s.bindJobs(); err != nil {
+		return err
+	}
+	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
+		return err
+	}
+	if s.holdings.all, err = loadHoldings(s.db); err != nil {
+		return err
+	}
+	return errors.Join(s.loadBundles(), s.loadAudit())
 }
 
 // restoreBallast writes the ballast, if there is room for it and none. It also notes how full the disk

@@ -52,6 +52,7 @@ type Store struct {
 	snapshots   snapshots
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
+	replica     *replica // nil: the store is alone
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool
@@ -64,6 +65,7 @@ const readPatience = 10 * time.Second
 // Close waits for calls in progress and closes the store. Further calls of Close do nothing;
 // further calls of other methods fail with CodeUnavailable.
 func (s *Store) Close() error {
+	defer s.replica.closing()()
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {
@@ -156,8 +158,11 @@ func (s *Store) Health() error {
 		return err
 	}
 	defer s.life.RUnlock()
+	if err := s.replica.problem(); err != nil {
+		return err
+	}
 	g := gate{s}
-	if err := g.Writable(commit.NewWork); err != nil {
+	if err := s.health.Writable(true); err != nil {
 		return err
 	}
 	if err := g.Room().Admit(commit.NewWork, 0); err != nil {

@@ -28,7 +28,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 type died string
 
 func options(fs vfs.FS, dir string) Options {
-	return Options{Dir: dir, FS: fs, Log: quiet, Fatal: func(message string) { panic(died(message)) }}
+	return Options{Dir: dir, FS: fs, Log: quiet, Fatal: func(message string) { panic(died(message)) }, Replication: replication(fs, dir)}
 }
 
 func openOn(t testing.TB, fs vfs.FS, dir string) *Store {

@@ -30,6 +30,7 @@ type Committer struct {
 	gate       Gate
 	group      group
 	durability *durability
+	pipeline   *Pipeline // nil: batches are durable when the database has synced them
 
 	// Held is called with the bytes that a large batch takes on Go's heap, and with their negative
 	// once it is written. It is set before the first write. Nil: nobody counts them.
@@ -42,6 +43,10 @@ func New(db *pebble.DB, gate Gate) *Committer {
 	return &Committer{db: db, gate: gate, durability: newDurability()}
 }
 
+// Replicate makes all batches that are committed from now on pass a log first. Nothing may be committed
+// meanwhile.
+func (c *Committer) Replicate(p *Pipeline) { c.pipeline = p }
+
 // Write commits what fill puts into a batch, if anything, and returns when it is durable. A write is
 // refused if it would make a bad state of the disk worse.
 func (c *Committer) Write(need Need, fill func(b *pebble.Batch) error) error {
@@ -49,9 +54,13 @@ func (c *Committer) Write(need Need, fill func(b *pebble.Batch) error) error {
 }
 
 // WriteSoon is like Write, but returns when the batch can be read. The batch is on disk when the
-// next durable batch is, or when the log is written.
+// next durable batch is, or when the log is written. Behind a replicated log it is durable: nothing can be
+// read before.
 func (c *Committer) WriteSoon(need Need, fill func(b *pebble.Batch) error) error {
 	return c.apply(need, func(b *pebble.Batch) error {
+		if c.pipeline != nil {
+			return c.Commit(b, need)
+		}
 		room := c.gate.Room()
 		if err := room.Admit(need, b.Len()); err != nil {
 			return err
@@ -80,43 +89,65 @@ func (c *Committer) apply(need Need, commit func(b *pebble.Batch) error, fill fu
 
 // Commit makes a batch durable, unless the disk has no room for it.
 func (c *Committer) Commit(b *pebble.Batch, need Need) error {
-	return c.group.write(&member{batch: b, need: need}, c.commitAll)
+	m := &member{batch: b, need: need}
+	if c.pipeline != nil {
+		return c.group.pass(m, c.sendAll)
+	}
+	return c.group.write(m, c.commitAll)
 }
 
 // commitAll makes the batches of members durable: all as one, or none. It leaves out members that
 // the disk has no room for.
 func (c *Committer) commitAll(members []*member) {
 	room := c.gate.Room()
+	if members = admit(room, members); len(members) > 0 {
+		settle(members, c.commitAsOne(room, members))
+	}
+}
+
+// admit returns the members that the disk has room for, whose result is not known yet.
+func admit(room Room, members []*member) []*member {
 	admitted := members[:0:0]
 	for _, m := range members {
 		if m.err = room.Admit(m.need, m.batch.Len()); m.err == nil {
 			admitted = append(admitted, m)
 		}
 	}
-	if len(admitted) == 0 {
-		return
-	}
 	for _, m := range admitted {
 		m.err = errUnwritten
 	}
-	err := c.commitAsOne(room, admitted)
-	for _, m := range admitted {
+	return admitted
+}
+
+func settle(members []*member, err error) {
+	for _, m := range members {
 		m.err = err
 	}
 }
 
-func (c *Committer) commitAsOne(room Room, members []*member) error {
-	all := members[0].batch
+// join adds all batches to that of the first member. release is called when it is written.
+func (c *Committer) join(members []*member) (all *pebble.Batch, release func(), err error) {
+	all = members[0].batch
 	copied := 0
 	for _, m := range members[1:] {
 		copied += m.batch.Len()
 	}
-	defer c.hold(copied)()
+	release = c.hold(copied)
 	for _, m := range members[1:] {
 		if err := all.Apply(m.batch, nil); err != nil {
-			return err
+			release()
+			return nil, nil, err
 		}
 	}
+	return all, release, nil
+}
+
+func (c *Committer) commitAsOne(room Room, members []*member) error {
+	all, release, err := c.join(members)
+	if err != nil {
+		return err
+	}
+	defer release()
 	leave, err := room.Enter()
 	if err != nil {
 		return err
@@ -124,6 +155,31 @@ func (c *Committer) commitAsOne(room Room, members []*member) error {
 	defer leave()
 	defer c.durability.end(c.durability.begin())
 	return c.db.Apply(all, pebble.Sync)
+}
+
+// sendAll is like commitAll, but sends the batches to the log, and returns when they are under way.
+func (c *Committer) sendAll(members []*member) (wait func()) {
+	room := c.gate.Room()
+	if members = admit(room, members); len(members) == 0 {
+		return func() {}
+	}
+	all, release, err := c.join(members)
+	if err != nil {
+		settle(members, err)
+		return func() {}
+	}
+	leave, err := room.Enter()
+	if err != nil {
+		release()
+		settle(members, err)
+		return func() {}
+	}
+	result := c.pipeline.Send(all)
+	return func() {
+		settle(members, result())
+		leave()
+		release()
+	}
 }
 
 // Visible returns the number of the last commit that a reader that begins now can see.

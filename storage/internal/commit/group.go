@@ -57,6 +57,32 @@ func (g *group) write(m *member, do func([]*member)) error {
 	return m.err
 }
 
+// pass is like write, for writes whose results come later: the next round begins when send has returned,
+// and wait sets the err of each member. Rounds are sent one after the other.
+func (g *group) pass(m *member, send func([]*member) (wait func())) error {
+	m.err = errUnwritten
+	size := m.batch.Len()
+	if size > groupSize/4 {
+		send([]*member{m})()
+		return m.err
+	}
+	r, first := g.join(m, size)
+	if !first {
+		<-r.done
+		return m.err
+	}
+	defer close(r.done)
+	g.sendRound(r, send)()
+	return m.err
+}
+
+func (g *group) sendRound(r *round, send func([]*member) (wait func())) (wait func()) {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	g.close(r)
+	return send(r.members)
+}
+
 // join adds a member to the open round. The first member must close the round.
 func (g *group) join(m *member, size int) (r *round, first bool) {
 	g.mu.Lock()

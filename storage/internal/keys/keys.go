@@ -50,6 +50,9 @@ var ErrKey = errors.New("the key does not have the layout of this store")
 // Format returns the key of the record that holds the format of all other records.
 func Format() []byte { return []byte("mformat") }
 
+// Applied returns the key of the record that holds how far the store has applied its log.
+func Applied() []byte { return []byte("mapplied") }
+
 // Setting returns the key of a setting of the server.
 func Setting(name string) []byte { return AppendText([]byte{SpaceSettings}, name) }
 
