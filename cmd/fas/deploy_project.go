@@ -15,9 +15,9 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/jobfile"
 	"github.com/faaspot/faaspot/cmd/fas/internal/pack"
 	"github.com/faaspot/faaspot/cmd/fas/internal/project"
-	"github.com/faaspot/faaspot/runtime/suggest"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/suggest"
 )
 
 // Changes of a plan.

@@ -77,7 +77,7 @@ type server struct {
 	walls       confine.Report                  // none before it is confined
 	engine      *engine.Engine
 	metrics     *metrics.Metrics
-	traces      *tracing.Exporter               // nil: none are exported
+	traces      *tracing.Exporter             // nil: none are exported
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 }
 
