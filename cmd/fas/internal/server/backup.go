@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,24 @@ func Backup(ctx context.Context, o Secrets, release string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Backup(ctx, release, w), s.Close())
+	out := &failingWriter{w: w}
+	err = s.Backup(ctx, release, out)
+	if out.err != nil {
+		err = fmt.Errorf("write the backup: %w", out.err) // which is nothing that is wrong inside a server
+	}
+	return errors.Join(err, s.Close())
+}
+
+// failingWriter remembers the error of a writer.
+type failingWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (f *failingWriter) Write(p []byte) (n int, err error) {
+	n, err = f.w.Write(p)
+	f.err = cmp.Or(f.err, err)
+	return n, err
 }
 
 // Breakdown returns what takes room in a data folder that no server uses.
