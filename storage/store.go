@@ -41,7 +41,7 @@ type Store struct {
 	attempts    attempts
 	idempotency stripes // of idempotency keys
 	fence       expiryFence
-	expiring    sync.Mutex // held by Expire
+	expiring    sync.Mutex                            // held by Expire
 	backing     [len(disk.CheckpointNames)]sync.Mutex // one is held by each Backup
 	opened      time.Time
 	usage       usage

@@ -221,7 +221,7 @@ func TestFollowExecutions(t *testing.T) {
 	sees("", runtime.StateSucceeded)
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
-	if ids, missed := stranger.Next(now); len(ids)+missed > 0 {
+	if ids, missed, _ := stranger.Next(now); len(ids)+missed > 0 {
 		t.Errorf("another tenant was told of %v", ids)
 	}
 	close(gate)
@@ -353,9 +353,6 @@ func TestFeedsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		open = append(open, feed)
-	}
-	if _, err := e.FollowExecutions("one more"); runtime.CodeOf(err) != runtime.CodeTooBusy {
-		t.Errorf("one too many of all: %v", err)
 	}
 	acceptance, err := e.SubmitBulk(t.Context(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(3 * engine.MaxChanged)})
 	if err != nil {

@@ -14,6 +14,18 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
+// A server says so when its memory budget leaves too little of the machine, for which the kernel may kill it.
+func TestBudgetOfTheWholeMachine(t *testing.T) {
+	t.Parallel()
+	const warning = "the kernel may kill the server"
+	for budget, warns := range map[string]bool{"100000GB": true, "400MB": false} {
+		l := process.NewSite(t, "--memory-budget", budget).Serve(t)
+		if got := strings.Contains(l.Log(t), warning); got != warns {
+			t.Errorf("a budget of %s: warned: %v\n%s", budget, got, l.Log(t))
+		}
+	}
+}
+
 // Background runs and blocking runs share the memory budget: with room for two, never do three
 // compute at once.
 func TestRunsShareTheMemory(t *testing.T) {

@@ -16,5 +16,6 @@ mount -t tmpfs tmpfs "$dir/root/tmp"
 for command; do
   chroot "$dir/root" sh -c 'cd /src && exec sh -c "$1"' - "$command"
 done
-cp -a --parents -t "$dir/built" "$dir/root/src/bin/fas" "$dir/root/data"
-mv "$dir/built$dir/root"/* "$dir/built"
+mkdir -p "$dir/built/src/bin"
+cp "$dir/root/src/bin/fas" "$dir/built/src/bin/fas"
+cp -a "$dir/root/data" "$dir/built/data"

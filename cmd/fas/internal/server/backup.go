@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,24 @@ func Backup(ctx context.Context, o Secrets, release string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Backup(ctx, release, w), s.Close())
+	out := &failingWriter{w: w}
+	err = s.Backup(ctx, release, out)
+	if out.err != nil {
+		err = fmt.Errorf("write the backup: %w", out.err) // which is nothing that is wrong inside a server
+	}
+	return errors.Join(err, s.Close())
+}
+
+// failingWriter remembers the error of a writer.
+type failingWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (f *failingWriter) Write(p []byte) (n int, err error) {
+	n, err = f.w.Write(p)
+	f.err = cmp.Or(f.err, err)
+	return n, err
 }
 
 // Breakdown returns what takes room in a data folder that no server uses.
@@ -110,10 +128,10 @@ func VerifyBackup(o Secrets, r io.Reader, folder string) (b BackupReport, err er
 		return b, clierror.Usagef("name a folder with room for the whole backup with --temp-dir", "cannot unpack the backup: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	return unpack(o, r, filepath.Join(dir, storeName))
+	return unpack(o, r, dir)
 }
 
-// unpack writes the store in a backup to a folder and inspects it.
+// unpack writes the store in a backup to an empty folder and inspects it.
 func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 	keys, err := o.given()
 	if err != nil {
@@ -133,11 +151,8 @@ func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 	return b, nil
 }
 
-// extract writes the files in a backup to a new folder. They are durable when it returns nil.
+// extract writes the files in a backup to an empty folder. They are durable when it returns nil.
 func extract(r io.Reader, dir string) (backup.Contents, error) {
-	if err := os.Mkdir(dir, dataMode); err != nil {
-		return backup.Contents{}, err
-	}
 	c, err := backup.Read(bufio.NewReaderSize(r, copyBuffer), func(name string, _ int64, content io.Reader) error {
 		return writeFile(filepath.Join(dir, name), content)
 	})
@@ -174,6 +189,9 @@ func RestoreBackup(o Secrets, r io.Reader) (b BackupReport, err error) {
 		return b, clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
 	half := filepath.Join(o.Data, restoringName)
+	if err := os.Mkdir(half, dataMode); err != nil { // another command may restore to the folder at this moment
+		return b, clierror.Usagef("choose another folder with --data", "cannot restore to the data folder: %v", err)
+	}
 	defer os.RemoveAll(half) // unless it was renamed
 	if b, err = unpack(o, r, half); err != nil {
 		return b, err
@@ -209,7 +227,7 @@ func (o Secrets) checkEmpty() error {
 	}
 	hint := "name an empty folder with --data; a restored store replaces nothing"
 	if len(rest) == 1 && rest[0] == restoringName {
-		hint = "an earlier restore was interrupted: delete " + filepath.Join(o.Data, restoringName) + " first"
+		hint = "another restore is in progress, or was interrupted: in that case delete " + filepath.Join(o.Data, restoringName) + " first"
 	}
 	return clierror.Usagef(hint, "the data folder %s is not empty: it has %s", o.Data, strings.Join(rest[:min(len(rest), 3)], ", "))
 }

@@ -43,6 +43,8 @@ const (
 	// usualMemory is what a run with the default memory limit reserves, its files in /tmp included, in
 	// bytes.
 	usualMemory = runtime.DefaultMemory + 64*runtime.MiB
+	// ownMemory is the memory that the process takes beyond its budget, in bytes.
+	ownMemory = 300 * runtime.MiB
 	// dataMode restricts the data folder to the server's user: contexts of functions hold secrets.
 	dataMode fs.FileMode = 0o700
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
@@ -150,6 +152,10 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.memory.Total() < usualMemory {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
 			"budget", ui.SizeText(s.memory.Total()), "hint", "give --memory-budget at least "+ui.SizeText(usualMemory)+", or deploy functions with a lower --memory")
+	}
+	if machine := memory.Machine(); machine-s.memory.Total() < ownMemory {
+		s.log.Warn("the memory budget and what the server takes beyond it are more than the memory of this machine or control group: the kernel may kill the server",
+			"budget", ui.SizeText(s.memory.Total()), "memory", ui.SizeText(machine), "hint", "leave "+ui.SizeText(ownMemory)+" beyond --memory-budget")
 	}
 	if err = s.startTraces(); err != nil {
 		return err
