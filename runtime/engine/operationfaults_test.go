@@ -305,3 +305,41 @@ func TestFunctionLoad(t *testing.T) {
 	wait("other", runtime.FunctionLoad{})
 	wait("hello", runtime.FunctionLoad{})
 }
+
+// TestRerunIsReplayedAfterRetention has the answer of the first request, once the execution that it names is
+// gone; a different request with the key is refused, and one without it does not find the execution.
+func TestRerunIsReplayedAfterRetention(t *testing.T) {
+	store := newStore(t)
+	e := newEngine(t, engine.Options{Store: store, Sandbox: &fakeSandbox{run: echo}})
+	create(t, e, spec("hello", "[]"))
+	first := submit(t, e, runtime.SubmitRequest{Function: "hello"})
+	await(t, e, first)
+	r := runtime.RerunRequest{Tenant: tenant, ID: first, IdempotencyKey: "k", KeyOwner: "t1"}
+	a, err := e.Rerun(ctx, r)
+	if err != nil || a.Replayed {
+		t.Fatal(a, err)
+	}
+	await(t, e, a.IDs[0])
+	if err := store.Expire(time.Now().Add(time.Hour), runtime.Retention{Age: time.Nanosecond}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.GetExecution(ctx, tenant, first); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Fatalf("the execution is still there: %v", err)
+	}
+	b, err := e.Rerun(ctx, r)
+	if err != nil || !b.Replayed || b.IDs[0] != a.IDs[0] {
+		t.Errorf("the repeated request: %+v, %v", b, err)
+	}
+	other := r
+	other.Args = []byte(`{"n":1}`)
+	_, err = e.Rerun(ctx, other)
+	wantCode(t, err, runtime.CodeConflict)
+	other = r
+	other.KeyOwner = "t2"
+	_, err = e.Rerun(ctx, other)
+	wantCode(t, err, runtime.CodeConflict)
+	other = r
+	other.IdempotencyKey = ""
+	_, err = e.Rerun(ctx, other)
+	wantCode(t, err, runtime.CodeNotFound)
+}
