@@ -67,9 +67,9 @@ func TestListWhere(t *testing.T) {
 	if len(got) != len(want) || requests < 3 { // a request looks at a part of them
 		t.Errorf("%d of %d executions with %d requests", len(got), len(want), requests)
 	}
-	for _, where := range []string{"duration > 5", "nothing = 1", "user = ann and", strings.Repeat("(", 5000), "status=done"} {
+	for _, where := range []string{"duration > 5", "nothing = 1", "user = ann and", strings.Repeat("(", 2000), "status=done"} {
 		a := s.Do(t, "GET", "/v1/executions/?where="+url.QueryEscape(where), "", nil)
-		if a.Status != 400 && a.Status != 413 || len(a.Body) > 2000 {
+		if a.Status != 400 || len(a.Body) > 2000 {
 			t.Errorf("%.40s: %d %.200s", where, a.Status, a.Body)
 		}
 	}

@@ -221,7 +221,7 @@ func TestOperationWhere(t *testing.T) {
 	create(t, e, spec("hello", "[]"))
 	create(t, e, spec("other", "[]"))
 	by := map[string]string{} // user by id
-	for i := range 200 {
+	for i := range 90 {
 		user := []string{"ann", "bob", ""}[i%3]
 		id := submit(t, e, runtime.SubmitRequest{Function: []string{"hello", "other"}[i%2], Caller: runtime.Caller{UserID: user}})
 		by[id] = user
@@ -237,7 +237,7 @@ func TestOperationWhere(t *testing.T) {
 		}
 	}
 	o := awaitOperation(t, e, operate(t, e, runtime.OperationRequest{Kind: runtime.OperationCancel, Filter: runtime.ExecutionFilter{Where: where}}).ID)
-	if o.State != runtime.OperationDone || o.Done != 67 || o.Matched != 67 || o.Filter.Where == nil {
+	if o.State != runtime.OperationDone || o.Done != 30 || o.Matched != 30 || o.Filter.Where == nil {
 		t.Errorf("the operation ended as %+v", o)
 	}
 	_, err = e.StartOperation(ctx, runtime.OperationRequest{Tenant: tenant, Kind: runtime.OperationCancel, Filter: runtime.ExecutionFilter{Where: &runtime.SearchFilter{Op: "x"}}})
