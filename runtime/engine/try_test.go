@@ -198,13 +198,13 @@ func TestTrialsTakeTheTurnsOfOneFunction(t *testing.T) {
 	create(t, e, spec("waits", "3"))
 	var group sync.WaitGroup
 	start := func(do func() error) {
-		waiting := e.Figures().WaitingRuns
+		waiting := e.Figures().BlockedCallers
 		group.Go(func() {
 			if err := do(); err != nil {
 				t.Error(err)
 			}
 		})
-		for deadline := time.Now().Add(30 * time.Second); e.Figures().WaitingRuns == waiting; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); e.Figures().BlockedCallers == waiting; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Error("nothing waits")
 				return
