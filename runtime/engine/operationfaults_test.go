@@ -315,6 +315,10 @@ func TestRerunIsReplayedAfterRetention(t *testing.T) {
 	first := submit(t, e, runtime.SubmitRequest{Function: "hello"})
 	await(t, e, first)
 	r := runtime.RerunRequest{Tenant: tenant, ID: first, IdempotencyKey: "k", KeyOwner: "t1"}
+	unseen := r
+	unseen.Sees = func(*runtime.Execution) bool { return false }
+	_, err := e.Rerun(ctx, unseen)
+	wantCode(t, err, runtime.CodeNotFound)
 	a, err := e.Rerun(ctx, r)
 	if err != nil || a.Replayed {
 		t.Fatal(a, err)
