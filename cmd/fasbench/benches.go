@@ -478,7 +478,6 @@ var benches = []bench{
 		}},
 		measure: measureSearch,
 	},
-	firstViewBench,
 	{
 		name: "backlog",
 		how: "From starting the process of `fas serve` until it is ready, after it was killed (SIGKILL) with 100,000 runs queued, of which as many were executing as " +
