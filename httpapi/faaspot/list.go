@@ -85,19 +85,22 @@ type executionScan struct {
 // worst returns the memory of an execution of a page, in bytes, for [web.Collect]: next has those that pass,
 // and a page of those that it looks at.
 func (s *executionScan) worst() int {
-	if s.filter.Where == nil && !s.who.Limited() {
+	if s.passesAll() {
 		return web.ListedBytes
 	}
 	return 2 * web.ListedBytes
 }
+
+// passesAll reports whether the store returns no execution that does not pass.
+func (s *executionScan) passesAll() bool { return s.filter.Where == nil && !s.who.Limited() }
 
 // next returns a page. One with fewer executions than were requested is the last one, or has a Next because
 // the scan ends.
 func (s *executionScan) next(r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	for {
 		some, err := s.engine().ListExecutions(s.Context(), s.tenant, s.filter, r)
-		if err != nil {
-			return page, err
+		if err != nil || s.passesAll() {
+			return some, err
 		}
 		for _, x := range some.Items {
 			if !s.who.Sees(&x) {

@@ -110,8 +110,12 @@ func (l *liveList) stream(ctx context.Context) error {
 // sendList sends the newest executions that pass the filter, and that these are all.
 func (l *liveList) sendList() error {
 	sent, after := 0, ""
-	for scanned := 0; sent < l.limit && scanned < l.limit+maxScanned; scanned += liveBatch {
+	for scanned := 0; sent < l.limit && scanned < l.limit+maxScanned; {
 		n := liveBatch
+		if l.filter.Where == nil && !l.who.Limited() {
+			n = min(n, l.limit-sent)
+		}
+		scanned += n
 		if !l.reserve(n) {
 			return l.sendSkipped(1)
 		}
@@ -190,10 +194,14 @@ func (l *liveList) sendExecution(x *runtime.Execution) error {
 	return l.sendEvent("execution", renderExecution(l.base, x))
 }
 
-// sendSkipped sends that changes were left out, if any were.
+// sendSkipped sends that changes were left out, if any were. A sender who does not see all executions
+// does not learn how many: the number has those of others.
 func (l *liveList) sendSkipped(changes int) error {
 	if changes == 0 {
 		return nil
+	}
+	if l.who.Limited() {
+		changes = 1
 	}
 	return l.sendEvent("skipped", wire.SkippedEvent{Changes: changes})
 }

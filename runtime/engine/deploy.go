@@ -56,7 +56,7 @@ func (e *Engine) createLocked(ctx context.Context, s runtime.FunctionSpec, key *
 		return runtime.Deployment{}, err
 	}
 	change := e.newChange(runtime.KindCreate, s.UserID)
-	outcome, err := e.deploy(ctx, f, v)
+	outcome, err := e.deploy(ctx, f, v, f.ID)
 	if err != nil {
 		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err
@@ -84,15 +84,15 @@ func (e *Engine) checkNameFree(key functionKey) error {
 }
 
 // deploy creates the image of a version. The run of the module body reserves memory, and waits
-// for it, as any run does. If deploy fails it leaves no image; a failure of the program is also
+// for it in a group, as any run does. If deploy fails it leaves no image; a failure of the program is also
 // in the outcome.
-func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version) (runtime.Outcome, error) {
+func (e *Engine) deploy(ctx context.Context, f runtime.Function, v runtime.Version, group string) (runtime.Outcome, error) {
 	p := runtime.NewProgram(f, v)
 	if !v.Bundle.IsZero() {
 		p.Limits.Timeout = max(p.Limits.Timeout, runtime.MaxBundleDeploy)
 	}
 	limits := p.Limits
-	space := queue.Run{Tenant: p.Tenant, Function: p.FunctionID, Group: p.FunctionID, Bytes: p.Limits.Reservation()}
+	space := queue.Run{Tenant: p.Tenant, Function: p.FunctionID, Group: group, Bytes: p.Limits.Reservation()}
 	if err := e.admission.Acquire(ctx, &space, int64(len(p.Source))); err != nil {
 		return runtime.Outcome{}, err
 	}

@@ -55,7 +55,7 @@ func (e *Engine) try(ctx context.Context, r *runtime.TryRequest) (t runtime.Tria
 		return t, err
 	}
 	defer release()
-	deployed, err := e.deploy(ctx, f, v)
+	deployed, err := e.deploy(ctx, f, v, trialGroup)
 	if err != nil {
 		return t, err
 	}

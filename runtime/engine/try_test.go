@@ -3,7 +3,9 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,5 +165,68 @@ func TestTryHasALimitOfRuns(t *testing.T) {
 	go func() { <-began }()
 	if _, err := e.Try(context.Background(), trialOf("1", "{}")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTrialsTakeTheTurnsOfOneFunction holds the only run, lets trials queue, and then a function: it waits for
+// one of them at most, deployments included.
+func TestTrialsTakeTheTurnsOfOneFunction(t *testing.T) {
+	var mu sync.Mutex
+	var order []string
+	note := func(name string) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, name)
+	}
+	began, end := make(chan struct{}), make(chan struct{})
+	box := &fakeSandbox{
+		deploy: func(_ context.Context, p runtime.Program) (runtime.Outcome, error) {
+			note(string(p.Source))
+			return runtime.Outcome{}, nil
+		},
+		run: func(_ context.Context, p runtime.Program, args, _ []byte) (runtime.Outcome, error) {
+			note(string(p.Source))
+			if string(args) == `{"hold":1}` {
+				close(began)
+				<-end
+			}
+			return runtime.Outcome{Result: []byte("1")}, nil
+		},
+	}
+	e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1})
+	create(t, e, spec("busy", "2"))
+	create(t, e, spec("waits", "3"))
+	var group sync.WaitGroup
+	start := func(do func() error) {
+		waiting := e.Figures().BlockedCallers
+		group.Go(func() {
+			if err := do(); err != nil {
+				t.Error(err)
+			}
+		})
+		for deadline := time.Now().Add(30 * time.Second); e.Figures().BlockedCallers == waiting; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("nothing waits")
+				return
+			}
+		}
+	}
+	group.Go(func() {
+		if _, err := run(e, "busy", `{"hold":1}`); err != nil {
+			t.Error(err)
+		}
+	})
+	<-began
+	for range 6 {
+		start(func() error { return errOf(e.Try(context.Background(), trialOf("1", "{}"))) })
+	}
+	start(func() error { _, err := run(e, "waits", "{}"); return err })
+	mu.Lock()
+	order = nil
+	mu.Unlock()
+	close(end)
+	group.Wait()
+	if at := slices.Index(order, "3"); at < 0 || at > 1 || len(order) != 13 {
+		t.Errorf("the order is %v", order)
 	}
 }

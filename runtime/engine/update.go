@@ -103,7 +103,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		return runtime.Deployment{}, err
 	}
 	defer release()
-	outcome, err := e.deploy(ctx, f, v)
+	outcome, err := e.deploy(ctx, f, v, f.ID)
 	if err != nil {
 		e.recordFailed(change, f, outcome, err)
 		return runtime.Deployment{}, err

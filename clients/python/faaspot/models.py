@@ -192,7 +192,7 @@ class Operation(TypedDict):
 
     uuid: str
     kind: str  # "rerun" or "cancel"
-    state: str  # "running", "done" or "cancelled"
+    state: str  # "running", "done", "cancelled" or "failed"
     filter: Dict[str, Any]
     matched: int  # executions that were selected so far
     done: int  # of them repeated or cancelled

@@ -142,7 +142,7 @@ export interface Stats {
 export interface Operation {
   uuid: string;
   kind: "rerun" | "cancel";
-  state: "running" | "done" | "cancelled";
+  state: "running" | "done" | "cancelled" | "failed";
   matched: number;
   done: number;
   failed: number;

@@ -107,10 +107,14 @@ func (f *FakeExecutions) GetArgs(_ context.Context, tenant runtime.Tenant, id st
 }
 
 func (f *FakeExecutions) Rerun(ctx context.Context, r runtime.RerunRequest) (runtime.Acceptance, error) {
-	if _, err := f.GetExecution(ctx, r.Tenant, r.ID); err != nil {
+	x, err := f.GetExecution(ctx, r.Tenant, r.ID)
+	if err == nil && r.Sees != nil && !r.Sees(&x) {
+		err = runtime.NoExecutionError(r.ID)
+	}
+	if err != nil {
 		return runtime.Acceptance{}, err
 	}
-	_, err := f.SubmitBulk(ctx, runtime.BulkRequest{
+	_, err = f.SubmitBulk(ctx, runtime.BulkRequest{
 		Tenant: r.Tenant, Args: [][]byte{r.Args}, RerunOf: []string{r.ID}, Version: r.Version, Retries: r.Retries, IdempotencyKey: r.IdempotencyKey,
 	})
 	return runtime.Acceptance{IDs: []string{r.ID}, Replayed: f.Replay}, err
