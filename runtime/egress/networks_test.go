@@ -593,7 +593,7 @@ func TestUseIsBounded(t *testing.T) {
 		if err := network.begin(); err != nil {
 			t.Fatal(err)
 		}
-		k, err := network.add(target{network: "tcp", host: fmt.Sprint("h", i), to: to}, c)
+		k, err := network.add(target{network: "tcp", host: fmt.Sprint("h", i), to: to}, c, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

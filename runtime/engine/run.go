@@ -77,7 +77,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	case cancelled: // even if it has succeeded since: the response to the cancellation said so
 		outcome.Failure = &runtime.Failure{Class: runtime.ClassCancelled, Message: runtime.CancelledWhileRunning}
 	case stopped && err != nil:
-		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}, Egress: outcome.Egress}
+		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}, Egress: outcome.Egress, Timeline: outcome.Timeline}
 	case err != nil:
 		return nil, withOp("engine.run", err)
 	case outcome.Failure != nil && outcome.Failure.Class == runtime.ClassTimeout && p.Limits.Timeout > runtime.MaxBlocking:

@@ -123,11 +123,11 @@ func (e *Exporter) add(spans []*tracepb.Span) {
 	before := len(e.waiting)
 	e.waiting = append(e.waiting, spans[:fit]...)
 	wake := before == 0 || before < maxBatch && len(e.waiting) >= maxBatch
-	e.mu.Unlock()
-	e.dropped.Add(uint64(len(spans) - fit))
 	if e.account != nil {
 		e.account.Add(int64(fit) * spanWeight)
 	}
+	e.mu.Unlock()
+	e.dropped.Add(uint64(len(spans) - fit))
 	if wake && fit > 0 {
 		e.signal()
 	}
@@ -143,6 +143,7 @@ func (e *Exporter) signal() {
 // postAll posts batches until the Exporter is closed and nothing waits.
 func (e *Exporter) postAll() {
 	defer close(e.ended)
+	defer e.client.CloseIdleConnections()
 	for {
 		batch, more := e.next()
 		if len(batch) > 0 {

@@ -125,10 +125,8 @@ func execution() *runtime.Execution {
 func attributes(s *tracepb.Span) map[string]string {
 	all := make(map[string]string)
 	for _, a := range s.Attributes {
-		v := a.Value.GetValue()
-		text := fmt.Sprint(v)
+		text := fmt.Sprint(a.Value.GetValue()) // &{value}
 		all[a.Key] = strings.TrimSuffix(text[strings.Index(text, "{")+1:], "}")
-		_ = v
 	}
 	return all
 }

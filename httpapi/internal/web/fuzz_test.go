@@ -3,6 +3,8 @@ package web
 import (
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // FuzzTraceparent reads traces of requests. One that is read has the form of the standard, and is the
@@ -14,10 +16,10 @@ func FuzzTraceparent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, field string) {
 		got, ok := parseTraceparent(field)
-		if ok && (!IsTraceID(got.id) || !strings.HasPrefix(field[2:], "-"+got.id+"-") || strings.HasPrefix(field, "ff")) {
+		if ok && (!IsTraceID(got.id) || !strings.HasPrefix(field[2:], "-"+got.id+"-"+got.span+"-") || strings.HasPrefix(field, "ff")) {
 			t.Fatalf("%q is read as %+v", field, got)
 		}
-		if again, ok2 := parseTraceparent("00-" + got.id + "-b7ad6b7169203331-00"); ok && (!ok2 || again.id != got.id || again.sampled) {
+		if again, ok2 := parseTraceparent("00-" + got.id + "-b7ad6b7169203331-00"); ok && (!ok2 || again.id != got.id || again.sampled != runtime.SamplingOff) {
 			t.Fatalf("%q is read as %+v, which is read as %+v", field, got, again)
 		}
 	})
