@@ -344,6 +344,7 @@ var benches = []bench{
 		},
 		measure: measureStart,
 	},
+	devBench,
 	{
 		name: "deploy",
 		how:  "`PUT /v1/functions/` of new small functions, one after the other on one connection, including the fsync. Median.",
