@@ -96,7 +96,7 @@ retry = 3
 		t.Errorf("the job is %s, in a file of its own %s, %v", p.Jobs[0].Body, same.Body, err)
 	}
 	located := p.Jobs[0].Locate(runtime.Errorf(runtime.CodeInvalidArgument, "spec.triggers[1]: the callback URL is wrong"))
-	if !strings.HasPrefix(strings.TrimPrefix(located.Error(), "invalid_argument: "), "p.toml:15:1: jobs.nightly.triggers[1]: the callback URL") {
+	if !strings.HasPrefix(strings.TrimPrefix(located.Error(), "invalid_argument: "), "p.toml:16:1: jobs.nightly.triggers[1]: the callback URL") {
 		t.Error(located)
 	}
 	if err := accepts(job); err != nil {
