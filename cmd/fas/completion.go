@@ -31,6 +31,24 @@ func (a *app) completeFunctions(cmd *cobra.Command, args []string, _ string) ([]
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSecrets completes arguments to a function and the names in its context.
+func (a *app) completeSecrets(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return a.completeFunctions(cmd, args, word)
+	}
+	var names []string
+	a.complete(cmd, func(ctx context.Context, c *client.Client) error {
+		f, err := c.Function(ctx, args[0])
+		for _, name := range f.ContextKeys {
+			if !slices.Contains(args[1:], name) {
+				names = append(names, ui.OneLine(name))
+			}
+		}
+		return err
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // completedExecutions is the number of ids that are offered, the latest ones.
 const completedExecutions = 50
 

@@ -69,9 +69,8 @@ func (f *devFlags) start(ctx context.Context, a *app, data string) (*devServer, 
 	env[environ.AdminTokenVar] = token
 	s := &devServer{requests: make(chan dev.Request, 100), callbacks: make(chan dev.Callback, 100), ended: make(chan error, 1), done: make(chan struct{})}
 	ready := make(chan string, 1)
-	o := devOptions(a, data, filepath.Join(cache, "cache"), f.port)
+	o := f.options(a, data, filepath.Join(cache, "cache"))
 	o.Environ, o.Ready = env, func(url string) { ready <- url }
-	o.NoSchedules = !f.cron
 	o.Poster = func(p runtime.Poster) runtime.Poster { return devPoster{p, s.callbacks} }
 	o.Requests = slog.New(&requestHandler{own: hex.EncodeToString(trace), to: s.requests})
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -102,15 +101,15 @@ func (f *devFlags) start(ctx context.Context, a *app, data string) (*devServer, 
 	return s, nil
 }
 
-// devOptions returns the options of the server of a project: those of `fas serve`, but for what is named
+// options returns the options of the server of a project: those of `fas serve`, but for what is named
 // in the help of `fas dev`.
-func devOptions(a *app, data, cache string, port int) server.Options {
+func (f *devFlags) options(a *app, data, cache string) server.Options {
 	level := slog.LevelError
 	if a.Verbosity > 0 {
 		level = slog.LevelInfo
 	}
 	return server.Options{
-		Listen: "127.0.0.1:" + strconv.Itoa(port), Data: data, Cache: cache, Grace: devGrace,
+		Listen: "127.0.0.1:" + strconv.Itoa(f.port), NoSchedules: !f.cron, Data: data, Cache: cache, Grace: devGrace,
 		RetentionAge: ui.Span(engine.DefaultRetentionAge), RetentionMinAge: ui.Span(engine.DefaultRetentionMinAge), RetentionCount: engine.DefaultRetentionCount,
 		ImageDisk: server.DefaultImageDisk, Ballast: 0, AuditAge: ui.Span(runtime.DefaultAuditAge), EgressAllow: []string{"127.0.0.1"},
 		LogLevel: server.LogLevel(level), LogFormat: server.FormatAuto, Unconfined: true,

@@ -24,7 +24,7 @@ It makes a new version of the function. Prints the id of the deployment.
 ` + changeFields,
 		Example:           "  fas secrets rm mailer OLD_KEY",
 		Args:              namesOfSecrets,
-		ValidArgsFunction: a.completeFunctions,
+		ValidArgsFunction: a.completeSecrets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.connect()
 			if err != nil {

@@ -30,7 +30,7 @@ It makes a new version of the function. Prints the id of the deployment, and no 
   fas secrets set mailer USER PASSWORD < two-lines
   fas secrets set mailer API_KEY --from-env`,
 		Args:              namesOfSecrets,
-		ValidArgsFunction: a.completeFunctions,
+		ValidArgsFunction: a.completeSecrets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := a.secretValues(cmd.Context(), args[1:], fromEnv)
 			if err != nil {

@@ -24,6 +24,7 @@ var benches = []bench{
 	neighboursBench,
 	gapsBench,
 	startBench,
+	devBench,
 	deployBench,
 	computeBench,
 	memoryBench,

@@ -607,9 +607,14 @@ class AsyncOperations:
         """Return the operations that are stored, at most 32, newest first."""
         return await self._calls.call(self._sync.list)
 
-    async def get(self, uuid: str) -> Operation:
-        """Return one operation with its progress."""
-        return await self._calls.call(self._sync.get, uuid)
+    async def get(self, uuid: str, wait: bool = False, *, wait_timeout: Optional[float] = None) -> Operation:
+        """Return one operation with its progress.
+
+        wait          True: return when it is done or cancelled. The call survives restarts of the server
+        wait_timeout  seconds after which WaitTimeout is raised, above 0 and at most 86,400; default
+                      never. The operation continues
+        """
+        return await self._calls.call(self._sync.get, uuid, wait, wait_timeout=wait_timeout)
 
     async def cancel(self, uuid: str) -> Operation:
         """End an operation and return it. What it has done stays."""

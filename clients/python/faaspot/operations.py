@@ -6,7 +6,9 @@ from typing import Callable, Dict, List, Literal, Optional, Sequence, Union, cas
 
 from . import arguments
 from .arguments import Time
+from .errors import WaitTimeout
 from .models import Operation
+from .polling import Waits
 from .transport import Request, Transport
 
 _PATH = "/v1/operations"
@@ -61,9 +63,27 @@ class Operations:
         """Return the operations that are stored, at most 32, newest first."""
         return self._transport().call(Request("GET", _PATH, repeatable=True)).expect(list)
 
-    def get(self, uuid: str) -> Operation:
-        """Return one operation with its progress."""
-        return self._call(Request("GET", _path(uuid), repeatable=True))
+    def get(self, uuid: str, wait: bool = False, *, wait_timeout: Optional[float] = None) -> Operation:
+        """Return one operation with its progress.
+
+        wait          True: return when it is done or cancelled. The call survives restarts of the server
+        wait_timeout  seconds after which WaitTimeout is raised, above 0 and at most 86,400; default
+                      never. The operation continues
+        """
+        if wait_timeout is not None:
+            arguments.check_seconds(wait_timeout, "wait_timeout")
+        if not wait:
+            return self._call(Request("GET", _path(uuid), repeatable=True))
+        waits = Waits(self._transport(), wait_timeout)
+        while True:
+            operation = self._call(waits.request(_path(uuid), now=True))
+            if operation["state"] != "running":
+                return operation
+            if not waits.next():
+                raise WaitTimeout(
+                    "the operation {} is running after {} s".format(uuid, wait_timeout),
+                    hint="it continues; operations.get({!r}, wait=True) waits for it again".format(uuid),
+                )
 
     def cancel(self, uuid: str) -> Operation:
         """End an operation and return it. What it has done stays."""

@@ -8,6 +8,7 @@ from typing import Callable, List, Optional
 from faaspot.connection import Dialer
 from faaspot.endpoint import parse_url
 from faaspot.executions import Executions
+from faaspot.operations import Operations
 from faaspot.functions import Functions
 from faaspot.pool import Pool
 from faaspot.retry import Retry
@@ -61,6 +62,7 @@ class Client:
             chance=lambda: 0.0,
         )
         self.executions = Executions(lambda: self.transport)
+        self.operations = Operations(lambda: self.transport)
         self.functions = Functions(lambda: self.transport, self.executions)
 
     def __enter__(self) -> Client:

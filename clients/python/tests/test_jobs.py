@@ -341,8 +341,8 @@ class Rerun(WithServer):
         f.executions.get(done, wait=True)
         started = f.operations.start("rerun", function=name)
         self.assertEqual((started["kind"], started["filter"]["status"]), ("rerun", ["Failed"]))
-        realserver.await_true(lambda: f.operations.get(started["uuid"])["state"] == "done")
-        end = f.operations.get(started["uuid"])
+        end = f.operations.get(started["uuid"], wait=True, wait_timeout=60)
+        self.assertEqual(end["state"], "done")
         self.assertEqual((end["matched"], end["done"], end["failed"], end["skipped"]), (1, 1, 0, 0))
         again = [each for each in f.executions.list(True, function=name) if each.get("rerun_of") == done[0]]
         self.assertEqual(len(again), 1)
@@ -354,7 +354,7 @@ class Rerun(WithServer):
         cancels = f.operations.start(
             "cancel", function=name, status=["Pending", "Started"], created_after=now - datetime.timedelta(hours=1)
         )
-        realserver.await_true(lambda: f.operations.get(cancels["uuid"])["state"] == "done")
+        self.assertEqual(f.operations.get(cancels["uuid"], wait=True)["state"], "done")
         self.assertEqual(f.executions.get(long, wait=True)["status"], "Cancelled")
 
     def test_operations_that_are_refused(self) -> None:

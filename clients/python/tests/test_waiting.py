@@ -46,6 +46,18 @@ class Waiting(unittest.TestCase):
             f.executions.get(ID, wait=True)
             self.assertEqual(f.time.slept, [1, 1])
 
+    def test_operations_are_asked_for_each_second(self) -> None:
+        running, done = Answer({"uuid": ID, "state": "running"}), Answer({"uuid": ID, "state": "cancelled"})
+        with FakeServer(running, running, done) as server, Client(server) as f:
+            self.assertEqual(f.operations.get(ID, wait=True)["state"], "cancelled")
+            self.assertEqual([each.target for each in server.requests], ["/v1/operations/" + ID] * 3)
+            self.assertEqual(f.time.slept, [1, 1])
+        with FakeServer(running, running, running) as server, Client(server) as f:
+            with self.assertRaises(WaitTimeout) as caught:
+                f.operations.get(ID, wait=True, wait_timeout=1.5)
+            self.assertIn("operations.get", caught.exception.hint or "")
+            self.assertEqual(f.time.slept, [1, 0.5])
+
     def test_wait_timeout(self) -> None:
         server = FakeServer()
         with server, Client(server) as f:

@@ -121,7 +121,7 @@ func (t *Text) Called(c Callback) {
 		outcome = fmt.Sprintf("answered with %d", c.Status)
 	}
 	fmt.Fprintf(t.Err, "callback to %s: %s\n", ui.OneLine(c.URL), outcome)
-	body, err := ui.IndentJSON(c.Body, "")
+	body, err := ui.IndentJSON(json.RawMessage(c.Body), "")
 	if err != nil {
 		body = c.Body
 	}

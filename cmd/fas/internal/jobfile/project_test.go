@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/strictjson"
 	"github.com/faaspot/faaspot/runtime/stricttoml"
 )
@@ -58,6 +59,59 @@ func TestProject(t *testing.T) {
 		"retries = 11":                     "retries of 11 is out of bounds",
 		"[function.a]":                     "function is not known here",
 		"[functions.a.functions.b]\nx = 1": "functions.a.functions is not known here",
+	} {
+		_, err := ParseProject("p.toml", []byte(text), noEnv)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if accepts(text) == nil {
+			t.Errorf("the schema accepts %q", text)
+		}
+	}
+	// Jobs, which are compared by what they send.
+	const job = `[jobs.nightly]
+function = "a"
+display_name = "Nightly"
+labels = { team = "x" }
+runtime = { memory = 64, timeout = "2m", max_retries = 2, max_concurrent_tasks = 3 }
+env = { REGION = "eu", KEY = { value = "v", secret = true } }
+[[jobs.nightly.triggers]]
+type = "cron"
+schedule = "0 3 * * *"
+timezone = "Europe/Berlin"
+missed = "catchup"
+tasks = [{ kind = "daily" }]
+[[jobs.nightly.triggers]]
+type = "http-async"
+path = "later"
+callback_url = "https://example.com"
+retry = 3
+`
+	p, err := ParseProject("p.toml", []byte(job), noEnv)
+	if err != nil || len(p.Jobs) != 1 || p.Jobs[0].Name != "nightly" || p.Jobs[0].Function != "a" || len(p.Jobs[0].Triggers) != 2 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	same, err := Parse("job.toml", []byte("name = \"nightly\"\n"+strings.NewReplacer("[jobs.nightly]\n", "", "jobs.nightly.", "").Replace(job)), noEnv)
+	if err != nil || string(same.Body) != string(p.Jobs[0].Body) {
+		t.Errorf("the job is %s, in a file of its own %s, %v", p.Jobs[0].Body, same.Body, err)
+	}
+	located := p.Jobs[0].Locate(runtime.Errorf(runtime.CodeInvalidArgument, "spec.triggers[1]: the callback URL is wrong"))
+	if !strings.HasPrefix(strings.TrimPrefix(located.Error(), "invalid_argument: "), "p.toml:16:1: jobs.nightly.triggers[1]: the callback URL") {
+		t.Error(located)
+	}
+	if err := accepts(job); err != nil {
+		t.Errorf("the schema refuses it: %v", err)
+	}
+	for text, want := range map[string]string{
+		"[jobs.nightly]":                                                           "p.toml:1:7: jobs.nightly.function is missing",
+		"[jobs.Nightly]\nfunction = \"a\"":                                         "the job name",
+		"[jobs.a]\nfunction = \"a\"\nx = 1":                                        "jobs.a.x is not known here",
+		"[jobs.a]\nfunction = \"a\"\nname = \"b\"":                                 "jobs.a.name is not known here",
+		"[jobs.a]\nfunction = \"a\"\ntriggers = [{ type = \"cron\" }]":             "jobs.a.triggers[0].schedule is missing",
+		"[jobs.a]\nfunction = \"a\"\ntriggers = [{ type = \"at\", path = \"x\" }]": "jobs.a.triggers[0].type cannot be",
+		"[jobs.a]\nfunction = \"a\"\nenv = { A = { secret = true } }":              "jobs.a.env.A must have one of value and from_env",
+		"[jobs.a]\nfunction = \"a\"\nruntime = { memory = 1 }":                     "jobs.a.runtime.memory of 1 MB is out of bounds",
+		"jobs = 1": "jobs is a whole number, not a table",
 	} {
 		_, err := ParseProject("p.toml", []byte(text), noEnv)
 		if err == nil || !strings.Contains(err.Error(), want) {
