@@ -22,8 +22,8 @@ func timed(b *Browser, s *process.Server) {
 	// Requests start executions of the trigger, which becomes a schedule afterwards.
 	s.Must(b.t, "POST", "/v0/jobs", `{"metadata":{"name":"reports"},"spec":{"function":"timed","triggers":[
 		{"id":"nightly","type":"http","configuration":{"path":"nightly"}}]}}`)
-	for n := range 8 {
-		s.Must(b.t, "POST", "/v0/jobs/reports/triggers/nightly", process.JSONArray([]string{`{"n":` + asJSON(n%3+n/5) + `}`}))
+	for _, n := range []int{0, 1, 2, 3, 4, 5, 6, 8} {
+		s.Must(b.t, "POST", "/v0/jobs/reports/triggers/nightly", `{"tasks":[{"n":`+asJSON(n)+`}]}`)
 	}
 	s.Must(b.t, "PUT", "/v0/jobs/reports", `{"spec":{"function":"timed","triggers":[
 		{"id":"nightly","type":"cron","configuration":{"schedule":"30 3 * * MON-FRI","timezone":"Europe/Berlin","tasks":[{"n":4}]}},
@@ -131,7 +131,7 @@ func hintsStory(b *Browser, story func(string, func())) {
 		b.click("Discard")
 	})
 	story("earlier args", func() {
-		b.visit("functions/greet?tab=versions", "Args of an earlier run", "Compare version 1")
+		b.visit("functions/greet?tab=versions", "Args of an earlier run", "Restore")
 		b.do(`sessionStorage.clear()`)
 		b.do(`(() => { const e = document.querySelector("[aria-label='Args of an earlier run']"); e.value = e.options[1].value; e.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 		b.until("the form", `document.querySelector("[name=arg-name]").value === "Ada"`)

@@ -50,7 +50,7 @@ func tenantsStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.fill("Bytes of code", "5 MiB")
 		b.fill("What functions may reach at most", "*.example.com:443")
 		b.click("Save")
-		b.see("5.0 MiB", "Functions reach at most *.example.com:443.")
+		b.see("Saved.", "5.0 MiB", "Functions reach at most *.example.com:443.")
 		var t struct {
 			Limits struct {
 				Runs      int      `json:"runs"`
@@ -78,14 +78,14 @@ func tenantsStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.see("it is not shown again")
 		old = eval[string](b, secret)
 		b.do(`document.querySelector("dialog").close()`)
-		b.see("price, order")
+		b.see("order, price")
 		var all []struct {
 			Name, Tenant, Scope string
 			Functions           []string
 			Expires             *string
 		}
 		read("/v1/tokens?tenant=acme", &all)
-		if len(all) != 1 || all[0].Tenant != "acme" || all[0].Scope != "invoke" || !slices.Equal(all[0].Functions, []string{"price", "order"}) || all[0].Expires == nil {
+		if len(all) != 1 || all[0].Tenant != "acme" || all[0].Scope != "invoke" || !slices.Equal(all[0].Functions, []string{"order", "price"}) || all[0].Expires == nil {
 			b.t.Errorf("the tokens are %+v", all)
 		}
 	})

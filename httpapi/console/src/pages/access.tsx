@@ -32,7 +32,7 @@ export function Changes({ tenant }: { tenant?: string }) {
         ]} />
       )}
       {data?.length === limit && limit < 1000 && <Button class="more" onClick={() => setLimit(Math.min(1000, 4 * limit))}>Show more</Button>}
-      <p class="note"><Command line={`fas audit list${token && ` --token ${quote(token)}`}${operation && ` --operation ${quote(operation)}`}`} /></p>
+      <div class="note"><Command line={`fas audit list${token && ` --token ${quote(token)}`}${operation && ` --operation ${quote(operation)}`}`} /></div>
     </Panel>
   );
 }

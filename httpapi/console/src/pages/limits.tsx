@@ -9,6 +9,7 @@ interface Kind {
   label: string;
   bytes?: boolean;
   used?: string; // the part of a usage that it limits
+  without?: number; // what holds without a limit
 }
 
 const kinds: Kind[] = [
@@ -22,14 +23,14 @@ const kinds: Kind[] = [
   { name: "egress_bytes", label: "Bytes of egress on a day", bytes: true, used: "egress_bytes" },
   { name: "memory_bytes", label: "Memory of runs at once", bytes: true, used: "memory_bytes" },
   { name: "image_bytes", label: "Memory of images", bytes: true, used: "image_bytes" },
-  { name: "processor_share", label: "Part of the processors, of 100" },
+  { name: "processor_share", label: "Part of the processors", without: 100 },
 ];
 
 const shown = (k: Kind, n: number) => (k.bytes ? bytes(n) : count(n));
 
 /** UsageTable shows what a tenant uses of its limits. */
 export function UsageTable({ of }: { of: Usage }) {
-  const rows = kinds.map((k) => ({ k, used: k.used === undefined ? undefined : Number(of[k.used]), limit: (of.limits[k.name] ?? null) as number | null }));
+  const rows = kinds.map((k) => ({ k, used: k.used === undefined ? undefined : Number(of[k.used]), limit: (of.limits[k.name] ?? k.without ?? null) as number | null }));
   const hosts = of.limits.egress_hosts as string[] | null | undefined;
   return (
     <>
@@ -60,13 +61,12 @@ export function sizeOf(text: string): number {
 }
 
 /** LimitsForm changes the limits of a tenant. */
-export function LimitsForm({ of: t, usage, saved }: { of: Tenant; usage: Usage; saved: () => void }) {
+export function LimitsForm({ of: t, usage, said, saved }: { of: Tenant; usage: Usage; said: boolean; saved: () => void }) {
   const textOf = (k: Kind) => { const n = t.limits[k.name]; return typeof n !== "number" ? "" : k.bytes ? sizeText(n) : String(n); };
   const [texts, setTexts] = useState(() => Object.fromEntries(kinds.map((k) => [k.name, textOf(k)])));
   const [hosts, setHosts] = useState(((t.limits.egress_hosts ?? []) as string[]).join("\n"));
   const [own, setOwn] = useState(t.own_worker);
   const [error, setError] = useState<Error>();
-  const [said, setSaid] = useState("");
   const change: Limits = {};
   for (const k of kinds) {
     const text = texts[k.name].trim();
@@ -81,29 +81,29 @@ export function LimitsForm({ of: t, usage, saved }: { of: Tenant; usage: Usage; 
     e.preventDefault();
     setError(undefined);
     await changeTenant(t.name, { ...(Object.keys(change).length > 0 && { limits: change }), ...(own !== t.own_worker && { own_worker: own }) })
-      .then(() => { setSaid("Saved."); saved(); }, setError);
+      .then(saved, setError);
   };
   const serverSide = (k: Kind) => {
     if (typeof t.limits[k.name] === "number") return "Empty: that of the server.";
-    const n = usage.limits[k.name];
+    const n = usage.limits[k.name] ?? k.without;
     return typeof n === "number" ? `That of the server: ${shown(k, n)}.` : "The server has none.";
   };
   return (
     <form onSubmit={save}>
       <Panel title="Limits" actions={<>
-        <span class="mute" role="status">{bad ? `${bad.label} is not ${bad.bytes ? "a size, such as 512 MiB" : "a number"}.` : said}</span>
+        <span class="mute" role="status">{bad ? `${bad.label} is not ${bad.bytes ? "a size, such as 512 MiB" : "a number"}.` : said && !changed && "Saved."}</span>
         <button class="button main" type="submit" disabled={!changed || bad !== undefined}>Save</button>
       </>}>
         <Problem error={error} />
         <div class="fields">
           {kinds.map((k) => (
             <Field key={k.name} label={k.label} hint={serverSide(k)}>
-              <input name={k.name} autocomplete="off" inputMode={k.bytes ? undefined : "numeric"} placeholder="that of the server" value={texts[k.name]} onInput={(e) => { setSaid(""); setTexts({ ...texts, [k.name]: e.currentTarget.value }); }} />
+              <input name={k.name} autocomplete="off" inputMode={k.bytes ? undefined : "numeric"} placeholder="that of the server" value={texts[k.name]} onInput={(e) => setTexts({ ...texts, [k.name]: e.currentTarget.value })} />
             </Field>
           ))}
         </div>
         <Field label="What functions may reach at most" hint="One rule such as *.example.com:443 a line; none: nothing. Empty: as the server says.">
-          <textarea spellcheck={false} value={hosts} onInput={(e) => { setSaid(""); setHosts(e.currentTarget.value); }} />
+          <textarea spellcheck={false} value={hosts} onInput={(e) => setHosts(e.currentTarget.value)} />
         </Field>
         <label class="check"><input type="checkbox" checked={own} onChange={(e) => setOwn(e.currentTarget.checked)} /> Run its functions in a worker process of its own</label>
       </Panel>

@@ -111,6 +111,7 @@ function One({ name }: { name: string }) {
     return { t, u: t.state === "active" ? await usage(name, signal) : undefined };
   }, [name], 5000);
   const [deleting, setDeleting] = useState(false);
+  const [said, setSaid] = useState(false);
   if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
   const { t, u } = data;
   return (
@@ -123,7 +124,7 @@ function One({ name }: { name: string }) {
           <Panel title="Usage" flush>
             <UsageTable of={u} />
           </Panel>
-          <LimitsForm key={JSON.stringify([t.limits, t.own_worker])} of={t} usage={u} saved={reload} />
+          <LimitsForm key={JSON.stringify([t.limits, t.own_worker])} of={t} usage={u} said={said} saved={() => { setSaid(true); reload(); }} />
           <Tokens tenant={name} />
         </>
       )}
