@@ -91,7 +91,7 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 	})
 	story("schedules of a function", func() {
 		b.visit("functions/timed?tab=schedules", "reports", "30 3 * * MON-FRI")
-		b.click("Run reports now by nightly")
+		b.click("Run now reports by nightly")
 		b.until("the execution", `location.hash.startsWith("#/jobs/reports/")`)
 		b.see("1 task", "succeeded")
 		b.do(`(() => { const c = document.querySelector("canvas.grid"), {left, top} = c.getBoundingClientRect();
@@ -132,7 +132,7 @@ func hintsStory(b *Browser, story func(string, func())) {
 	})
 	story("earlier args", func() {
 		b.visit("functions/greet?tab=versions", "Args of an earlier run", "Restore")
-		b.do(`sessionStorage.clear()`)
+		b.fill("name", "Bob")
 		b.do(`(() => { const e = document.querySelector("[aria-label='Args of an earlier run']"); e.value = e.options[1].value; e.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 		b.until("the form", `document.querySelector("[name=arg-name]").value === "Ada"`)
 	})

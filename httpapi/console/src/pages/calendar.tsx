@@ -63,7 +63,7 @@ const most = 300; // marks of a strip, and rows of a day
 /** Strip shows the entries of a day at their times. */
 function Strip({ of, from, to, dense }: { of: Entry[]; from: number; to: number; dense: boolean }) {
   const at = (t: number) => `${(100 * (t - from)) / (to - from)}%`;
-  const last = of.at(-1)?.time ?? to;
+  const last = of.at(-1)?.time ?? from;
   const now = Date.now();
   return (
     <span class="strip" aria-hidden="true">

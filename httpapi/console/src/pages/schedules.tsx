@@ -45,7 +45,7 @@ function Actions({ job, trigger, done, fail }: { job: Job; trigger: Trigger; don
   }).then(done, fail);
   return (
     <div class="actions">
-      {may("invoke") && job.spec.enabled && <Button aria-label={`Run ${name} now by ${trigger.id}`} onClick={run}>Run now</Button>}
+      {may("invoke") && job.spec.enabled && <Button aria-label={`Run now ${name} by ${trigger.id}`} onClick={run}>Run now</Button>}
       {may("deploy") && job.spec.enabled && (trigger.enabled
         ? <Button aria-label={`Pause ${trigger.id} of ${name}`} onClick={() => turn(false)}>Pause</Button>
         : <Button aria-label={`Resume ${trigger.id} of ${name}`} onClick={() => turn(true)}>Resume</Button>)}
