@@ -70,8 +70,6 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.press("\r", 0)
 		b.until("the view of a day", `location.hash.includes("view=day")`)
 		b.see("succeeded", "failed", "1 task", "to come")
-		b.picture("schedules-day", "dark")
-		b.size(1280, 800, "light")
 		b.click("1 task")
 		b.until("the execution", `location.hash.startsWith("#/jobs/reports/")`)
 	})

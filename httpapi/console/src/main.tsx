@@ -8,7 +8,7 @@ import { HomePage } from "./pages/home";
 import { Lazy, type Load } from "./lazy";
 import { route } from "./router";
 import { Button, Field, Problem } from "./ui";
-import { paletteOpen, views } from "./views";
+import { isView, paletteOpen, views } from "./views";
 import "./style.css";
 
 const theme = stored<"" | "light" | "dark">("faaspot.console.theme", "");
@@ -27,7 +27,7 @@ const more: Load = () => import("./pages/more");
 function View() {
   const [view = "", ...rest] = route.value.path;
   if (view === "") return <HomePage />;
-  if (!views().some(([path]) => path === view)) return <p class="empty">There is no such page.</p>;
+  if (!isView(view)) return <p class="empty">There is no such page.</p>;
   const [list, one] = pages[view] ?? [more];
   return <Lazy key={[view, ...rest].join("/")} load={(rest.length > 0 && one) || list} props={{ view, rest }} />;
 }

@@ -15,6 +15,9 @@ const all: [path: string, title: string, icon: string][] = [
   ["server", "Server", "server"],
 ];
 
+/** isView reports whether there is a page, which may need another scope. */
+export const isView = (view: string) => all.some(([path]) => path === view);
+
 /** views returns the pages of the sidebar. */
 export const views = () => all.filter(([path]) => path !== "tenants" || session.value?.operator);
 
