@@ -306,7 +306,7 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 // accessStory creates a token and deletes it.
 func accessStory(b *Browser, story func(string, func())) {
 	story("access", func() {
-		b.visit("access", "New token", "function.put")
+		b.visit("access", "New token", "function.create")
 		b.click("New token")
 		b.fill("Name", "ci")
 		b.do(`document.querySelector("dialog form").requestSubmit()`)
