@@ -184,6 +184,11 @@ console: ## Compile the console from its sources, after a change of them; needs 
 console-check: ## Check the types of the console, and that what is committed is what its sources compile to; needs Node.js.
 	cd httpapi/console && npm ci && npm run check
 
+.PHONY: console-pictures
+console-pictures: ## Write the pictures of docs/console.md; needs Node.js and Chromium.
+	cd httpapi/console && npm ci
+	$(GO) test ./test/console -count 1 -screens ../../docs/console
+
 .PHONY: bootstrap
 bootstrap: ## Compile the guest's own Python modules, after a change of them.
 	$(GO) test ./runtime/sandbox -run TestBootstrapIsCompiled -update

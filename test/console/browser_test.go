@@ -23,6 +23,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/faaspot/faaspot/test/process"
 )
 
 // patience bounds every wait; nothing takes that long unless it is broken.
@@ -84,6 +86,31 @@ func open(t *testing.T, base string) *Browser {
 	call(b, network.Enable, network.EnableParams{})
 	call(b, page.Enable, page.EnableParams{})
 	return b
+}
+
+// use starts a server, and logs in to its console. Without a browser it skips the test.
+func use(t *testing.T) (*Browser, *process.Server) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes a browser")
+	}
+	axe(t) // or skips
+	s := process.NewSite(t, "--public-url", "").Serve(t)
+	b := open(t, s.Base)
+	b.size(1280, 800, "light")
+	b.navigate(s.Base + field(t, s.Must(t, "POST", "/console/ticket", ""), "path"))
+	b.see("Latest executions")
+	return b, s
+}
+
+// story uses the console and checks the page at which that ends. After a failure it does nothing: a page that hangs would
+// take its patience for each story.
+func (b *Browser) story(name string, f func()) {
+	b.t.Helper()
+	if !b.t.Failed() {
+		f()
+		b.checkEverywhere(name)
+	}
 }
 
 // watch records problems, and answers dialogs.
@@ -276,6 +303,12 @@ func (b *Browser) checkEverywhere(name string) {
 	b.check(name + ", dark")
 	if width := eval[int](b, "document.documentElement.scrollWidth"); width > 375 {
 		b.t.Errorf("%s is %d pixels wide in a window of 375", name, width)
+	}
+	if *walk != "" {
+		b.size(375, 1600, "dark")
+		b.shoot(filepath.Join(*walk, name+" narrow.png"))
+		b.size(1280, 1100, "light")
+		b.shoot(filepath.Join(*walk, name+" wide.png"))
 	}
 	b.size(1280, 800, "light")
 	b.check(name + ", light")

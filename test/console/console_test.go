@@ -18,7 +18,10 @@ import (
 
 func TestMain(m *testing.M) { process.Main(m) }
 
-var screens = flag.String("screens", "", "write pictures of the pages into this folder")
+var (
+	screens = flag.String("screens", "", "write the pictures of the documents into this folder")
+	walk    = flag.String("walk", "", "write pictures of the page of each story into this folder: narrow and dark, wide and light")
+)
 
 // canary would set window.pwned if it became markup.
 const canary = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">x</a>`
@@ -82,13 +85,7 @@ func TestConsole(t *testing.T) {
 	b.size(1280, 800, "light")
 
 	ticket := field(t, s.Must(t, "POST", "/console/ticket", ""), "path")
-	story := func(name string, f func()) {
-		t.Helper()
-		if !t.Failed() { // a page that hangs would take its patience for each story
-			f()
-			b.checkEverywhere(name)
-		}
-	}
+	story := b.story
 	story("log in", func() {
 		b.navigate(s.Base + "/console/#ticket=AAAA")
 		b.see("the ticket is not valid", "paste one here")
@@ -118,7 +115,6 @@ func TestConsole(t *testing.T) {
 		b.fill("Filter by name", "fla")
 		b.until("the filter", `document.querySelectorAll("tbody tr").length === 1`)
 	})
-	newFunctionStory(b, story)
 	story("executions", func() {
 		b.visit("executions?status=Failed", "ValueError: bad n of a page", "fas executions list --include-completed --status Failed")
 		b.until("the chart", `document.querySelector(".chart canvas") !== null`)
@@ -206,6 +202,14 @@ func TestConsole(t *testing.T) {
 	})
 }
 
+// TestConsoleEditor writes functions in the console.
+func TestConsoleEditor(t *testing.T) {
+	b, s := use(t)
+	newFunctionStory(b, b.story)
+	hintsStory(b, b.story)
+	argsStory(b, s, b.story)
+}
+
 // newFunctionStory writes a function, runs it, breaks it, and reads where it is broken.
 func newFunctionStory(b *Browser, story func(string, func())) {
 	story("new function", func() {
@@ -261,7 +265,7 @@ func hostileStory(b *Browser, s *process.Server, story func(string, func())) {
 	story("hostile result", func() { b.visit("executions/"+good, "12345678901234567890", "n is 1 <img") })
 	story("hostile failures", func() { b.visit("", "ValueError: bad n <img") })
 	story("hostile function", func() {
-		b.visit("functions/hostile?tab=settings", "it has <img")
+		b.visit("functions/hostile?tab=settings", "<img src=x", "Remove")
 		b.until("the code", `document.querySelector(".editor").shadowRoot?.textContent.includes("raise ValueError")`)
 		if strings.Contains(eval[string](b, "document.documentElement.outerHTML"), "s3cret") {
 			b.t.Error("the page has a secret")
@@ -302,7 +306,7 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 // accessStory creates a token and deletes it.
 func accessStory(b *Browser, story func(string, func())) {
 	story("access", func() {
-		b.visit("access", "New token", "function.put")
+		b.visit("access", "New token", "function.create")
 		b.click("New token")
 		b.fill("Name", "ci")
 		b.do(`document.querySelector("dialog form").requestSubmit()`)
@@ -321,12 +325,18 @@ func (b *Browser) picture(name, theme string) {
 		return
 	}
 	b.size(1280, 800, theme)
+	b.shoot(filepath.Join(*screens, name+".png"))
+}
+
+// shoot writes a picture of the page into a file.
+func (b *Browser) shoot(path string) {
+	b.t.Helper()
 	b.do("new Promise((done) => setTimeout(done, 400))") // charts are drawn
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		b.t.Fatal(err)
+	if err == nil {
+		err = os.WriteFile(path, png, 0o644)
 	}
-	if err := os.WriteFile(filepath.Join(*screens, name+".png"), png, 0o644); err != nil {
+	if err != nil {
 		b.t.Fatal(err)
 	}
 }

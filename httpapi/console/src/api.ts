@@ -73,6 +73,7 @@ export interface FnDetail extends Fn {
   memory: number;
   retries: number;
   allow: string[];
+  keep_args: boolean;
   context_keys: string[];
   bundle?: { sha256: string; bytes: number };
 }
@@ -84,6 +85,7 @@ export interface FnChange {
   memory?: number;
   retries?: number;
   allow?: string[];
+  keep_args?: boolean;
 }
 
 export interface Trial {
@@ -156,7 +158,7 @@ export interface Trigger {
   id: string;
   type: "http" | "http-async" | "cron";
   enabled: boolean;
-  configuration: { path?: string; schedule?: string; timezone?: string; missed?: string; callbackUrl?: string };
+  configuration: { path?: string; schedule?: string; timezone?: string; missed?: string; callbackUrl?: string; tasks?: unknown[] };
 }
 
 export interface Job {
@@ -209,7 +211,27 @@ export interface Token {
   created_by: string;
   expires: string | null;
   last_used: string | null;
+  previous_expires: string | null;
+  username: string | null;
   token?: string;
+}
+
+/** Limits are those of a tenant, by their names. */
+export type Limits = Record<string, number | string[] | null>;
+
+export interface Tenant {
+  name: string;
+  state: "active" | "deleting";
+  created: string | null;
+  limits: Limits;
+  own_worker: boolean;
+}
+
+/** Usage is what a tenant has in progress and stored, and the limits that apply. */
+export interface Usage {
+  tenant: string;
+  limits: Limits;
+  [name: string]: number | string | Limits;
 }
 
 export interface AuditEntry {

@@ -1,5 +1,6 @@
 // Requests that only pages send that are loaded later.
-import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type Filter, type FnDetail, type Job, type JobExecution, type Listing, type Operation, type Task, type Token, type Trial, type Version, type VersionDiff, type Worker } from "./api";
+import { timeOf } from "./format";
+import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type Filter, type FnDetail, type Job, type JobExecution, type Listing, type Operation, type Task, type Token, type Limits, type Tenant, type Trial, type Usage, type Version, type VersionDiff, type Worker } from "./api";
 
 // Functions.
 
@@ -19,6 +20,9 @@ export const versions = (name: string, signal?: AbortSignal) => get<Version[]>(a
 
 /** diff compares a version with the current one, and the current one with the one before it. */
 export const diff = (name: string, from: number | undefined, signal?: AbortSignal) => get<VersionDiff>(at`/v1/functions/${name}/diff`, { from }, signal);
+
+/** patchContext sets values of the context of a function, and removes those that are null. */
+export const patchContext = (name: string, values: Record<string, unknown>) => send<string>("PATCH", at`/v1/functions/${name}/context`, values);
 export const rollback = (name: string, version: number) => send<string>("POST", at`/v1/functions/${name}/rollback`, { version });
 
 // Executions.
@@ -40,6 +44,26 @@ export const getJob = (name: string, signal?: AbortSignal) => get<Job>(at`/v0/jo
 export const jobExecutions = async (name: string, limit: number, signal?: AbortSignal) =>
   (await get<Listing<JobExecution>>(at`/v0/jobs/${name}/executions`, { limit }, signal, paged)).data;
 export const jobExecution = (name: string, id: string, signal?: AbortSignal) => get<JobExecution>(at`/v0/jobs/${name}/executions/${id}`, undefined, signal);
+
+/** jobExecutionsSince returns executions of a job since a time, the newest first. It reports whether these are all: it reads 300 at most. */
+export async function jobExecutionsSince(name: string, from: number, signal?: AbortSignal): Promise<{ all: JobExecution[]; whole: boolean }> {
+  const all: JobExecution[] = [];
+  for (let cursor = "", page = 0; page < 3; page++) {
+    const { data, meta } = await get<Listing<JobExecution>>(at`/v0/jobs/${name}/executions`, { limit: 100, cursor }, signal, paged);
+    all.push(...data);
+    if (!meta.hasMore || timeOf(data.at(-1)!.metadata.createdAt).getTime() < from) return { all, whole: true };
+    cursor = meta.nextCursor;
+  }
+  return { all, whole: false };
+}
+
+/** changeJob reads a job and replaces it by what change makes of it. It fails if somebody else changes it meanwhile. */
+export async function changeJob(name: string, change: (j: Job) => unknown): Promise<Job> {
+  const j = await getJob(name);
+  change(j);
+  return send<Job>("PUT", at`/v0/jobs/${name}`, j);
+}
+
 export const startJob = (name: string, tasks: unknown) => send<{ executionId: string }>("POST", at`/v0/jobs/${name}/executions`, { tasks });
 export const cancelJobExecution = (name: string, id: string) => send<JobExecution>("DELETE", at`/v0/jobs/${name}/executions/${id}`);
 
@@ -68,22 +92,44 @@ export async function failedTasks(name: string, id: string, most: number, pages:
   return found;
 }
 
-/** nextTicks returns the next times at which a schedule would start a job. */
-export const nextTicks = async (schedule: string, timezone: string, n: number, signal?: AbortSignal) =>
-  (await get<{ next: string[] }>("/v1/schedules/next", { schedule, timezone, n }, signal)).next;
+/** nextTicks returns the next times at which a schedule would start a job, from now on or from another time on. */
+export const nextTicks = async (schedule: string, timezone: string, n: number, signal?: AbortSignal, from?: string) =>
+  (await get<{ next: string[] }>("/v1/schedules/next", { schedule, timezone, n, from }, signal)).next;
 
 // Dead letters.
 
 export const deadLetter = (id: string, signal?: AbortSignal) => get<DeadLetter>(at`/v1/dlq/${id}`, undefined, signal);
 export const redrive = (id: string) => send<{ count: number }>("POST", at`/v1/dlq/${id}/redrive`);
-export const redriveAll = () => send<{ count: number }>("POST", "/v1/dlq/redrive");
+/** redriveAll sends all dead letters again, or those with ids. */
+export const redriveAll = (ids?: string[]) => send<{ count: number }>("POST", "/v1/dlq/redrive", ids && { ids });
+export const purgeAll = () => send<{ count: number }>("DELETE", "/v1/dlq/");
 export const purge = (id: string) => send<{ count: number }>("DELETE", at`/v1/dlq/${id}`);
 
-// Tokens and the server.
+// Tokens and tenants.
 
-export const tokens = (signal?: AbortSignal) => get<Token[]>("/v1/tokens/", { limit: 200 }, signal);
-export const createToken = (t: { name: string; scope: string; expires_in?: number }) => send<Token>("POST", "/v1/tokens/", t);
+const mostTokens = 1000; // of a tenant
+
+export const tokens = (tenant?: string, signal?: AbortSignal) => get<Token[]>("/v1/tokens/", { tenant, limit: mostTokens }, signal);
+export const createToken = (t: { name: string; scope: string; tenant?: string; functions?: string[]; expires_in?: number }) => send<Token>("POST", "/v1/tokens/", t);
+
+/** rotateToken gives a token another secret. The old one is valid for so many seconds more. */
+export const rotateToken = (id: string, overlap: number) => send<Token>("POST", at`/v1/tokens/${id}/rotate`, overlap ? { overlap } : {});
 export const deleteToken = (id: string) => send<Token>("DELETE", at`/v1/tokens/${id}`);
-export const audit = (signal?: AbortSignal) => get<AuditEntry[]>("/v1/audit/", { limit: 50 }, signal);
+
+/** audit returns the latest changes that match. */
+export const audit = (limit: number, filter: { tenant?: string; token?: string; operation?: string }, signal?: AbortSignal) => get<AuditEntry[]>("/v1/audit/", { limit, ...filter }, signal);
+
+/** tenants returns tenants in the order of their names, after one of them. */
+export const tenants = (limit: number, after: string, signal?: AbortSignal) => get<Tenant[]>("/v1/tenants/", { limit, after }, signal);
+export const getTenant = (name: string, signal?: AbortSignal) => get<Tenant>(at`/v1/tenants/${name}`, undefined, signal);
+export const createTenant = (name: string) => send<Tenant>("POST", "/v1/tenants/", { name });
+export const changeTenant = (name: string, change: { limits?: Limits; own_worker?: boolean }) => send<Tenant>("PATCH", at`/v1/tenants/${name}`, change);
+export const deleteTenant = (name: string, force: boolean) => send<Tenant>("DELETE", `${at`/v1/tenants/${name}`}${force ? "?force=true" : ""}`);
+
+/** usage returns the usage of a tenant, or that of the session. */
+export const usage = (tenant?: string, signal?: AbortSignal) => get<Usage>(tenant ? at`/v1/tenants/${tenant}/usage` : "/v1/usage", undefined, signal);
+
+// The server.
+
 export const disk = (signal?: AbortSignal) => get<Disk>("/v1/server/disk", undefined, signal);
 export const workers = (signal?: AbortSignal) => get<Worker[]>("/v1/server/workers", undefined, signal);

@@ -1,11 +1,13 @@
 // Loaded when code is first shown. The editor is in a shadow root: there its styles are adopted style sheets,
 // which the content security policy permits.
+import { acceptCompletion, autocompletion, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
-import { pythonLanguage } from "@codemirror/lang-python";
-import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
+import { python } from "@codemirror/legacy-modes/mode/python";
 import { EditorState, StateEffect, StateField } from "@codemirror/state";
 import { Decoration, type DecorationSet, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers, WidgetType } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import { complete, type Hints, signatures } from "./hints";
 
 const theme = EditorView.theme({
   "&": { height: "100%", fontSize: "13px", backgroundColor: "var(--panel)", color: "var(--text)" },
@@ -17,6 +19,13 @@ const theme = EditorView.theme({
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "color-mix(in srgb, var(--main) 6%, transparent)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "color-mix(in srgb, var(--main) 22%, transparent)" },
   ".cm-matchingBracket": { backgroundColor: "color-mix(in srgb, var(--main) 18%, transparent)" },
+  ".cm-tooltip": { backgroundColor: "var(--panel)", border: "1px solid var(--line)", borderRadius: "7px", boxShadow: "0 4px 16px #0003", color: "var(--text)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "15em" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--main-bg)", color: "var(--main)" },
+  ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700" },
+  ".cm-completionDetail": { color: "var(--mute)", fontStyle: "normal" },
+  ".cm-tooltip.cm-completionInfo, .signature": { padding: "5px 10px", font: "12px/1.5 var(--mono)", whiteSpace: "pre-wrap" },
   ".failed": { backgroundColor: "color-mix(in srgb, var(--bad) 12%, transparent)" },
   ".why": { color: "var(--bad)", padding: "0 6px 2px 10px", whiteSpace: "pre-wrap", fontFamily: "var(--mono)", backgroundColor: "color-mix(in srgb, var(--bad) 12%, transparent)" },
 });
@@ -26,7 +35,7 @@ const colors = HighlightStyle.define([
   { tag: [tags.string, tags.special(tags.string)], color: "var(--ok)" },
   { tag: [tags.number, tags.bool, tags.null], color: "var(--run)" },
   { tag: tags.comment, color: "var(--mute)", fontStyle: "italic" },
-  { tag: [tags.function(tags.definition(tags.variableName)), tags.definition(tags.className)], fontWeight: "600" },
+  { tag: tags.definition(tags.variableName), fontWeight: "600" },
 ]);
 
 /** Why is a message below the line that failed. */
@@ -75,8 +84,8 @@ export interface Editor {
   destroy(): void;
 }
 
-/** edit puts an editor into an element. keys are called for their keys, such as Mod-Enter. */
-export function edit(host: HTMLElement, text: string, readOnly: boolean, changed: () => void, keys: Record<string, () => void>): Editor {
+/** edit puts an editor into an element. keys are called for their keys, such as Mod-Enter. hints returns the names to propose. */
+export function edit(host: HTMLElement, text: string, readOnly: boolean, changed: () => void, keys: Record<string, () => void>, hints: () => Hints): Editor {
   const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const view = new EditorView({
     root,
@@ -85,7 +94,8 @@ export function edit(host: HTMLElement, text: string, readOnly: boolean, changed
       doc: text,
       extensions: [
         lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), bracketMatching(),
-        indentUnit.of("    "), pythonLanguage, syntaxHighlighting(colors), theme, marks,
+        indentUnit.of("    "), StreamLanguage.define(python), syntaxHighlighting(colors), theme, marks,
+        readOnly ? [] : [autocompletion({ override: [complete(hints)], icons: false, defaultKeymap: false }), signatures],
         EditorState.readOnly.of(readOnly),
         EditorView.contentAttributes.of({ "aria-label": "Code", tabindex: "0" }),
         // A browser that replaces coloured text itself gives the new one a style, which the policy refuses.
@@ -100,7 +110,7 @@ export function edit(host: HTMLElement, text: string, readOnly: boolean, changed
         EditorView.updateListener.of((u) => u.docChanged && changed()),
         keymap.of([
           ...Object.entries(keys).map(([key, run]) => ({ key, preventDefault: true, run: () => { run(); return true; } })),
-          ...defaultKeymap, ...historyKeymap, indentWithTab,
+          ...completionKeymap, { key: "Tab", run: acceptCompletion }, ...defaultKeymap, ...historyKeymap, indentWithTab,
         ]),
       ],
     }),

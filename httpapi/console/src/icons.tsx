@@ -10,6 +10,7 @@ const paths: Record<string, string> = {
   alert: "M8 2l6.5 12h-13zM8 6.5v3.5M8 12v.5",
   chart: "M2 2v12h12M5 10l3-4 2 2 4-5",
   key: "M10 2a4 4 0 11-3.2 6.4L2 13v1h2.5v-1.5H6V11h1.5",
+  tenants: "M2 14V5l4-3 4 3v9zM10 7h4v7h-4M6 6v.5M6 10v.5",
   server: "M2 2.5h12v4H2zM2 9.5h12v4H2zM4.5 4.5h1M4.5 11.5h1",
   search: "M7 2a5 5 0 100 10A5 5 0 007 2zM11 11l3.5 3.5",
   theme: "M8 2a6 6 0 100 12zM8 2a6 6 0 010 12",

@@ -8,7 +8,7 @@ import { HomePage } from "./pages/home";
 import { Lazy, type Load } from "./lazy";
 import { route } from "./router";
 import { Button, Field, Problem } from "./ui";
-import { paletteOpen, views } from "./views";
+import { isView, paletteOpen, views } from "./views";
 import "./style.css";
 
 const theme = stored<"" | "light" | "dark">("faaspot.console.theme", "");
@@ -27,7 +27,7 @@ const more: Load = () => import("./pages/more");
 function View() {
   const [view = "", ...rest] = route.value.path;
   if (view === "") return <HomePage />;
-  if (!views.some(([path]) => path === view)) return <p class="empty">There is no such page.</p>;
+  if (!isView(view)) return <p class="empty">There is no such page.</p>;
   const [list, one] = pages[view] ?? [more];
   return <Lazy key={[view, ...rest].join("/")} load={(rest.length > 0 && one) || list} props={{ view, rest }} />;
 }
@@ -42,7 +42,7 @@ function Side({ open, close }: { open: boolean; close: () => void }) {
     <nav class={open ? "side open" : "side"} aria-label="Pages" onClick={close}>
       <a class="brand" href="#/"><Icon name="logo" /> faaspot</a>
       <button type="button" onClick={() => (paletteOpen.value = true)}><Icon name="search" /> Search <kbd>Ctrl K</kbd></button>
-      {views.map(([path, title, icon]) => (
+      {views().map(([path, title, icon]) => (
         <a key={path} href={`#/${path}`} aria-current={path === here ? "page" : undefined}><Icon name={icon} /> {title}</a>
       ))}
       <span class="grow" />
@@ -117,7 +117,7 @@ function App({ failed }: { failed?: Error }) {
   const s = session.value;
   useEffect(() => {
     const names = route.value.path;
-    document.title = s ? [...names.slice(1).reverse(), views.find(([path]) => path === (names[0] ?? ""))?.[1], "faaspot"].filter(Boolean).join(" · ") : "faaspot";
+    document.title = s ? [...names.slice(1).reverse(), views().find(([path]) => path === (names[0] ?? ""))?.[1], "faaspot"].filter(Boolean).join(" · ") : "faaspot";
   }, [route.value, s]);
   return s ? <Shell /> : <Login failed={failed} />;
 }

@@ -25,7 +25,7 @@ export default function Palette() {
   const element = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
-  const [all, setAll] = useState<Target[]>(() => views.map(([path, name]) => ({ name, kind: "Page", to: `#/${path}` })));
+  const [all, setAll] = useState<Target[]>(() => views().map(([path, name]) => ({ name, kind: "Page", to: `#/${path}` })));
   useLayoutEffect(() => element.current?.showModal(), []);
   useEffect(() => {
     const add = (kind: string, names: string[]) => setAll((old) => [...old, ...names.map((name) => ({ name, kind, to: href([`${kind.toLowerCase()}s`, name]) }))]);

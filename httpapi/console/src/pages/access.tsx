@@ -1,78 +1,28 @@
 import { useState } from "preact/hooks";
-import { may, session, type Token } from "../api";
-import { audit, createToken, deleteToken, tokens } from "../calls";
+import { may, session } from "../api";
+import { audit } from "../calls";
+import { quote } from "../format";
 import { useLive } from "../live";
-import { Command, confirmed, Dialog } from "../parts";
-import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { Command } from "../parts";
+import { Button, Page, Panel, Problem, Status, Table, Time } from "../ui";
+import { Tokens } from "./tokens";
 
-const lives: [string, string][] = [["", "never"], ["86400", "in a day"], ["2592000", "in 30 days"], ["31536000", "in a year"]];
+const step = 50; // entries of the audit log
 
-function NewToken({ onClose, created }: { onClose: () => void; created: () => void }) {
-  const scopes = may("admin") ? ["read", "invoke", "deploy", "admin"] : ["operator"];
-  const [name, setName] = useState("");
-  const [scope, setScope] = useState(scopes[0]);
-  const [life, setLife] = useState("2592000");
-  const [made, setMade] = useState<Token>();
-  const [error, setError] = useState<Error>();
-  const create = async (e: Event) => {
-    e.preventDefault();
-    setError(undefined);
-    await createToken({ name, scope, ...(life && { expires_in: Number(life) }) }).then((t) => { setMade(t); created(); }, setError);
-  };
-  if (made) {
-    return (
-      <Dialog title={`The token ${made.name}`} onClose={onClose}>
-        <p>Copy it now: it is not shown again.</p>
-        <Command line={made.token ?? ""} />
-      </Dialog>
-    );
-  }
+/** Changes shows the latest changes, of a tenant or all that the session may see. */
+export function Changes({ tenant }: { tenant?: string }) {
+  const [token, setToken] = useState("");
+  const [operation, setOperation] = useState("");
+  const [limit, setLimit] = useState(step);
+  const { data, error, loading } = useLive((signal) => audit(limit, { tenant, token, operation }, signal), [tenant, token, operation, limit], 10_000);
   return (
-    <Dialog title="New token" onClose={onClose}>
-      <form onSubmit={create}>
-        <Problem error={error} />
-        <Field label="Name"><input name="name" required autocomplete="off" value={name} onInput={(e) => setName(e.currentTarget.value)} /></Field>
-        <Field label="Scope" hint="Each scope includes those before it.">
-          <select name="scope" value={scope} onChange={(e) => setScope(e.currentTarget.value)}>{scopes.map((s) => <option key={s} value={s}>{s}</option>)}</select>
-        </Field>
-        <Field label="Expires">
-          <select name="life" value={life} onChange={(e) => setLife(e.currentTarget.value)}>{lives.map(([v, text]) => <option key={v} value={v}>{text}</option>)}</select>
-        </Field>
-        <button class="button main" type="submit">Create</button>
-      </form>
-    </Dialog>
-  );
-}
-
-export function AccessPage() {
-  const allowed = may("admin") || session.value?.operator === true;
-  const { data, error, loading, reload } = useLive(async (signal) => (allowed ? { tokens: await tokens(signal), audit: await audit(signal) } : undefined), [allowed], 10_000);
-  const [creating, setCreating] = useState(false);
-  const [failed, setFailed] = useState<Error>();
-  if (!allowed) return <Page title="Access"><p class="empty">This needs a token with the scope admin or operator.</p></Page>;
-  const remove = async (t: Token) => {
-    if (confirmed(`Delete the token ${t.name}? Sessions that began with it end.`)) await deleteToken(t.id).then(reload, setFailed);
-  };
-  return (
-    <Page title="Access" actions={<Button kind="main" onClick={() => setCreating(true)}>New token</Button>}>
-      {creating && <NewToken onClose={() => setCreating(false)} created={reload} />}
-      <Problem error={failed ?? error} />
-      <Panel title="Tokens" flush>
-        {loading ? <p class="empty">Loading…</p> : (
-          <Table label="Tokens" rows={data?.tokens ?? []} id={(t) => t.id} empty="There are no tokens but that of the server." columns={[
-            { name: "Name", cell: (t) => <b>{t.name}</b> },
-            { name: "Tenant", cell: (t) => t.tenant ?? "the server" },
-            { name: "Scope", cell: (t) => t.scope },
-            { name: "Functions", cell: (t) => t.functions.join(", ") || "all" },
-            { name: "Created", cell: (t) => <><Time at={t.created} /> by {t.created_by}</> },
-            { name: "Expires", cell: (t) => (t.expires ? <Time at={t.expires} /> : "never") },
-            { name: "Last used", class: "wide", cell: (t) => (t.last_used ? <Time at={t.last_used} /> : "never") },
-            { name: <span class="hidden">Actions</span>, cell: (t) => <Button kind="danger" aria-label={`Delete ${t.name}`} onClick={() => remove(t)}>Delete</Button> },
-          ]} />
-        )}
-      </Panel>
-      <Panel title="Latest changes" flush>
-        <Table label="Latest changes" rows={data?.audit ?? []} id={(e) => e.id} empty="Nothing has changed yet." columns={[
+    <Panel title="Latest changes" flush actions={<>
+      <input type="search" aria-label="Changes by the token" placeholder="Token" value={token} onChange={(e) => setToken(e.currentTarget.value.trim())} />
+      <input type="search" aria-label="Changes of the kind" placeholder="Change, such as function.put" value={operation} onChange={(e) => setOperation(e.currentTarget.value.trim())} />
+    </>}>
+      <Problem error={error} />
+      {loading ? <p class="empty">Loading…</p> : (
+        <Table label="Latest changes" rows={data ?? []} id={(e) => e.id} empty={token || operation ? "No change matches." : "Nothing has changed yet."} columns={[
           { name: "When", cell: (e) => <Time at={e.time} /> },
           { name: "Change", cell: (e) => <code>{e.operation}</code> },
           { name: "Outcome", cell: (e) => <Status of={e.outcome} /> },
@@ -80,8 +30,19 @@ export function AccessPage() {
           { name: "By", cell: (e) => e.by.user },
           { name: "From", class: "wide", cell: (e) => <span class="mute">{e.remote ?? "–"}</span> },
         ]} />
-      </Panel>
-      <Command line="fas audit list" />
+      )}
+      {data?.length === limit && limit < 1000 && <Button class="more" onClick={() => setLimit(Math.min(1000, 4 * limit))}>Show more</Button>}
+      <div class="note"><Command line={`fas audit list${token && ` --token ${quote(token)}`}${operation && ` --operation ${quote(operation)}`}`} /></div>
+    </Panel>
+  );
+}
+
+export function AccessPage() {
+  if (!may("admin") && !session.value?.operator) return <Page title="Access"><p class="empty">This needs a token with the scope admin or operator.</p></Page>;
+  return (
+    <Page title="Access" sub="Who may do what, and who changed what">
+      <Tokens />
+      <Changes />
     </Page>
   );
 }

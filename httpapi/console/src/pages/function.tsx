@@ -1,16 +1,18 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { type Execution, Failure, type FnChange, type FnDetail, may, parse, type Trial } from "../api";
-import { changeFunction, deleteFunction, execution, getFunction, putFunction, submit, tryCode } from "../calls";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Execution, executions, Failure, type FnDetail, jobs, may, parse, type Trial, unlimited } from "../api";
+import { execution, getFunction, putFunction, submit, tryCode } from "../calls";
 import type { Editor } from "../editor";
 import { useFollowed } from "../follow";
 import { bytes, ms, quote } from "../format";
 import type { PageProps } from "../lazy";
 import { useLive } from "../live";
-import { go, href, route, setQuery } from "../router";
-import { Choices, Command, confirmed, Facts } from "../parts";
+import { href, route, setQuery } from "../router";
+import { Choices, Command, Facts } from "../parts";
 import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { Value } from "../value";
 import { Log, Pieces } from "./log";
+import { Schedules, scheduled } from "./schedules";
+import { Settings } from "./settings";
 import { executionColumns, executionLink } from "./shared";
 import { Versions } from "./versions";
 
@@ -35,11 +37,13 @@ function literal(text: string): unknown {
   }
 }
 
-function Args({ names, text, onChange }: { names: string[]; text: string; onChange: (text: string) => void }) {
+const brief = (text: string) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+function Args({ names, earlier, text, onChange }: { names: string[]; earlier: string[]; text: string; onChange: (text: string) => void }) {
   const [form, setForm] = useState(true);
   let args: Record<string, unknown> | undefined;
   try {
-    const value: unknown = JSON.parse(text || "{}");
+    const value: unknown = parse(text || "{}");
     if (value !== null && typeof value === "object" && !Array.isArray(value)) args = value as Record<string, unknown>;
   } catch {
     // it is shown as text
@@ -54,7 +58,17 @@ function Args({ names, text, onChange }: { names: string[]; text: string; onChan
   };
   return (
     <>
-      {names.length > 0 && <div class="filters"><Choices label="Args as" options={[["form", "Form"], ["json", "JSON"]]} value={asForm ? "form" : "json"} onChange={(v) => setForm(v === "form")} /></div>}
+      {names.length + earlier.length > 0 && (
+        <div class="filters">
+          {names.length > 0 && <Choices label="Args as" options={[["form", "Form"], ["json", "JSON"]]} value={asForm ? "form" : "json"} onChange={(v) => setForm(v === "form")} />}
+          {earlier.length > 0 && (
+            <select aria-label="Args of an earlier run" class="brief" value="" onChange={(e) => e.currentTarget.value && onChange(JSON.stringify(parse(e.currentTarget.value), null, 2))}>
+              <option value="">Args of an earlier run</option>
+              {earlier.map((a) => <option key={a} value={a}>{brief(a)}</option>)}
+            </select>
+          )}
+        </div>
+      )}
       {asForm ? (
         names.map((name) => (
           <Field key={name} label={name}>
@@ -110,6 +124,18 @@ function Tried({ of: t, trip }: { of: Trial; trip: number }) {
   );
 }
 
+const mostEarlier = 8; // runs whose args are requested, each by itself: lists have none
+
+/** useEarlier returns the args of the latest runs of a function, each once. */
+function useEarlier(name: string, exists: boolean): Record<string, unknown>[] {
+  const { data } = useLive(async (signal) => {
+    const latest = exists ? (await executions({ function: name }, 50, "", signal)).items : [];
+    const having = latest.filter((x) => x.kind === "run" && (x.args_size ?? 0) > "{}".length).slice(0, mostEarlier);
+    return Promise.all(having.map((x) => execution(x.uuid, signal)));
+  }, [name, exists]);
+  return useMemo(() => [...new Map((data ?? []).filter((x) => x.args).map((x) => [JSON.stringify(x.args), x.args!])).values()], [data]);
+}
+
 interface Draft {
   fn?: FnDetail;
   name: string;
@@ -130,9 +156,14 @@ function Workbench({ fn, name, deployed }: Draft) {
   const [error, setError] = useState<Error>();
   const [said, setSaid] = useState("");
   const changed = editable && (!fn || code !== fn.code);
+  const earlier = useEarlier(name, fn !== undefined);
+  const names = [...new Set([...argNames(code), ...earlier.flatMap(Object.keys)])].slice(0, 24);
+  const hints = useRef({ args: names, context: [] as string[] });
+  hints.current = { args: names, context: fn?.context_keys ?? [] };
 
   const edited = () => {
     current.current = editor.current!.text();
+    setSaid("");
     setCode(current.current);
     sessionStorage.setItem(`draft ${name}`, current.current); // so that another page may be opened in between
   };
@@ -202,7 +233,7 @@ function Workbench({ fn, name, deployed }: Draft) {
       editor.current = edit(host.current, code, !editable, edited, {
         "Mod-s": () => editable && latest.current.deploy(),
         "Mod-Enter": () => may("invoke") && latest.current.go(),
-      });
+      }, () => hints.current);
     });
     return () => {
       gone = true;
@@ -225,64 +256,13 @@ function Workbench({ fn, name, deployed }: Draft) {
         {changed && <Button onClick={start}>Deploy and run</Button>}
         <Button kind="main" onClick={changed ? attempt : start}>{changed ? "Try" : "Run"} <span class="mute">Ctrl Enter</span></Button>
       </>}>
-        <Args names={argNames(code)} text={text} onChange={setText} />
+        <Args names={names} earlier={earlier.map((a) => JSON.stringify(a))} text={text} onChange={setText} />
         <Problem error={error} />
-        {changed && !!fn?.context_keys.length && <p class="note">Its context is secret: a trial has an empty one.</p>}
+        {changed && !!fn?.context_keys.length && <p class="mute">Its context is secret: a trial has an empty one.</p>}
         {trial && <Tried {...trial} />}
         {run && <Outcome run={run} onDone={() => void ended().catch(setError)} />}
       </Panel>
     </div>
-  );
-}
-
-function Settings({ fn, reload }: { fn: FnDetail; reload: () => void }) {
-  const [timeout, setTimeout] = useState(String(fn.timeout));
-  const [memory, setMemory] = useState(String(fn.memory));
-  const [retries, setRetries] = useState(String(fn.retries));
-  const [allow, setAllow] = useState(fn.allow.join("\n"));
-  const [context, setContext] = useState("");
-  const [error, setError] = useState<Error>();
-  const [said, setSaid] = useState("");
-  const change: FnChange = {};
-  if (Number(timeout) !== fn.timeout) change.timeout = Number(timeout);
-  if (Number(memory) !== fn.memory) change.memory = Number(memory);
-  if (Number(retries) !== fn.retries) change.retries = Number(retries);
-  const rules = allow.split("\n").map((r) => r.trim()).filter(Boolean);
-  if (rules.join("\n") !== fn.allow.join("\n")) change.allow = rules;
-  if (context) change.context = context;
-  const save = async () => {
-    setError(undefined);
-    try {
-      await changeFunction(fn.name, change);
-      setContext("");
-      setSaid("Saved.");
-      reload();
-    } catch (e) {
-      setError(e as Error);
-    }
-  };
-  const remove = async () => {
-    if (!confirmed(`Delete the function ${fn.name}?`)) return;
-    await deleteFunction(fn.name).then(() => go(["functions"]), setError);
-  };
-  const deploys = may("deploy");
-  return (
-    <Panel title="Settings" actions={deploys && <><span class="mute" role="status">{said}</span><Button kind="danger" onClick={remove}>Delete</Button><Button kind="main" disabled={Object.keys(change).length === 0} onClick={save}>Save</Button></>}>
-      <Problem error={error} />
-      <fieldset class="plain columns" disabled={!deploys}>
-        <div>
-          <Field label="Timeout, seconds"><input type="number" min="0.1" step="any" value={timeout} onInput={(e) => setTimeout(e.currentTarget.value)} /></Field>
-          <Field label="Memory, MB"><input type="number" min="64" value={memory} onInput={(e) => setMemory(e.currentTarget.value)} /></Field>
-          <Field label="Retries after a failure, in the background"><input type="number" min="0" max="10" value={retries} onInput={(e) => setRetries(e.currentTarget.value)} /></Field>
-        </div>
-        <div>
-          <Field label="What runs may reach" hint="One HOST:PORT a line. Empty: nothing."><textarea spellcheck={false} value={allow} onInput={(e) => setAllow(e.currentTarget.value)} /></Field>
-          <Field label="New context" hint={`Replaces all of it. Its values are never shown; it has ${fn.context_keys.length ? fn.context_keys.join(", ") : "nothing"}.`}>
-            <textarea spellcheck={false} autocomplete="off" placeholder={'key = "value"'} value={context} onInput={(e) => setContext(e.currentTarget.value)} />
-          </Field>
-        </div>
-      </fieldset>
-    </Panel>
   );
 }
 
@@ -307,7 +287,18 @@ function Calls({ name }: { name: string }) {
   );
 }
 
-const tabs: [string, string][] = [["", "Executions"], ["versions", "Versions"], ["settings", "Settings"], ["call", "Call it"]];
+/** Timed lists the schedules of jobs that run a function. */
+function Timed({ name }: { name: string }) {
+  const { data, error, loading, reload } = useLive(jobs, [name], 15_000);
+  return (
+    <Panel title="Schedules" flush actions={<a href={href(["schedules"])}>Calendar</a>}>
+      <Problem error={error} />
+      {loading ? <p class="empty">Loading…</p> : <Schedules rows={scheduled(data ?? [], (j) => j.spec.function === name)} empty="No job runs it by a schedule." reload={reload} />}
+    </Panel>
+  );
+}
+
+const tabs = (): [string, string][] => [["", "Executions"], ...(unlimited() ? [["schedules", "Schedules"] as [string, string]] : []), ["versions", "Versions"], ["settings", "Settings"], ["call", "Call it"]];
 
 export default function FunctionPage({ rest: [name] }: PageProps) {
   const { data: fn, error, loading, reload } = useLive((signal) => getFunction(name, signal), [name]);
@@ -324,10 +315,11 @@ export default function FunctionPage({ rest: [name] }: PageProps) {
       <Workbench fn={fn} name={name} deployed={deployed} />
       {fn && (
         <>
-          <div class="filters"><Choices label="Part" options={tabs} value={tab} onChange={(t) => setQuery({ tab: t })} /></div>
-          {tab === "versions" ? <Versions name={name} current={fn.version} restored={reload} /> : tab === "settings" ? <Settings key={fn.version} fn={fn} reload={reload} /> : tab === "call" ? <Calls name={name} /> : <Runs name={name} />}
+          <div class="filters"><Choices label="Part" options={tabs()} value={tab} onChange={(t) => setQuery({ tab: t })} /></div>
+          {tab === "schedules" ? <Timed name={name} /> : tab === "versions" ? <Versions name={name} current={fn.version} restored={reload} /> : tab === "settings" ? <Settings key={fn.version} fn={fn} reload={reload} /> : tab === "call" ? <Calls name={name} /> : <Runs name={name} />}
           <Panel title="Facts">
-            <Facts of={[["Version", fn.version], ["Created", <Time at={fn.created} />], ["Timeout", `${fn.timeout} s`], ["Memory", `${fn.memory} MB`], ["Retries", fn.retries], ["RID", <span class="mono">{fn.rid}</span>]]} />
+            <Facts of={[["Version", fn.version], ["Created", <Time at={fn.created} />], ["Timeout", `${fn.timeout} s`], ["Memory", `${fn.memory} MB`], ["Retries", fn.retries], ["Args of runs", fn.keep_args ? "kept" : "not kept"]]} />
+            <p class="rid mute">RID <span class="mono">{fn.rid}</span></p>
           </Panel>
         </>
       )}

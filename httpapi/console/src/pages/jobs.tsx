@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import { type Job, type JobExecution, jobs, may, parse, type Task, type Trigger } from "../api";
-import { cancelJobExecution, getJob, jobExecution, jobExecutions, failedTasks, rerunTasks, startJob, task, taskMap } from "../calls";
+import { cancelJobExecution, changeJob, getJob, jobExecution, jobExecutions, failedTasks, rerunTasks, startJob, task, taskMap } from "../calls";
 import { count, ms, plural, quote, timeOf } from "../format";
 import { useLive } from "../live";
 import { go, href } from "../router";
@@ -99,13 +99,24 @@ function JobFacts({ of: j }: { of: Job }) {
 }
 
 export function JobPage({ name }: { name: string }) {
-  const { data, error, loading } = useLive(async (signal) => ({ job: await getJob(name, signal), runs: await jobExecutions(name, 50, signal) }), [name], 3000);
+  const { data, error, loading, reload } = useLive(async (signal) => ({ job: await getJob(name, signal), runs: await jobExecutions(name, 50, signal) }), [name], 3000);
   const [starting, setStarting] = useState(false);
+  const [failed, setFailed] = useState<Error>();
   if (!data) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
+  const on = data.job.spec.enabled;
+  const turn = async () => {
+    if (on && !confirmed(`Disable ${name}? Neither requests nor schedules can start it then.`)) return;
+    setFailed(undefined);
+    await changeJob(name, (j) => (j.spec.enabled = !on)).then(reload, setFailed);
+  };
   return (
-    <Page title={name} sub={data.job.metadata.displayName} actions={may("invoke") && <Button kind="main" onClick={() => setStarting(true)}>Run</Button>}>
+    <Page title={name} sub={data.job.metadata.displayName} actions={may("invoke") && <>
+      {may("deploy") && <Button onClick={turn}>{on ? "Disable" : "Enable"}</Button>}
+      {on && <Button kind="main" onClick={() => setStarting(true)}>Run</Button>}
+    </>}>
       {starting && <Start job={name} onClose={() => setStarting(false)} />}
-      <Problem error={error} />
+      <Problem error={failed ?? error} />
+      {!on && <p class="wait">It is disabled: neither requests nor schedules start it.</p>}
       <Panel title="Executions" flush>
         <Table label="Executions" rows={data.runs} id={(x) => x.metadata.uuid} columns={jobExecutionColumns} empty="It has not run yet." />
       </Panel>

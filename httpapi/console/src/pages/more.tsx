@@ -7,6 +7,7 @@ import { MetricsPage } from "./metrics";
 import { QueuePage } from "./queue";
 import { SchedulesPage } from "./schedules";
 import { ServerPage } from "./server";
+import { TenantsPage } from "./tenants";
 
 export default function More({ view, rest }: PageProps) {
   switch (view) {
@@ -22,6 +23,8 @@ export default function More({ view, rest }: PageProps) {
       return <MetricsPage />;
     case "access":
       return <AccessPage />;
+    case "tenants":
+      return <TenantsPage name={rest[0]} />;
   }
   return <ServerPage />;
 }

@@ -1,29 +1,79 @@
 import { useState } from "preact/hooks";
-import { type JobExecution, jobs } from "../api";
-import { jobExecutions } from "../calls";
-import { count } from "../format";
+import { type Job, type JobExecution, jobs, may, type Trigger } from "../api";
+import { changeJob, jobExecutionsSince, nextTicks, startJob } from "../calls";
+import { count, timeOf } from "../format";
 import { useLive } from "../live";
-import { href } from "../router";
-import { Progress } from "../parts";
-import { Page, Panel, Problem, Table, Time } from "../ui";
+import { go, href, route } from "../router";
+import { confirmed, Progress } from "../parts";
+import { Button, Page, Panel, Problem, Table, Time } from "../ui";
+import { Calendar, type Days, type Scheduled, shownDays } from "./calendar";
 import { Next } from "./next";
 
 const mostJobs = 50;
-const mostNext = 50; // rows with their next time, which is a request each
+const mostTicks = 100; // of a schedule, in one request
 
-async function load(signal: AbortSignal) {
-  const all = (await jobs(signal)).filter((j) => j.spec.triggers.some((t) => t.type === "cron"));
-  const shown = all.slice(0, mostJobs);
-  const runs = new Map<string, JobExecution[]>();
-  await Promise.all(shown.map(async (j) => runs.set(j.metadata.name, await jobExecutions(j.metadata.name, 50, signal))));
-  const rows = shown.flatMap((job) => job.spec.triggers.filter((t) => t.type === "cron").map((trigger) => ({
-    job, trigger, runs: runs.get(job.metadata.name)!.filter((x) => x.metadata.trigger === trigger.id),
-  })));
-  return { rows: rows.map((r, i) => ({ ...r, on: r.trigger.enabled && r.job.spec.enabled, asks: i < mostNext })), more: all.length - shown.length };
+/** scheduled returns the schedules of jobs, of the functions that wanted accepts. */
+export const scheduled = (all: Job[], wanted: (j: Job) => boolean = () => true) =>
+  all.filter(wanted).flatMap((job) => job.spec.triggers.filter((t) => t.type === "cron").map((trigger) => ({ job, trigger, on: trigger.enabled && job.spec.enabled })));
+
+/** load returns schedules with their starts in some days, and the jobs of which not all are known. */
+async function load(shown: Days, signal: AbortSignal) {
+  const all = scheduled(await jobs(signal));
+  const names = [...new Set(all.map((s) => s.job.metadata.name))];
+  const runs = new Map<string, { all: JobExecution[]; whole: boolean }>();
+  await Promise.all(names.slice(0, mostJobs).map(async (name) => runs.set(name, await jobExecutionsSince(name, shown.from, signal))));
+  const from = Math.max(Date.now(), shown.from);
+  const rows = await Promise.all(all.filter((s) => runs.has(s.job.metadata.name)).map(async (s): Promise<Scheduled> => {
+    const { schedule = "", timezone = "" } = s.trigger.configuration;
+    const asked = s.on && shown.to > from;
+    // A time in the future may be a tick itself; those after it are returned.
+    const next = asked ? (await nextTicks(schedule, timezone, mostTicks, signal, new Date(from - 1).toISOString())).map((t) => timeOf(t).getTime()) : [];
+    const ticks = next.filter((t) => t < shown.to);
+    return { ...s, runs: runs.get(s.job.metadata.name)!.all.filter((x) => x.metadata.trigger === s.trigger.id), ticks, dense: ticks.length === mostTicks };
+  }));
+  return { rows, cut: [...runs].filter(([, r]) => !r.whole).map(([name]) => name), more: names.length - runs.size };
 }
 
-/** Trial shows the next times of a schedule that no job has. */
-function Trial() {
+/** Actions has buttons that start the job of a schedule at once, and that pause the schedule. */
+function Actions({ job, trigger, done, fail }: { job: Job; trigger: Trigger; done: () => void; fail: (e: Error) => void }) {
+  const name = job.metadata.name;
+  const run = async () => {
+    if (confirmed(`Start ${name} now, with the tasks of ${trigger.id}?`)) await startJob(name, trigger.configuration.tasks ?? [{}]).then((x) => go(["jobs", name, x.executionId]), fail);
+  };
+  const turn = (enabled: boolean) => changeJob(name, (j) => {
+    for (const t of j.spec.triggers) if (t.id === trigger.id) t.enabled = enabled;
+  }).then(done, fail);
+  return (
+    <div class="actions">
+      {may("invoke") && job.spec.enabled && <Button aria-label={`Run now ${name} by ${trigger.id}`} onClick={run}>Run now</Button>}
+      {may("deploy") && job.spec.enabled && (trigger.enabled
+        ? <Button aria-label={`Pause ${trigger.id} of ${name}`} onClick={() => turn(false)}>Pause</Button>
+        : <Button aria-label={`Resume ${trigger.id} of ${name}`} onClick={() => turn(true)}>Resume</Button>)}
+    </div>
+  );
+}
+
+/** Schedules lists schedules. */
+export function Schedules({ rows, empty, reload }: { rows: (Pick<Scheduled, "job" | "trigger" | "on"> & { runs?: JobExecution[] })[]; empty: string; reload: () => void }) {
+  const [failed, setFailed] = useState<Error>();
+  const done = () => { setFailed(undefined); reload(); };
+  return (
+    <>
+      <Problem error={failed} />
+      <Table label="Schedules" rows={rows} id={(r) => `${r.job.metadata.name} ${r.trigger.id}`} empty={empty} columns={[
+        { name: "Job", cell: (r) => <><a href={href(["jobs", r.job.metadata.name])}><b>{r.job.metadata.name}</b></a> <span class="mute">{r.trigger.id}</span></> },
+        { name: "Schedule", cell: (r) => <><code>{r.trigger.configuration.schedule}</code> <span class="mute">{r.trigger.configuration.timezone || "UTC"}</span></> },
+        { name: "Next", cell: (r) => (r.on ? <Next schedule={r.trigger.configuration.schedule ?? ""} timezone={r.trigger.configuration.timezone} n={1} /> : <span class="wait">{r.job.spec.enabled ? "paused" : "the job is disabled"}</span>) },
+        { name: "Missed ticks", cell: (r) => r.trigger.configuration.missed || "skip" },
+        { name: "Latest start", class: "wide", cell: (r) => r.runs?.[0] && <a href={href(["jobs", r.job.metadata.name, r.runs[0].metadata.id])}><Time at={r.runs[0].metadata.createdAt} /><Progress of={r.runs[0].stats} /></a> },
+        { name: <span class="hidden">Actions</span>, cell: (r) => <Actions job={r.job} trigger={r.trigger} done={done} fail={setFailed} /> },
+      ]} />
+    </>
+  );
+}
+
+/** Preview shows the next times of a schedule that no job has. */
+function Preview() {
   const [schedule, setSchedule] = useState("");
   const [zone, setZone] = useState("");
   const [asked, setAsked] = useState<{ schedule: string; timezone: string }>();
@@ -44,26 +94,17 @@ function Trial() {
 }
 
 export function SchedulesPage() {
-  const { data, error, loading } = useLive(load, [], 10_000);
+  const q = route.value.query;
+  const shown = shownDays(q);
+  const { data, error, loading, reload } = useLive((signal) => load(shown, signal), [shown.from, shown.to], 15_000);
+  const rows = data?.rows ?? [];
   return (
-    <Page title="Schedules" sub={data && `${count(data.rows.length)} schedules of jobs`}>
+    <Page title="Schedules" sub={data && `${count(rows.length)} schedules of jobs`}>
       <Problem error={error} />
-      <Panel flush>
-        {loading ? <p class="empty">Loading…</p> : (
-          <Table label="Schedules" rows={data?.rows ?? []} id={(r) => `${r.job.metadata.name} ${r.trigger.id}`} empty="No job has a schedule." columns={[
-            { name: "Job", cell: (r) => <a href={href(["jobs", r.job.metadata.name])}><b>{r.job.metadata.name}</b></a> },
-            { name: "Schedule", cell: (r) => <code>{r.trigger.configuration.schedule}</code> },
-            { name: "Zone", cell: (r) => r.trigger.configuration.timezone || "UTC" },
-            { name: "Enabled", cell: (r) => (r.on ? "yes" : <span class="wait">no</span>) },
-            { name: "Next", cell: (r) => (!r.on ? "–" : r.asks && <Next schedule={r.trigger.configuration.schedule ?? ""} timezone={r.trigger.configuration.timezone} n={1} />) },
-            { name: "Missed ticks", cell: (r) => r.trigger.configuration.missed || "skip" },
-            { name: "Latest start", cell: (r) => r.runs[0] && <a href={href(["jobs", r.job.metadata.name, r.runs[0].metadata.id])}><Time at={r.runs[0].metadata.createdAt} /></a> },
-            { name: "Its tasks", class: "wide", cell: (r) => r.runs[0] && <Progress of={r.runs[0].stats} /> },
-          ]} />
-        )}
-        {data && data.more > 0 && <p class="note">{count(data.more)} more jobs have schedules.</p>}
-      </Panel>
-      <Trial />
+      {loading ? <p class="empty">Loading…</p> : <Calendar rows={rows} shown={shown} cut={data?.cut ?? []} />}
+      {rows.length > 0 && <Panel title="All schedules" flush><Schedules rows={rows} empty="" reload={reload} /></Panel>}
+      {!!data?.more && <p class="note">{count(data.more)} more jobs have schedules.</p>}
+      <Preview />
     </Page>
   );
 }

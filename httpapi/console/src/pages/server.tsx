@@ -1,13 +1,25 @@
-import { memory, session } from "../api";
-import { disk, workers } from "../calls";
+import { memory, session, unlimited } from "../api";
+import { disk, usage, workers } from "../calls";
 import { bytes, count } from "../format";
 import { useLive } from "../live";
 import { Command, Facts } from "../parts";
 import { Page, Panel, Problem, Table, Time } from "../ui";
+import { UsageTable } from "./limits";
 
 async function load(signal: AbortSignal) {
   const [m, d, w] = await Promise.all([memory(signal), disk(signal), workers(signal)]);
   return { m, d, w };
+}
+
+/** Own shows what the tenant of the session uses of its limits. */
+function Own() {
+  const { data, error } = useLive((signal) => usage(undefined, signal), [], 5000);
+  return (
+    <Panel title={data ? `Usage of ${data.tenant}` : "Usage"} flush>
+      <Problem error={error} />
+      {data && <UsageTable of={data} />}
+    </Panel>
+  );
 }
 
 export function ServerPage() {
@@ -49,7 +61,8 @@ export function ServerPage() {
           </Panel>
         </>
       )}
-      <Command line="fas workers list" />
+      {unlimited() && <Own />}
+      <Command line={s.operator ? "fas workers list" : "fas tenants usage"} />
     </Page>
   );
 }
