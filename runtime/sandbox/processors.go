@@ -103,7 +103,7 @@ func (p *processors) acquire(c *claim) bool {
 	c.since, c.looked = p.now(), 0
 	p.settle(c.since)
 	if !c.worn && !c.woken {
-		p.owe(c.tenant)
+		p.begins(c.tenant)
 	}
 	if p.free > 0 && (!c.worn || p.wornHeld < p.mostWorn()) {
 		p.free--

@@ -27,8 +27,10 @@ type serverTurns struct {
 }
 
 const (
-	// serverCost is the processor time that a trivial run takes beside the guest: some 26 µs in the server,
-	// and as much in the kernel's network and a client on the same machine.
+	// runCost is the processor time that the server takes for a trivial run beside the guest: requests,
+	// JSON and records.
+	runCost = 26 * time.Microsecond
+	// serverCost is runCost, and as much in the kernel's network and a client on the same machine.
 	serverCost = 50 * time.Microsecond
 	// owedPerPermit is what must be owed for each permit that is left free. It is long compared with the
 	// cost of a switch.
@@ -49,8 +51,18 @@ func (p *processors) settle(now time.Time) {
 	}
 }
 
+// begins notes that a run begins, for which the server works. While runs wait, that is time of the
+// run's tenant.
+func (p *processors) begins(tenant runtime.Tenant) {
+	if p.waiting.Load() > 0 {
+		p.spend(p.queueOf(tenant), runCost)
+	}
+	p.owe(tenant)
+}
+
 // owe adds the cost of a run that begins. At most a slice for each permit is owed, so that worn runs have
-// all permits again soon after the last short run.
+// all permits again soon after the last short run. It also counts while no run has been worn yet: runs that
+// end within a slice are worn only when something is owed. The first one that is, is its tenant's.
 func (p *processors) owe(tenant runtime.Tenant) {
 	if tenant == p.wornTenant || p.permits == 1 {
 		return

@@ -9,7 +9,7 @@ import (
 )
 
 // tenantTurns has the runs that wait for a permit, by tenant. Each tenant has a virtual time: how long
-// its runs have computed while others waited, divided by its weight. The tenant with the least is
+// its runs have computed while others waited, and the server for them, divided by its weight. The tenant with the least is
 // next, so all advance alike, and a tenant with a hundred endless loops gets no more than one with a
 // single run. A tenant has no more than maxCredit to make up for, so that one which returns does not
 // keep out others, and what it has computed while nobody waited does not count: idle processors are
@@ -93,14 +93,19 @@ func (p *processors) charge(c *claim, from, now time.Time) {
 	}
 	used := max(now.Sub(from), 0)
 	t := p.queueOf(c.tenant)
-	p.catchUp(t)
-	t.virtual += t.virtualOf(used)
 	if c.woken {
 		t.ahead += used
 	}
 	if c.worn {
 		t.computed = now
 	}
+	p.spend(t, used)
+}
+
+// spend adds a time to the virtual time of a tenant.
+func (p *processors) spend(t *tenantQueue, used time.Duration) {
+	p.catchUp(t)
+	t.virtual += t.virtualOf(used)
 	p.place(t)
 }
 

@@ -199,6 +199,34 @@ func TestFloodsTakeOneShare(t *testing.T) {
 	})
 }
 
+// TestWorkOfTheServerIsATenantsTime keeps trivial runs of one tenant waiting beside a long run of another.
+// The time that the server takes for each is time of their tenant, so the long run has more than half of
+// the permit: as much as the flood takes of the permit and of the server.
+func TestWorkOfTheServerIsATenantsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flood := newCrowd(1)
+		defer flood.end()
+		for range 20 {
+			flood.runs.Go(func() {
+				for !flood.stop.Load() {
+					c := claim{tenant: "flood"}
+					flood.acquire(&c)
+					time.Sleep(shortRun)
+					flood.release(&c)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		const work = time.Second
+		share := float64(shortRun+runCost) / float64(2*shortRun+runCost)
+		least := time.Duration(float64(work) / share)
+		late := maxCredit*defaultSlice + 2*maxSlicesWaited*defaultSlice // credit, and turns
+		if took := flood.timeOf("long", work); took < least-late || took > least+late {
+			t.Errorf("%v of work took %v beside trivial runs of another tenant, want about %v", work, took, least)
+		}
+	})
+}
+
 // TestSleepersTakeOneShare lets runs of one tenant compute for almost a slice and sleep for a moment,
 // so that they never count as worn: a long run of another tenant has its half all the same.
 func TestSleepersTakeOneShare(t *testing.T) {
