@@ -151,7 +151,7 @@ func (s *Store) Own(ctx context.Context) error {
 	w := replog.NewWriter(r.Log, chain, r.InFlight)
 	at, err := w.Claim(ctx, r.Node)
 	if errors.Is(err, replog.ErrFenced) {
-		err = fmt.Errorf("%w: %w", runtime.Errorf(runtime.CodeConflict, "another node was faster"), err)
+		return fault(op, &runtime.Error{Code: runtime.CodeConflict, Message: "another node was faster", Err: err})
 	}
 	if err != nil {
 		return fault(op, s.unlessBroken(err))
