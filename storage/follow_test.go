@@ -272,7 +272,7 @@ func TestNothingIsVisibleBeforeTheLogHasIt(t *testing.T) {
 	wantSame(t, "nothing is acknowledged", dump(t, s), before)
 	close(g.open)
 	wg.Wait()
-	value, err := s.GetSetting("name")
+	value, err := s.Setting("name")
 	must(t, err)
 	if string(value) != fmt.Sprint(writes-1) {
 		t.Errorf("the last write is %s", value)
@@ -304,7 +304,7 @@ func TestUnknownOutcome(t *testing.T) {
 	wantUnavailable(t, s.PutSetting("other", nil))
 	must(t, s.Close())
 	s = openReplica(t, disk, "store", shared.Client(), false)
-	value, err := s.GetSetting("name")
+	value, err := s.Setting("name")
 	must(t, err)
 	if string(value) != "value" {
 		t.Errorf("the setting is %q", value)
