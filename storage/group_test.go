@@ -110,6 +110,7 @@ func wantUnavailable(t *testing.T, err error) {
 // acknowledged change survives, no batch survives in part, and a key survives if and only if its
 // executions do.
 func TestLostPowerDuringConcurrentWrites(t *testing.T) {
+	alone(t, "it loses power when Pebble writes, which is rare behind a log; see TestOwnerLosesPower")
 	t.Parallel()
 	for seed := range games(3) {
 		rng := rand.New(rand.NewPCG(seed, 5))
