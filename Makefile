@@ -42,6 +42,7 @@ MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$
 test: build ## Run all tests.
 	$(GO) vet ./...
 	$(GO) test $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	FAASPOT_TEST_LOG=1 $(GO) test $(MODFILE) -short -timeout 20m ./storage ./runtime/engine
 	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
@@ -119,6 +120,7 @@ soak: ## Run all random tests at length, those of the sandbox SOAK times, of the
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
+	FAASPOT_TEST_LOG=1 $(GO) test -timeout 0 ./storage -soak $(GAMES)
 	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks $(CHECKS)
 	$(GO) test -timeout 0 $(RAPID) -rapid.checks $(CHECKS)
 	$(GO) test $(MODFILE) -timeout 0 ./runtime/sandbox -soak $(SOAK)

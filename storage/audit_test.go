@@ -95,6 +95,7 @@ func namesOf(all []runtime.AuditEntry) string {
 // TestAuditIsDurable checks that an entry that has begun is on disk as soon as the change is, after lost
 // power too, and one that has ended in its final form.
 func TestAuditIsDurable(t *testing.T) {
+	alone(t, "a log has every entry that can be read")
 	mem, c := vfs.NewCrashableMem(), newAuditClock()
 	s := openOn(t, mem, "store")
 	ended, begun, dropped, last := c.entry("a", "ended"), c.entry("a", "begun"), c.entry("a", "dropped"), c.entry("a", "last")

@@ -51,6 +51,7 @@ func noCheckpoint(t *testing.T, dir string) {
 // TestBackupUnderWrites makes backups while others write. Each has all that was acknowledged before it
 // began, and is a store without contradictions; none has a secret.
 func TestBackupUnderWrites(t *testing.T) {
+	alone(t, "a backup that is restored elsewhere has no log")
 	t.Run("encrypted", func(t *testing.T) { testBackups(t, newKeys(t)) })
 	t.Run("plain", func(t *testing.T) { testBackups(t, nil) }) // the invariants are checked without keys
 }

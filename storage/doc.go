@@ -20,6 +20,7 @@
 //	internal/commit  group commits, and waiting for durability
 //	internal/disk    the state of the disk, from Pebble's events and a wrapped file system
 //	keyset           the keys of secrets
+//	replog           the records of a replicated log, and its drivers
 //
 // Records with secrets are encrypted with their key as associated data, see sealedKinds; kv decrypts
 // what it reads.
@@ -90,6 +91,14 @@
 // The keys of executions that are not done, apart from those of jobs, are written once before they
 // are deleted (a lease twice, if it is to be cancelled; another suspicion is written after a single
 // deletion). They can therefore be deleted with single deletions, which leave nothing behind.
+//
+// # With a log
+//
+// A store with Options.Replication writes each batch to a replicated log first, and applies it when the
+// log has it. The batch then also has the place in the log up to which the store has applied it. A store
+// that owns the log writes, see [Store.Own]; all others apply what it has written, see [Store.Follow].
+// What memory holds of the records is loaded when the store begins to own the log: a store that follows
+// can be read, but for what needs that. No write is refused for the disk once it is in the log.
 //
 // # When the disk fails
 //

@@ -106,6 +106,7 @@ func TestEndedRunsAndClose(t *testing.T) {
 
 // TestFigures checks the figures of a store that has written.
 func TestFigures(t *testing.T) {
+	alone(t, "Pebble syncs nothing behind a log")
 	s, c := openOn(t, vfs.NewMem(), "store"), newClerk()
 	before := s.Figures()
 	const groups = 20

@@ -353,6 +353,7 @@ func TestExpireWhileExecutionsEnd(t *testing.T) {
 
 // No caller learns of an end that is not on disk yet.
 func TestReadersWaitForTheDisk(t *testing.T) {
+	alone(t, "behind a log, nothing can be read before it is durable")
 	var held atomic.Pointer[chan struct{}]
 	syncing := make(chan struct{}, 100)
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {

@@ -100,6 +100,7 @@ func TestTableCreatedOnRetry(t *testing.T) {
 // A store whose records are only in the log cannot be opened on such a disk: the process ends and
 // says why. This test runs itself as that process.
 func TestLogThatCannotBeFlushed(t *testing.T) {
+	alone(t, "another process opens its folder, without the log")
 	t.Parallel()
 	var full atomic.Bool
 	var attempts atomic.Int64

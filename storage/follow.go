@@ -19,6 +19,8 @@ const (
 	// lostAnswers is the number of answers in a row that a log lacks a record which it had, after which
 	// that is believed: a server that is behind says so for a moment.
 	lostAnswers = 30
+	// claims is how often Own tries to begin an epoch: a record of the former owner may have been faster.
+	claims = 3
 )
 
 // errNoLog reports that a store is alone.
@@ -144,19 +146,21 @@ func (s *Store) Own(ctx context.Context) error {
 		return fault(op, err)
 	}
 	defer done()
-	if err := s.unlessBroken(s.catchUp(ctx, chain)); err != nil {
-		return fault(op, err)
-	}
 	r := s.replica
-	w := replog.NewWriter(r.Log, chain, r.InFlight)
-	at, err := w.Claim(ctx, r.Node)
-	if errors.Is(err, replog.ErrFenced) {
-		err = fmt.Errorf("%w: %w", runtime.Errorf(runtime.CodeConflict, "another node was faster"), err)
+	for range claims {
+		if err := s.unlessBroken(s.catchUp(ctx, chain)); err != nil {
+			return fault(op, err)
+		}
+		w := replog.NewWriter(r.Log, chain, r.InFlight)
+		at, err := w.Claim(ctx, r.Node)
+		if err == nil {
+			return fault(op, s.own(w, at))
+		}
+		if !errors.Is(err, replog.ErrFenced) {
+			return fault(op, s.unlessBroken(err))
+		}
 	}
-	if err != nil {
-		return fault(op, s.unlessBroken(err))
-	}
-	return fault(op, s.own(w, at))
+	return fault(op, &runtime.Error{Code: runtime.CodeConflict, Message: "another node writes to the log", Err: replog.ErrFenced})
 }
 
 // own prepares a store for writes that has claimed its log.

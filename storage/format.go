@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -204,7 +205,8 @@ func (s *Store) checkFormat() error {
 	if err != nil {
 		return err
 	}
-	empty := !it.First()
+	// A replica knows how far it has applied its log before it has a format.
+	empty := !it.First() || bytes.Equal(it.Key(), keys.Applied()) && !it.Next()
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return err
 	}

@@ -255,6 +255,7 @@ func goldenArgs(t *testing.T, s *Store, lease func(runtime.Execution) runtime.Ex
 // Every key and value of the golden store is the same as before, byte for byte: earlier and later
 // releases read what this one writes.
 func TestStoredFormat(t *testing.T) {
+	alone(t, "a replica also has its place in the log")
 	s := goldenStore(t)
 	var got strings.Builder
 	kinds := map[byte]bool{}

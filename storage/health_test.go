@@ -296,6 +296,7 @@ func TestOutcomesOnAFullDisk(t *testing.T) {
 // A log that cannot be written because the disk is full does not end the process: the write waits,
 // others are refused meanwhile, and it succeeds when there is room.
 func TestLogOnAFullDisk(t *testing.T) {
+	alone(t, "it waits for syncs of Pebble, of which there are none behind a log")
 	t.Parallel()
 	var full atomic.Bool
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {

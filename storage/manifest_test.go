@@ -89,6 +89,7 @@ func opensWhole(t *testing.T, what string, fs vfs.FS, ids []string) bool {
 // A store is refused if any byte of its manifest is flipped, and wherever it is cut: Pebble would open an
 // older state.
 func TestDamagedManifest(t *testing.T) {
+	alone(t, "it opens copies of a folder, whose logs would go on")
 	t.Parallel()
 	killed, ids := killedStore(t)
 	desc, err := pebble.Peek("store", killed)
@@ -116,6 +117,7 @@ func TestDamagedManifest(t *testing.T) {
 
 // A note about the manifest that is missing or damaged keeps no store from opening.
 func TestDamagedNoteOfTheManifest(t *testing.T) {
+	alone(t, "it opens copies of a folder, whose logs would go on")
 	t.Parallel()
 	killed, ids := killedStore(t)
 	path := killed.PathJoin("store", disk.ManifestsName)

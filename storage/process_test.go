@@ -55,6 +55,7 @@ const (
 
 // Every k-th write of the disk fails during changes of functions.
 func TestFailingWrites(t *testing.T) {
+	alone(t, "another process opens its folder, without the log")
 	t.Parallel()
 	rng, m := rand.New(rand.NewPCG(7, 7)), model{}
 	if at := os.Getenv(envFailAt); at != "" {

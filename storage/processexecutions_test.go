@@ -18,6 +18,7 @@ func failPlayer() *player {
 
 // Every k-th write of the disk fails during moves of executions.
 func TestFailingWritesDuringExecutions(t *testing.T) {
+	alone(t, "another process opens its folder, without the log")
 	t.Parallel()
 	if at := os.Getenv(envFailAt); at != "" {
 		p, l := failPlayer(), newLedger()

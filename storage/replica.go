@@ -44,8 +44,12 @@ type Replication struct {
 	InFlight int
 }
 
-// errReplica reports that a folder belongs to a log, or to another one.
-var errReplica = errors.New("it is the replica of a log")
+var (
+	// errReplica reports that a folder belongs to a log, or to another one.
+	errReplica = errors.New("it is the replica of a log")
+	// errUnlogged reports that a folder was used without a log.
+	errUnlogged = errors.New("it has records that are not in the log")
+)
 
 // role is what a replica may do.
 type role byte
@@ -88,7 +92,7 @@ func (s *Store) checkReplica(o *Replication) error {
 	case applied == nil:
 		// Records that are not in the log would not be in its other replicas.
 		if _, err := kv.Get(s.db, keys.Format(), record.DecodeNumber); !errors.Is(err, kv.ErrAbsent) {
-			return errors.Join(err, errors.New("it has records that are not in the log"))
+			return errors.Join(err, errUnlogged)
 		}
 		applied = &replog.Position{Generation: o.Generation}
 	}
@@ -131,7 +135,7 @@ func (r *replica) writable(need commit.Need) error {
 }
 
 // problem returns what is wrong with the replica, or nil.
-func (r *replica) problem() error {
+func (r *replica) problem() *runtime.Error {
 	switch now, _ := r.now(); now {
 	case lost:
 		return refuse("this node does not own the data any more", "send the request to the node that owns the data")
@@ -141,7 +145,7 @@ func (r *replica) problem() error {
 	return nil
 }
 
-func refuse(why, hint string) error {
+func refuse(why, hint string) *runtime.Error {
 	err := runtime.Errorf(runtime.CodeUnavailable, "%s", why).WithHint(hint)
 	err.RetryAfter = logRetry
 	return err
@@ -153,7 +157,9 @@ func (r *replica) failed(err error) error {
 	case errors.Is(err, replog.ErrFenced):
 		r.set(lost)
 		r.log.Warn("storage: another node owns the replicated log now", "shard", r.Shard)
-		return r.problem()
+		lost := r.problem()
+		lost.Err = err
+		return lost
 	case errors.Is(err, replog.ErrUnknown):
 		r.set(lost)
 		r.log.Error("storage: the replicated log did not answer until the store was closed", "shard", r.Shard, "err", err)
@@ -167,7 +173,9 @@ func (r *replica) failed(err error) error {
 func (r *replica) broken(err error) error {
 	r.set(stopped)
 	r.log.Error("storage: the replicated log is broken; nothing more of it is applied on this node", "shard", r.Shard, "applied", r.Applied(), "err", err)
-	return errors.Join(r.problem(), err)
+	stopped := r.problem()
+	stopped.Err = err
+	return stopped
 }
 
 // Applied returns the place up to which the log is applied.

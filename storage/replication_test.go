@@ -3,6 +3,7 @@ package storage
 import (
 	"os"
 	"sync"
+	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -35,6 +36,14 @@ func replication(fs vfs.FS, dir string) *Replication {
 		logs.all[key] = mem.New()
 	}
 	return &Replication{Log: logs.all[key].Client(), Generation: 1, Node: "test"}
+}
+
+// alone skips a test of what only a store without a log does, and says why.
+func alone(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv(envLog) != "" {
+		t.Skip(why)
+	}
 }
 
 // rootOf returns the file system below all wrappers.

@@ -158,8 +158,8 @@ func (s *Store) Health() error {
 		return err
 	}
 	defer s.life.RUnlock()
-	if err := s.replica.problem(); err != nil {
-		return err
+	if problem := s.replica.problem(); problem != nil {
+		return problem
 	}
 	g := gate{s}
 	if err := s.health.Writable(true); err != nil {

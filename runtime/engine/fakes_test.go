@@ -95,7 +95,8 @@ func (s *fakeSandbox) Forget(functionID string, version uint64) {
 
 func newStore(t testing.TB) *storage.Store {
 	t.Helper()
-	store, err := storage.Open(storage.Options{Dir: "store", FS: vfs.NewMem(), Log: quiet})
+	fs := vfs.NewMem()
+	store, err := storage.Open(storage.Options{Dir: "store", FS: fs, Log: quiet, Replication: replication(fs)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func TestRunThatKillsTheProcess(t *testing.T) {
 					}
 				}
 			}
-			fs = d.fs.CrashClone(vfs.CrashCloneCfg{})
+			fs = crashClone(d.fs, vfs.CrashCloneCfg{})
 			stop()
 			callers.Wait()
 			abandon(t, e, d)
@@ -203,7 +203,7 @@ func TestSuspectsDelayNobody(t *testing.T) {
 		ids = a.IDs
 	})
 	d = crashDuring(t, d, runs, func(*engine.Engine) {})
-	remaining := d.fs.CrashClone(vfs.CrashCloneCfg{})
+	remaining := crashClone(d.fs, vfs.CrashCloneCfg{})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestKillsFromOutside(t *testing.T) {
 				return
 			}
 			time.Sleep(time.Duration(rng.IntN(600)) * time.Millisecond)
-			fs = d.fs.CrashClone(vfs.CrashCloneCfg{})
+			fs = crashClone(d.fs, vfs.CrashCloneCfg{})
 			abandon(t, e, d)
 		})
 	}
@@ -406,7 +406,7 @@ func lostTwice(t *testing.T) (remaining *vfs.MemFS, id string) {
 		id = submit(t, e, runtime.SubmitRequest{})
 	})
 	d = crashDuring(t, d, 1, func(*engine.Engine) {})
-	remaining = d.fs.CrashClone(vfs.CrashCloneCfg{})
+	remaining = crashClone(d.fs, vfs.CrashCloneCfg{})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestSuspectThatDoesNotGo(t *testing.T) {
 	for step := range 40 {
 		for _, what := range []string{"cancel", "delete", "close"} {
 			synctest.Test(t, func(t *testing.T) {
-				d := openDisk(t, remaining.CrashClone(vfs.CrashCloneCfg{}))
+				d := openDisk(t, crashClone(remaining, vfs.CrashCloneCfg{}))
 				g := newGated()
 				e := engineOn(t, d.store, engine.Options{MaxRuns: 2, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
 					if p.Name == "other" {

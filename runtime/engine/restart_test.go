@@ -27,7 +27,7 @@ func TestAttemptsAreOnDiskBeforeTheyBegin(t *testing.T) {
 	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{
 		run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
 			mu.Lock()
-			clones = append(clones, d.fs.CrashClone(vfs.CrashCloneCfg{}))
+			clones = append(clones, crashClone(d.fs, vfs.CrashCloneCfg{}))
 			mu.Unlock()
 			return echo(ctx, p, args, c)
 		},

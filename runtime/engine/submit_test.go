@@ -78,7 +78,7 @@ type disk struct {
 
 func openDisk(t testing.TB, fs *vfs.MemFS) disk {
 	t.Helper()
-	store, err := storage.Open(storage.Options{Dir: "store", FS: fs, Log: quiet})
+	store, err := storage.Open(storage.Options{Dir: "store", FS: fs, Log: quiet, Replication: replication(fs)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func openDisk(t testing.TB, fs *vfs.MemFS) disk {
 // crash returns the disk after a loss of power.
 func (d disk) crash(t testing.TB) disk {
 	t.Helper()
-	return openDisk(t, d.fs.CrashClone(vfs.CrashCloneCfg{}))
+	return openDisk(t, crashClone(d.fs, vfs.CrashCloneCfg{}))
 }
 
 func engineOn(t testing.TB, store runtime.Store, o engine.Options) *engine.Engine {

@@ -1,0 +1,404 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/storetest"
+	"github.com/faaspot/faaspot/storage/replog"
+	"github.com/faaspot/faaspot/storage/replog/mem"
+)
+
+// onLog returns the options of a replica.
+func onLog(fs vfs.FS, dir string, l replog.Log, follow bool) Options {
+	o := options(fs, dir)
+	o.Replication = &Replication{Log: l, Generation: 1, Node: dir, Follow: follow}
+	return o
+}
+
+func openReplica(t *testing.T, fs vfs.FS, dir string, l replog.Log, follow bool) *Store {
+	t.Helper()
+	s, err := Open(onLog(fs, dir, l, follow))
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+// follow applies the log up to what the owner has applied.
+func follow(t *testing.T, s, owner *Store) {
+	t.Helper()
+	to, _ := owner.Applied()
+	if at, _ := s.Applied(); at == to {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := s.Follow(ctx, func(r replog.Record) {
+		if r.At.Seq >= to.Seq {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if at, _ := s.Applied(); at != to {
+		t.Fatalf("%v is applied, want %v", at, to)
+	}
+}
+
+// dump returns all records of a store.
+func dump(t *testing.T, s *Store) (all []string) {
+	t.Helper()
+	it, err := s.db.NewIter(nil)
+	must(t, err)
+	for ok := it.First(); ok; ok = it.Next() {
+		all = append(all, hex.EncodeToString(it.Key())+" "+hex.EncodeToString(it.Value()))
+	}
+	must(t, errors.Join(it.Error(), it.Close()))
+	return all
+}
+
+func errorOf[T any](_ T, err error) error { return err }
+
+func wantSame(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("%s: record %d differs:\n%s\n%s", what, i, got[i], want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d records, want %d", what, len(got), len(want))
+	}
+}
+
+// faultyLog returns faults of all kinds for one call in ten.
+func faultyLog(seed uint64) func(mem.Op) mem.Fault {
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, 9))
+	return func(mem.Op) mem.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if rng.IntN(10) > 0 {
+			return mem.Fault{}
+		}
+		return mem.Fault{Kind: mem.FaultKind(rng.IntN(5)), Delay: time.Duration(rng.IntN(100)) * time.Microsecond}
+	}
+}
+
+// Random moves on a log with faults of all kinds have the effects that they have without one, and stores
+// that follow the log have the same records, byte for byte: also those that lose power meanwhile.
+func TestReplicasAreEqual(t *testing.T) {
+	t.Parallel()
+	for seed := range games(3) {
+		shared := mem.New()
+		p, rng := newPlayer(300+seed), rand.New(rand.NewPCG(seed, 11))
+		s := openReplica(t, vfs.NewMem(), "owner", mem.WithFaults(shared.Client(), faultyLog(seed)), false)
+		disk := vfs.NewCrashableMem()
+		f := openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), faultyLog(seed+100)), true)
+		wantUnavailable(t, f.PutSetting("x", nil))
+		l := newLedger()
+		for i := range 200 {
+			m := p.move(l)
+			if err := m.do(s); err != nil {
+				t.Fatalf("move %d, %s: %v", i, m.name, err)
+			}
+			l = m.after
+			switch rng.IntN(20) {
+			case 0:
+				follow(t, f, s)
+			case 1:
+				clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
+				must(t, f.Close())
+				disk = clone
+				f = openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), faultyLog(seed+uint64(i))), true)
+			case 2:
+				must(t, errorOf(f.Harden()))
+			}
+		}
+		if diff := l.diff(holding(t, s), false); diff != "" {
+			t.Errorf("seed %d: %s", seed, diff)
+		}
+		follow(t, f, s)
+		wantSame(t, fmt.Sprint("seed ", seed), dump(t, f), dump(t, s))
+		// The follower takes over: the other one can write no longer, and has nothing that is not in the log.
+		must(t, f.Own(t.Context()))
+		checkInvariants(t, f)
+		if diff := l.diff(holding(t, f), false); diff != "" {
+			t.Errorf("seed %d, taken over: %s", seed, diff)
+		}
+		before := dump(t, s)
+		wantUnavailable(t, s.PutSetting("late", []byte("x")))
+		wantUnavailable(t, s.PutSetting("late", []byte("y")))
+		wantUnavailable(t, s.Health())
+		wantSame(t, "fenced", dump(t, s), before)
+		must(t, f.PutSetting("new", []byte("z")))
+		must(t, s.Close())
+		again := openReplica(t, vfs.NewMem(), "again", shared.Client(), true)
+		follow(t, again, f)
+		wantSame(t, "from the beginning", dump(t, again), dump(t, f))
+	}
+}
+
+// Power is lost on the owner at random moments, with any part of what was not synced, while the log stays.
+// What was acknowledged is there again, and records are applied once.
+func TestOwnerLosesPower(t *testing.T) {
+	t.Parallel()
+	for seed := range games(3) {
+		shared := mem.New()
+		p, rng := newPlayer(400+seed), rand.New(rand.NewPCG(seed, 12))
+		disk := vfs.NewCrashableMem()
+		s := openReplica(t, disk, "store", mem.WithFaults(shared.Client(), faultyLog(seed)), false)
+		l := newLedger()
+		for i := range 200 {
+			m := p.move(l)
+			if err := m.do(s); err != nil {
+				t.Fatalf("move %d, %s: %v", i, m.name, err)
+			}
+			l = m.after
+			switch rng.IntN(20) {
+			case 0:
+				disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
+				must(t, s.Close())
+				s = openReplica(t, disk, "store", mem.WithFaults(shared.Client(), faultyLog(seed+uint64(i))), false)
+				checkInvariants(t, s)
+				if diff := l.diff(holding(t, s), false); diff != "" {
+					t.Fatalf("seed %d, after move %d: %s", seed, i, diff)
+				}
+			case 1:
+				must(t, s.db.Flush())
+			case 2:
+				seq, err := s.Harden()
+				must(t, err)
+				for err = s.Trim(t.Context(), seq+1000); err != nil; err = s.Trim(t.Context(), seq+1000) {
+					if !errors.Is(err, mem.ErrFault) {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A batch that is larger than a record is one batch for a follower.
+func TestLargeBatchesAreReplicated(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+	c := newClerk()
+	batch := c.batch(3)
+	for i := range batch {
+		batch[i].Args = storetest.Noise(4 << 20)
+		batch[i].Execution.ArgsSize = len(batch[i].Args)
+	}
+	_, _, err := s.Accept(batch, nil)
+	must(t, err)
+	f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
+	follow(t, f, s)
+	wantSame(t, "large", dump(t, f), dump(t, s))
+	args, err := f.GetArgs("default", batch[2].Execution.ID)
+	must(t, err)
+	if !bytes.Equal(args, batch[2].Args) {
+		t.Errorf("%d bytes of args", len(args))
+	}
+}
+
+// gatedLog holds answers to appends back.
+type gatedLog struct {
+	replog.Log
+	shut  atomic.Bool
+	stuck atomic.Int32 // appends whose answer is held back
+	open  chan struct{}
+}
+
+func (g *gatedLog) Append(ctx context.Context, after uint64, record []byte) func() error {
+	wait := g.Log.Append(ctx, after, record)
+	if !g.shut.Load() {
+		return wait
+	}
+	return func() error {
+		g.stuck.Add(1)
+		select {
+		case <-g.open:
+			return wait()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (g *gatedLog) Get(ctx context.Context, seq uint64) ([]byte, error) {
+	if g.shut.Load() && ctx.Err() == nil {
+		select {
+		case <-g.open:
+		case <-ctx.Done():
+		}
+	}
+	return g.Log.Get(ctx, seq)
+}
+
+// Nothing can be read before the log has it. Several writes are under way at once, and come out in order.
+func TestNothingIsVisibleBeforeTheLogHasIt(t *testing.T) {
+	g := &gatedLog{Log: mem.New().Client(), open: make(chan struct{})}
+	s := openReplica(t, vfs.NewMem(), "store", g, false)
+	before := dump(t, s)
+	at, _ := s.Applied()
+	g.shut.Store(true)
+	const writes = 3
+	var wg sync.WaitGroup
+	for i := range writes {
+		wg.Go(func() {
+			if err := s.PutSetting("name", fmt.Append(nil, i)); err != nil {
+				t.Error(err)
+			}
+		})
+		for end := uint64(0); end != at.Seq+uint64(i)+1; { // it is in the log
+			time.Sleep(time.Millisecond)
+			var err error
+			end, err = g.End(t.Context())
+			must(t, err)
+		}
+	}
+	wantSame(t, "nothing is acknowledged", dump(t, s), before)
+	close(g.open)
+	wg.Wait()
+	value, err := s.Setting("name")
+	must(t, err)
+	if string(value) != fmt.Sprint(writes-1) {
+		t.Errorf("the last write is %s", value)
+	}
+}
+
+// A write whose outcome is not known when the store is closed is not reported as made, nor as one that was
+// not made; what the log has is there when the store is opened again.
+func TestUnknownOutcome(t *testing.T) {
+	shared := mem.New()
+	g := &gatedLog{Log: shared.Client(), open: make(chan struct{})}
+	disk := vfs.NewMem()
+	s, err := Open(onLog(disk, "store", g, false))
+	must(t, err)
+	g.shut.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.PutSetting("name", []byte("value"))
+		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !bytes.Contains([]byte(e.Message), []byte("not known")) {
+			t.Errorf("got %#v", err)
+		}
+	})
+	for g.stuck.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	_, pipeline := s.replica.now()
+	pipeline.Abandon() // as Close does after a while
+	wg.Wait()
+	wantUnavailable(t, s.PutSetting("other", nil))
+	must(t, s.Close())
+	s = openReplica(t, disk, "store", shared.Client(), false)
+	value, err := s.Setting("name")
+	must(t, err)
+	if string(value) != "value" {
+		t.Errorf("the setting is %q", value)
+	}
+}
+
+// A store stops when its log is not the one that it has followed, and keeps what it has.
+func TestBrokenLog(t *testing.T) {
+	for _, damage := range []struct {
+		what string
+		do   func(t *testing.T, l *mem.Log, at uint64)
+	}{
+		{"the next record is another", func(t *testing.T, l *mem.Log, at uint64) {
+			r, err := l.Client().Get(t.Context(), at)
+			must(t, err)
+			l.Replace(at+1, r)
+		}},
+		{"the next record is damaged", func(t *testing.T, l *mem.Log, at uint64) {
+			r, err := l.Client().Get(t.Context(), at+1)
+			must(t, err)
+			r = bytes.Clone(r)
+			r[len(r)/2] ^= 1
+			l.Replace(at+1, r)
+		}},
+		{"the last record is another", func(t *testing.T, l *mem.Log, at uint64) {
+			r, err := l.Client().Get(t.Context(), at+1)
+			must(t, err)
+			l.Replace(at, r)
+		}},
+		{"the end is lost", func(_ *testing.T, l *mem.Log, at uint64) { l.Cut(at - 1) }},
+	} {
+		t.Run(damage.what, func(t *testing.T) {
+			t.Parallel()
+			shared := mem.New()
+			s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+			must(t, s.PutSetting("a", []byte("1")))
+			f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
+			follow(t, f, s)
+			at, _ := f.Applied()
+			must(t, s.PutSetting("a", []byte("2")))
+			must(t, s.PutSetting("a", []byte("3")))
+			damage.do(t, shared, at.Seq)
+			before := dump(t, f)
+			if err := f.Follow(t.Context(), nil); !errors.Is(err, replog.ErrBroken) {
+				t.Errorf("follow: %v", err)
+			}
+			wantUnavailable(t, f.Health())
+			wantUnavailable(t, f.PutSetting("b", nil))
+			wantUnavailable(t, f.Own(t.Context()))
+			wantUnavailable(t, f.Follow(t.Context(), nil))
+			wantSame(t, "what it has", dump(t, f), before)
+		})
+	}
+}
+
+// A store that lacks records which the log does not have any more says so, and a store whose records are
+// not those of the log is refused.
+func TestReplicasThatDoNotFit(t *testing.T) {
+	shared := mem.New()
+	disk := vfs.NewMem()
+	s := openReplica(t, disk, "store", shared.Client(), false)
+	must(t, s.PutSetting("a", []byte("1")))
+	at, _ := s.Applied()
+	must(t, s.Trim(t.Context(), at.Seq)) // nothing is hardened yet
+	must(t, errorOf(shared.Client().Get(t.Context(), 1)))
+	must(t, errorOf(s.Harden()))
+	must(t, s.Trim(t.Context(), at.Seq))
+	late := openReplica(t, vfs.NewMem(), "late", shared.Client(), true)
+	if err := late.Follow(t.Context(), nil); !errors.Is(err, replog.ErrTrimmed) {
+		t.Errorf("got %v", err)
+	}
+	must(t, s.Close())
+	alone := options(disk, "store")
+	alone.Replication = nil
+	wantRefusal(t, alone, "replica")
+	other := onLog(disk, "store", shared.Client(), true)
+	other.Replication.Generation = 2
+	wantRefusal(t, other, "generation")
+	o := options(vfs.NewMem(), "alone")
+	o.Replication = nil
+	lone, err := Open(o)
+	must(t, err)
+	must(t, lone.Close())
+	wantRefusal(t, onLog(o.FS, "alone", mem.New().Client(), false), "not in the log")
+}
+
+// An owner that beats shows that it owns the log, and one that was replaced learns it.
+func TestBeat(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+	must(t, s.Beat())
+	f := openReplica(t, vfs.NewMem(), "next", shared.Client(), true)
+	follow(t, f, s)
+	wantSame(t, "beaten", dump(t, f), dump(t, s))
+	must(t, f.Own(t.Context()))
+	wantUnavailable(t, s.Beat())
+}
