@@ -38,16 +38,20 @@ func Start(o Options) (*Engine, error) {
 	e := &Engine{server: s, log: &logger{to: o.Log, failed: make(chan error, 1)}}
 	s.SetLoggerV2(e.log, false, false, false)
 	s.Start()
-	listens := s.ReadyForConnections(listenTime)
+	listens := false
+	for began := time.Now(); !listens && len(e.log.failed) == 0 && time.Since(began) < listenTime; {
+		listens = s.ReadyForConnections(50 * time.Millisecond)
+	}
 	select {
-	case err := <-e.log.failed:
+	case err = <-e.log.failed:
+	default:
+		if !listens {
+			err = fmt.Errorf("the engine does not listen after %v", listenTime)
+		}
+	}
+	if err != nil {
 		e.Kill()
 		return nil, err
-	default:
-	}
-	if !listens {
-		e.Kill()
-		return nil, fmt.Errorf("the engine does not listen after %v", listenTime)
 	}
 	return e, nil
 }
