@@ -78,7 +78,9 @@ func (e *Engine) health(o natsserver.HealthzOptions) error {
 
 // Shutdown stops the server without a gap for its clients: it hands over what it leads, and then
 // closes connections.
-func (e *Engine) Shutdown() { e.once.Do(func() { e.server.LameDuckShutdown(); e.server.WaitForShutdown() }) }
+func (e *Engine) Shutdown() {
+	e.once.Do(func() { e.server.LameDuckShutdown(); e.server.WaitForShutdown() })
+}
 
 // Kill stops the server at once.
 func (e *Engine) Kill() { e.once.Do(func() { e.server.Shutdown(); e.server.WaitForShutdown() }) }

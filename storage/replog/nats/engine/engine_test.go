@@ -27,15 +27,21 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		change func(*engine.Options)
 		want   string // in the error; empty: none
 	}{
-		"one server":               {func(*engine.Options) {}, ""},
-		"a key":                    {func(o *engine.Options) { o.Key, o.Listen = k, "0.0.0.0:4222" }, ""},
-		"no key":                   {func(o *engine.Options) { o.Listen = "0.0.0.0:4222" }, "without a key"},
-		"no key, all addresses":    {func(o *engine.Options) { o.Listen = ":4222" }, "without a key"},
-		"no key between servers":   {func(o *engine.Options) { o.Peers = []engine.Peer{{"a", "10.0.0.1:1"}, {"b", "10.0.0.2:1"}, {"c", "10.0.0.3:1"}} }, "without a key"},
-		"two servers":              {func(o *engine.Options) { o.Peers = append(o.Peers, engine.Peer{"b", "127.0.0.1:6223"}) }, "cluster of 2"},
-		"no servers":               {func(o *engine.Options) { o.Peers = nil }, "cluster of 0"},
-		"a name twice":             {func(o *engine.Options) { o.Peers = append(o.Peers, engine.Peer{"a", "127.0.0.1:1"}, engine.Peer{"c", "127.0.0.1:2"}) }, "twice"},
-		"an address twice":         {func(o *engine.Options) { o.Peers = append(o.Peers, engine.Peer{"b", "127.0.0.1:1"}, engine.Peer{"c", "127.0.0.1:1"}) }, "twice"},
+		"one server":            {func(*engine.Options) {}, ""},
+		"a key":                 {func(o *engine.Options) { o.Key, o.Listen = k, "0.0.0.0:4222" }, ""},
+		"no key":                {func(o *engine.Options) { o.Listen = "0.0.0.0:4222" }, "without a key"},
+		"no key, all addresses": {func(o *engine.Options) { o.Listen = ":4222" }, "without a key"},
+		"no key between servers": {func(o *engine.Options) {
+			o.Peers = []engine.Peer{{"a", "10.0.0.1:1"}, {"b", "10.0.0.2:1"}, {"c", "10.0.0.3:1"}}
+		}, "without a key"},
+		"two servers": {func(o *engine.Options) { o.Peers = append(o.Peers, engine.Peer{"b", "127.0.0.1:6223"}) }, "cluster of 2"},
+		"no servers":  {func(o *engine.Options) { o.Peers = nil }, "cluster of 0"},
+		"a name twice": {func(o *engine.Options) {
+			o.Peers = append(o.Peers, engine.Peer{"a", "127.0.0.1:1"}, engine.Peer{"c", "127.0.0.1:2"})
+		}, "twice"},
+		"an address twice": {func(o *engine.Options) {
+			o.Peers = append(o.Peers, engine.Peer{"b", "127.0.0.1:1"}, engine.Peer{"c", "127.0.0.1:1"})
+		}, "twice"},
 		"a name that is no peer's": {func(o *engine.Options) { o.Name = "z" }, "not among"},
 		"a name with a dot":        {func(o *engine.Options) { o.Name = "a.b" }, "not valid"},
 		"an address without port":  {func(o *engine.Options) { o.Listen = "127.0.0.1" }, "not valid"},
