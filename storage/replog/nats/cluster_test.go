@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,9 +120,9 @@ func TestLogOfOneServer(t *testing.T) {
 	replogtest.Run(t, d)
 }
 
-// opens returns the error of opening a log.
-func opens(o nats.Options) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+// opensWithin returns the error of opening a log.
+func opensWithin(o nats.Options, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	l, err := nats.Open(ctx, o)
 	if err == nil {
@@ -130,6 +131,9 @@ func opens(o nats.Options) error {
 	return err
 }
 
+// generation returns the last part of the name of a log.
+func generation(o nats.Options) string { return strconv.FormatUint(o.Generation, 10) }
+
 func TestOnlyClientsWithTheKeyOpenALog(t *testing.T) {
 	o := options(start(t, configurations(t, 1, secret(t, "k"))))
 	for name, test := range map[string]struct {
@@ -137,7 +141,7 @@ func TestOnlyClientsWithTheKeyOpenALog(t *testing.T) {
 		open bool
 	}{"the key": {secret(t, "k"), true}, "another": {secret(t, "x"), false}, "none": {key.Key{}, false}} {
 		o.Key = test.key
-		if err := opens(o); (err == nil) != test.open {
+		if err := opensWithin(o, 3*time.Second); (err == nil) != test.open {
 			t.Errorf("with the key %q: %v", name, err)
 		}
 	}

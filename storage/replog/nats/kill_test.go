@@ -31,7 +31,10 @@ const (
 	downTime  = time.Second
 	// tenure is the time for which an owner keeps the log before another takes it.
 	tenure = 7 * time.Second
-	// appendPause is the time between two batches of an owner.
+	// silence is the time between two batches of an owner that another wants to replace: as a process that
+	// stands still does, it comes back and sends all the same.
+	silence = time.Second
+	// appendPause is the time between two batches of an owner otherwise.
 	appendPause = 4 * time.Millisecond
 	batchBytes  = 4000
 )
@@ -46,6 +49,7 @@ type ledger struct {
 	fenced   int
 	corrupt  error
 	unknowns atomic.Int64
+	wanted   atomic.Bool // another owner wants the log
 }
 
 // add records an acknowledgement.
@@ -56,12 +60,11 @@ func (l *ledger) add(at replog.Position) {
 		l.corrupt = errors.Join(l.corrupt, fmt.Errorf("two records were acknowledged at %d", at.Seq))
 	}
 	l.settled[at.Seq] = at.Hash
-	if now := time.Now(); !l.last.IsZero() {
+	now := time.Now()
+	if !l.last.IsZero() {
 		l.longest = max(l.longest, now.Sub(l.last))
-		l.last = now
-	} else {
-		l.last = now
 	}
+	l.last = now
 }
 
 // counting is a log that counts appends whose outcome is not known.
@@ -128,6 +131,7 @@ func own(ctx, stop context.Context, l replog.Log, name string, token <-chan stru
 				acked.mu.Lock()
 				acked.claims++
 				acked.mu.Unlock()
+				acked.wanted.Store(false)
 				acked.add(at)
 				break
 			}
@@ -178,10 +182,14 @@ func write(ctx, stop context.Context, w *replog.Writer, acked *ledger) error {
 		if w.SendBatch(sending, batch, func(a replog.Append) { queue <- a }) != nil {
 			break
 		}
+		pause := appendPause
+		if acked.wanted.Load() {
+			pause = silence
+		}
 		select {
 		case err := <-failed:
 			return err
-		case <-time.After(appendPause):
+		case <-time.After(pause):
 		}
 	}
 	select {
@@ -227,6 +235,7 @@ func TestNothingIsLostToKills(t *testing.T) {
 			case <-ticker.C:
 				select {
 				case token <- struct{}{}:
+					acked.wanted.Store(true)
 				default:
 				}
 			case <-stop.Done():
