@@ -92,10 +92,17 @@ type logger struct {
 }
 
 func (l *logger) Noticef(format string, args ...any) { l.to.Info(fmt.Sprintf(format, args...)) }
-func (l *logger) Warnf(format string, args ...any)   { l.to.Warn(fmt.Sprintf(format, args...)) }
 func (l *logger) Errorf(format string, args ...any)  { l.to.Error(fmt.Sprintf(format, args...)) }
 func (l *logger) Debugf(format string, args ...any)  { l.to.Debug(fmt.Sprintf(format, args...)) }
 func (l *logger) Tracef(format string, args ...any)  { l.to.Debug(fmt.Sprintf(format, args...)) }
+
+// Warnf does not warn of the user of the clients, which has no password by design: TLS or the loopback address
+// decides who is a client.
+func (l *logger) Warnf(format string, args ...any) {
+	if format != "Plaintext passwords detected, use nkeys or bcrypt" {
+		l.to.Warn(fmt.Sprintf(format, args...))
+	}
+}
 
 // Fatalf records an error. It does not end the process, as loggers of NATS do.
 func (l *logger) Fatalf(format string, args ...any) {

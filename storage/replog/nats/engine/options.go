@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog"
@@ -151,14 +149,6 @@ func (o Options) nats() (*natsserver.Options, error) {
 	var err error
 	if n.Host, n.Port, err = hostPort(o.Listen); err != nil {
 		return nil, err
-	}
-	// Nobody logs in as the user of the clients, by whatever password: all clients that connect are that user.
-	for _, u := range n.Users {
-		hash, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), bcrypt.MinCost)
-		if err != nil {
-			return nil, fmt.Errorf("configure the accounts of the engine: %w", err)
-		}
-		u.Password = string(hash)
 	}
 	n.ServerName = o.Name
 	n.NoSigs = true
