@@ -117,6 +117,7 @@ FUZZES = 100000
 soak: ## Run all random tests at length, those of the sandbox SOAK times, of the store GAMES times as many, of package rapid with CHECKS checks, and fuzz tests with FUZZES inputs; takes hours.
 	$(MAKE) soak-restore soak-wazero soak-hostile
 	$(MAKE) soak-kill KILLS=1000
+	$(MAKE) soak-log
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
@@ -146,6 +147,11 @@ KILLS = 200
 .PHONY: soak-kill
 soak-kill: ## Kill the server KILLS times under load; nothing that was accepted may be lost.
 	$(GO) test -timeout 0 ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+
+LOGTIME = 600s
+.PHONY: soak-log
+soak-log: ## Kill servers of the log for LOGTIME while owners take it from each other, and run random operations through a faulty network; nothing that was acknowledged may be lost.
+	$(GO) test -count 1 -timeout 0 ./storage/replog/nats -run 'TestNothingIsLostToKills|TestLogThroughAFaultyNetwork' -v -kill.time $(LOGTIME) -soak
 
 SECONDS = 1800
 .PHONY: soak-hostile

@@ -68,6 +68,7 @@ and the other commands talk to a server.`,
 	)
 	cmd.AddCommand(
 		newServe(a),
+		newEngine(a),
 		newInit(a),
 		newDeploy(a),
 		newTry(a),

@@ -1,0 +1,114 @@
+package key
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"os"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+const (
+	// minBytes and maxBytes bound the length of a secret, in bytes. 32 random bytes as hexadecimal
+	// digits are 64.
+	minBytes, maxBytes = 32, 4096
+	// name is the only name in the certificates: whoever has the secret may act as any process of
+	// the cluster, so that host names add nothing.
+	name = "cluster.fas.internal"
+	// purpose separates this use of the secret from others.
+	purpose = "faaspot cluster authority 1"
+)
+
+// born and expires bound the validity of all certificates. They do not depend on the clock: every
+// process must derive the same authority.
+var (
+	born    = time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC)
+	expires = time.Date(2120, time.January, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// Key is the secret of a cluster. The zero Key has none.
+type Key struct{ secret []byte }
+
+// Read reads the secret from a file. White space at its ends does not count.
+func Read(path string) (Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "cannot read the key of the cluster: %v", err).
+			WithHint("make a file with `openssl rand -hex 32`, and give it to all processes of the cluster")
+	}
+	k, err := New(text)
+	if err != nil {
+		return Key{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return k, nil
+}
+
+// New returns the key with a secret, without the white space at its ends.
+func New(secret []byte) (Key, error) {
+	secret = bytes.TrimSpace(secret)
+	if n := len(secret); n < minBytes || n > maxBytes {
+		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has %d bytes, not %d to %d", n, minBytes, maxBytes).
+			WithHint("make one with `openssl rand -hex 32`")
+	}
+	return Key{bytes.Clone(secret)}, nil
+}
+
+// IsZero reports whether there is no secret.
+func (k Key) IsZero() bool { return k.secret == nil }
+
+// TLS returns a configuration for both sides of a connection between processes of the cluster. Each
+// side has a certificate of its own and requires one of the other.
+func (k Key) TLS() (*tls.Config, error) {
+	seed, err := hkdf.Key(sha256.New, k.secret, nil, purpose, ed25519.SeedSize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of the authority: %w", err)
+	}
+	signer := ed25519.NewKeyFromSeed(seed)
+	// The authority must be the same in all processes: its signature is deterministic, and so is the rest.
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "faaspot cluster"}, NotBefore: born, NotAfter: expires,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(nil, template, template, signer.Public(), signer)
+	if err != nil {
+		return nil, fmt.Errorf("make the authority of the cluster: %w", err)
+	}
+	authority, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("make the authority of the cluster: %w", err)
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate of the cluster: %w", err)
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate of the cluster: %w", err)
+	}
+	leaf, err := x509.CreateCertificate(nil, &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: born, NotAfter: expires,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}, authority, public, signer)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate of the cluster: %w", err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(authority)
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf}, PrivateKey: private}},
+		ServerName:   name,
+		RootCAs:      trusted,
+		ClientCAs:    trusted,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+	}, nil
+}

@@ -1,0 +1,89 @@
+package key_test
+
+import (
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime/cluster/key"
+)
+
+// config returns the configuration of a process with a secret.
+func config(t *testing.T, secret string) *tls.Config {
+	t.Helper()
+	k, err := key.New([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := k.TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// shake connects two sides, and returns the error of each.
+func shake(t *testing.T, client, server *tls.Config) (ofClient, ofServer error) {
+	t.Helper()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	done := make(chan error, 1)
+	go func() {
+		conn, err := ln.Accept()
+		if err == nil {
+			_, err = conn.Write([]byte("x")) // after the handshake
+			conn.Close()
+		}
+		done <- err
+	}()
+	conn, ofClient := tls.Dial("tcp", ln.Addr().String(), client)
+	if ofClient == nil { // the server verifies the client after the client's side is done
+		_, ofClient = conn.Read(make([]byte, 1))
+		conn.Close()
+	}
+	return ofClient, <-done
+}
+
+func TestOnlyProcessesWithTheKeyConnect(t *testing.T) {
+	first, second := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	if c, s := shake(t, config(t, first), config(t, " "+first+"\n")); c != nil || s != nil {
+		t.Errorf("with the same key: %v, %v", c, s)
+	}
+	if _, s := shake(t, config(t, second), config(t, first)); s == nil {
+		t.Error("the server accepted a client with another key")
+	}
+	if c, _ := shake(t, config(t, first), config(t, second)); c == nil {
+		t.Error("the client accepted a server with another key")
+	}
+	none := config(t, first)
+	none.Certificates = nil
+	if _, s := shake(t, none, config(t, first)); s == nil {
+		t.Error("the server accepted a client without a certificate")
+	}
+	// A certificate of another authority with the same names.
+	foreign := config(t, first)
+	foreign.Certificates = config(t, second).Certificates
+	if _, s := shake(t, foreign, config(t, first)); s == nil {
+		t.Error("the server accepted a client with a foreign certificate")
+	}
+}
+
+func TestKeysThatAreRefused(t *testing.T) {
+	for _, text := range []string{"", "short", strings.Repeat(" ", 64), strings.Repeat("x", 31), strings.Repeat("x", 4097)} {
+		path := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := key.Read(path); err == nil || !k.IsZero() {
+			t.Errorf("accepted a key of %d bytes", len(text))
+		}
+	}
+	if _, err := key.Read(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "openssl rand -hex 32") && !strings.Contains(err.Error(), "cannot read") {
+		t.Errorf("got %v", err)
+	}
+}

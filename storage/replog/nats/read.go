@@ -1,0 +1,110 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/faaspot/faaspot/storage/replog"
+)
+
+const (
+	// readAhead bounds the records that were received and not read yet, in bytes.
+	readAhead = 8 << 20
+	// heartbeat is the time between two signs of life of an idle reader's server; one that gives two
+	// less is gone.
+	heartbeat = time.Second
+	// readerTime is the time after which a server forgets a reader that is gone.
+	readerTime = 30 * time.Second
+)
+
+// errAgain reports that a reader must be made again.
+var errAgain = errors.New("the reader has ended")
+
+// stopped is an error of the caller of Read.
+type stopped struct{ error }
+
+func (l *log) Read(ctx context.Context, after uint64, each func(seq uint64, record []byte) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go func() { // iterators do not end with the connection
+		select {
+		case <-l.closed:
+			cancel()
+		case <-done:
+		}
+	}()
+	next := after + 1
+	for {
+		err := l.readFrom(ctx, &next, each)
+		if ended, ok := errors.AsType[stopped](err); ok {
+			return ended.error
+		}
+		select {
+		case <-l.closed:
+			return errClosed
+		default:
+		}
+		if errors.Is(err, replog.ErrTrimmed) {
+			return err
+		}
+		if wait(ctx) != nil {
+			select {
+			case <-l.closed:
+				return errClosed
+			default:
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// readFrom reads until its reader ends. next is the sequence of the next record.
+func (l *log) readFrom(ctx context.Context, next *uint64, each func(seq uint64, record []byte) error) error {
+	state, err := l.state(ctx)
+	if err != nil {
+		return err
+	}
+	if *next < state.FirstSeq {
+		return replog.ErrTrimmed
+	}
+	var messages jetstream.MessagesContext
+	err = l.ask(ctx, func(ctx context.Context) error {
+		reader, err := l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: *next, InactiveThreshold: readerTime, MaxResetAttempts: 1,
+		})
+		if err == nil {
+			messages, err = reader.Messages(jetstream.PullMaxBytes(readAhead), jetstream.PullHeartbeat(heartbeat))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		switch seq := meta.Sequence.Stream; {
+		case seq < *next:
+			continue // again, from a reader that was made again
+		case seq > *next:
+			return errAgain // it was trimmed meanwhile, or it is lost
+		}
+		if err := each(*next, m.Data()); err != nil {
+			return stopped{err}
+		}
+		*next++
+	}
+}
