@@ -37,6 +37,7 @@ var benches = []bench{
 	acceptanceBench,
 	listBench,
 	searchBench,
+	firstViewBench,
 	backlogBench,
 	crashBench,
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -110,15 +108,15 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 		WriteError: writeError,
 		LargeBody:  largeBody,
 		Routes: []web.Route{
-			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.create", MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
+			{Method: "GET", Path: "/v1/functions", Handle: a.listFunctions, Scope: runtime.ScopeRead, AnyQuery: true, MaxBody: web.NoBody},
+			{Method: "PUT", Path: "/v1/functions", Handle: a.createFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.create", AnyQuery: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "GET", Path: "/v1/functions/{name}", Handle: a.getFunction, Scope: runtime.ScopeRead, AnyQuery: true, MaxBody: web.NoBody},
 			{Method: "PUT", Path: "/v1/functions/{name}", Handle: a.putFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put", MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update", MaxBody: maxFunctionBody, Body: functionIs},
-			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.delete", MaxBody: web.NoBody},
+			{Method: "PATCH", Path: "/v1/functions/{name}", Handle: a.updateFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update", AnyQuery: true, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "DELETE", Path: "/v1/functions/{name}", Handle: a.deleteFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.delete", AnyQuery: true, MaxBody: web.NoBody},
 			{Method: "PATCH", Path: "/v1/functions/{name}/context", Handle: a.patchContext, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.update_context", MaxBody: runtime.MaxContext, Body: patchIs},
 			{Method: "GET", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.getBundle, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
-			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "PUT", Path: "/v1/functions/{name}" + bundleSuffix, Handle: a.putBundle, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.put_bundle", AnyQuery: true, MaxBody: runtime.MaxBundle, Spools: true},
 			{Method: "GET", Path: "/v1/functions/{name}/versions", Handle: a.listVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody},
 			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"encoding"}},
 			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"from", "to"}},
@@ -126,21 +124,21 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "POST", Path: "/v1/functions/{name}/rollback", Handle: a.rollback, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.rollback", MaxBody: maxRollbackBody, Body: versionIs},
 
 			{Method: "POST", Path: "/v1/try", Handle: a.try, Scope: runtime.ScopeDeploy, Queues: true, MaxBody: maxTryBody, Body: trialIs},
-			{Method: "POST", Path: "/v1/try" + bundleSuffix, Handle: a.tryBundle, Scope: runtime.ScopeDeploy, Writes: true, Runs: true, MaxBody: runtime.MaxBundle, Spools: true},
+			{Method: "POST", Path: "/v1/try" + bundleSuffix, Handle: a.tryBundle, Scope: runtime.ScopeDeploy, Writes: true, Runs: true, AnyQuery: true, MaxBody: runtime.MaxBundle, Spools: true},
 			{Method: "GET", Path: "/v1/schedules/next", Handle: a.nextTicks, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"schedule", "timezone", "n", "from"}},
 
-			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
-			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "GET", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, AnyQuery: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, AnyQuery: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "PUT", Path: "/v1/sync/functions/{name}/rpc", Handle: a.runBody, Scope: runtime.ScopeInvoke, Limited: true, Queues: true, AnyQuery: true, MaxBody: runtime.MaxArgs, Body: argsAre},
 
-			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, Writes: true, Runs: true, MaxBody: web.NoBody},
-			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: runtime.MaxArgs, Body: argsAre},
-			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
+			{Method: "GET", Path: "/v1/functions/{name}/rpc", Handle: a.submitQuery, Scope: runtime.ScopeInvoke, Limited: true, Submits: true, Writes: true, Runs: true, AnyQuery: true, MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/rpc", Handle: a.submitBody, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, AnyQuery: true, MaxBody: runtime.MaxArgs, Body: argsAre},
+			{Method: "POST", Path: "/v1/functions/{name}" + bulkSuffix, Handle: a.submitBulk, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, AnyQuery: true, MaxBody: web.MaxBulkBody, Body: bulkIs},
 
 			{Method: "GET", Path: "/v1/executions", Handle: a.listExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: listQuery},
-			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.MaxIDsBody, Body: idsAre},
-			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody},
-			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/executions/bulk", Handle: a.getExecutions, Scope: runtime.ScopeRead, Limited: true, AnyQuery: true, MaxBody: web.MaxIDsBody, Body: idsAre},
+			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, AnyQuery: true, MaxBody: web.NoBody},
+			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", AnyQuery: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/executions/{id}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: maxRerunBody, Body: rerunIs},
 			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: []string{"follow", "format", "stream"}},
 
@@ -172,21 +170,11 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 		d.Routes = append(d.Routes, a.auditRoutes()...)
 	}
 	for i := range d.Routes {
-		if r := &d.Routes[i]; !anyQuery(r) && r.Query == nil {
+		if r := &d.Routes[i]; !r.AnyQuery && r.Query == nil {
 			r.Query = []string{}
 		}
 	}
 	return d
-}
-
-// anyQuery reports whether the query of a route may have any parameter: its query is the args of a run, its
-// handler checks it, or it is a route of FaaSpot's original clients, which have sent whatever they like.
-// These have never sent more to the list of executions, whose filters must not be ignored.
-func anyQuery(r *web.Route) bool {
-	return strings.Contains(r.Path, "/rpc") || strings.HasSuffix(r.Path, bulkSuffix) || r.Spools || slices.Contains([]string{
-		"GET /v1/functions", "PUT /v1/functions", "GET /v1/functions/{name}", "PATCH /v1/functions/{name}", "DELETE /v1/functions/{name}",
-		"POST /v1/executions/bulk", "GET /v1/executions/{id}", "DELETE /v1/executions/{id}",
-	}, r.Method+" "+r.Path)
 }
 
 // largeBody returns the size of the largest body for the path of a bulk or a bundle, else 0.

@@ -47,6 +47,9 @@ type Route struct {
 	// Query names the parameters that the query may have. Others are refused, see [Route.CheckQuery].
 	// Nil: the query may have any.
 	Query []string
+	// AnyQuery marks a route with a nil Query in a dialect that refuses unknown parameters elsewhere: the
+	// query has the args of a run, the handler checks it, or clients send parameters that nothing reads.
+	AnyQuery bool
 	// Denied is the error name for a caller without the permission, see [Named].
 	Denied string
 }

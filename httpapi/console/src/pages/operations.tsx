@@ -71,7 +71,8 @@ export function Operations({ work }: { work: Work }) {
             <b>{o.kind === "rerun" ? "Running again" : "Cancelling"}</b>
             {`: ${count(o.done)} of ${plural(o.matched, "execution")} that matched${o.state === "running" ? " so far" : ""}`}
             {o.skipped > 0 && `, ${count(o.skipped)} skipped`}
-            {o.failed > 0 && <span class="bad" title={o.error ?? ""}>{`, ${count(o.failed)} refused: ${o.error}`}</span>}
+            {o.failed > 0 && <span class="bad" title={o.error ?? ""}>{`, ${count(o.failed)} refused${o.state === "failed" ? "" : `: ${o.error}`}`}</span>}
+            {o.state === "failed" && <span class="bad">{`, failed: ${o.error}`}</span>}
             {o.state === "done" ? ", done" : o.state === "cancelled" ? ", ended" : ""}
           </p>
           <span class="actions">
