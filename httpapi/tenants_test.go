@@ -95,7 +95,7 @@ func pathTo(r web.Route, params map[string]string) string {
 	switch {
 	case strings.HasPrefix(path, "/api/v2/"):
 		path += "?preview=true"
-	case strings.HasSuffix(path, "/diff"):
+	case strings.HasSuffix(path, "/diff") && r.Method == "GET":
 		path += "?from=1&to=1"
 	case path == "/v1/schedules/next":
 		path += apitest.SomeSchedule

@@ -210,7 +210,7 @@ func (f *devFlags) listen(a *app, o *dev.Options) (restore func()) {
 	if !ok || !ui.IsTerminal(a.In) || !ui.IsTerminal(a.Err) {
 		return func() {}
 	}
-	immediate, restore := keyInput(int(file.Fd()))
+	immediate, reset := keyInput(int(file.Fd()))
 	keys := make(chan byte)
 	paused := make(chan chan struct{})
 	fmt.Fprintln(a.Err, dev.KeysHelp)
@@ -227,11 +227,11 @@ func (f *devFlags) listen(a *app, o *dev.Options) (restore func()) {
 		again := make(chan struct{})
 		paused <- again
 		defer close(again)
-		restore()
-		defer func() { _, restore = keyInput(int(file.Fd())) }()
+		reset()
+		defer func() { _, reset = keyInput(int(file.Fd())) }()
 		return a.edit(ctx, text)
 	}
-	return func() { restore() }
+	return func() { reset() }
 }
 
 // readKeys sends the keys that are read from a terminal. After each it waits until it is received, or, if

@@ -276,6 +276,7 @@ func StartOn(t *testing.T, ln net.Listener, dial func() (net.Conn, error), fake 
 			Server:  func() (f runtime.ServerFigures) { return f },
 			Workers: func() []runtime.WorkerStatus { return nil },
 			Slots:   func() (idle, busy int) { return 0, 0 },
+			Traces:  func() (f runtime.TraceFigures) { return f },
 		}).Text,
 		Maintenance: maintenance{},
 		Log:         TextLog(log),
