@@ -90,7 +90,7 @@ func secretBody(r web.Route) string {
 // isChange says once more, by method and path, which routes change something. All others read, or run
 // functions and jobs.
 func isChange(r web.Route) bool {
-	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/listExecutions") ||
+	reads := r.Method == "GET" || r.Method == "HEAD" || r.Path == "/v1/executions/bulk" || strings.HasSuffix(r.Path, "/diff") || strings.HasSuffix(r.Path, "/listExecutions") ||
 		strings.HasPrefix(r.Path, "/console/") // sessions are not stored
 	runs := strings.HasSuffix(r.Path, "rpc") || strings.HasPrefix(r.Path, "/v1/try") || strings.HasSuffix(r.Path, "/rerun") || strings.Contains(r.Path, "/triggers/") ||
 		r.Method == "POST" && strings.HasSuffix(r.Path, "/executions")
