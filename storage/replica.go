@@ -209,7 +209,7 @@ func (r *replica) Close() error {
 func (s *Store) apply(b *pebble.Batch, at replog.Position) error {
 	if b == nil {
 		b = s.db.NewBatch()
-		defer b.Close()
+		defer func() { _ = b.Close() }()
 	}
 	if err := b.Set(keys.Applied(), record.EncodePosition(at), nil); err != nil {
 		return err

@@ -104,7 +104,7 @@ func RunEngine(ctx context.Context, o EngineOptions) error {
 		if health, err = listen(o.HealthListen); err != nil {
 			return err
 		}
-		defer health.Close()
+		defer func() { _ = health.Close() }()
 	}
 	log.Info("starting the engine", "name", o.Name, "listen", o.Listen, "peers", strings.Join(o.Peers, ","), "data", o.Data, "version", o.Version)
 	rights := confine.Options{Write: []string{o.Data}}
@@ -133,7 +133,7 @@ func RunEngine(ctx context.Context, o EngineOptions) error {
 	if health != nil {
 		checks := &http.Server{Handler: engineHealth(engine), ReadTimeout: healthTime, WriteTimeout: healthTime, MaxHeaderBytes: healthHeader}
 		go func() { served <- checks.Serve(health) }()
-		defer checks.Close()
+		defer func() { _ = checks.Close() }()
 	}
 	log.Info("ready", "address", engine.Address().String(), "took", time.Since(began).Round(time.Millisecond).String())
 	// The others may not run yet, and their service managers may wait for this one: it is ready without them.
