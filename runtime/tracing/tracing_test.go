@@ -1,11 +1,13 @@
 package tracing_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -448,13 +450,17 @@ func TestCollectorHangs(t *testing.T) {
 func TestCollectorIsDown(t *testing.T) {
 	c := newCollector(t, nil)
 	o := c.options()
+	o.URL += "?key=s3cret"
+	var log bytes.Buffer
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
 	c.Close()
 	e := tracing.New(o)
 	e.OnEnd(execution(), true)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	e.Close(ctx)
-	e.Close(ctx)
+	flush(t, e) // it tries once
+	flush(t, e)
+	if text := log.String(); !strings.Contains(text, "level=WARN") || strings.Contains(text, "s3cret") || strings.Contains(text, "/v1/traces") {
+		t.Errorf("the log is %q", text)
+	}
 	if exported, dropped, waiting := e.Figures(); exported != 0 || dropped != 6 || waiting != 0 {
 		t.Errorf("%d spans were exported, %d dropped, and %d wait", exported, dropped, waiting)
 	}
