@@ -73,8 +73,8 @@ func (l *logins) add(x login, now time.Time) (expires time.Time, err error) {
 	return x.expires, nil
 }
 
-// makeRoom ends the oldest login of the tenant with the most, and reports whether that leaves it more than
-// own. The caller holds the lock.
+// makeRoom ends the oldest login of the tenant with the most, for a tenant that has own logins, and reports whether
+// it did. It ends none unless that tenant keeps more than own. The caller holds the lock.
 func (l *logins) makeRoom(own int) bool {
 	var largest runtime.Tenant
 	most := own + 1

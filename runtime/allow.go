@@ -234,13 +234,19 @@ func isNumber(label string) bool {
 	return true
 }
 
+// Name returns the name of the rule, such as "example.com" or "*.example.com", empty if it has a network.
+func (r AllowRule) Name() string {
+	if r.below {
+		return "*." + r.name
+	}
+	return r.name
+}
+
 // String returns the rule in its normal form, which ParseAllowRule reads.
 func (r AllowRule) String() string {
-	host := r.name
+	host := r.Name()
 	switch {
-	case r.below:
-		host = "*." + r.name
-	case r.name != "":
+	case host != "":
 	case r.network.IsSingleIP() && r.network.Addr().Is4():
 		host = r.network.Addr().String()
 	case r.network.IsSingleIP():

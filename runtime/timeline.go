@@ -25,7 +25,7 @@ const MaxEgressCalls = 64
 // EgressCall is a connection of a run, or an attempt to make one.
 type EgressCall struct {
 	Network        string // "tcp" or "udp"; empty: the look-up of a name that has failed
-	Host           string // the name that was resolved, else the address
+	Host           string // the name that was resolved, or *.NAME if only such a rule allows it; else the address
 	Port           uint16 // 0: the look-up of a name
 	TLS            bool   // the run asked for a server by TLS
 	Began, Ended   time.Time

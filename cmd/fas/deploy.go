@@ -67,7 +67,8 @@ With --dry-run nothing changes.
 
 and that of a project is an array of objects with the fields
 
-  kind (function or job), name, change (create, update or unchanged), details, uuid, error`,
+  kind (function or job), name, change (create, update, unchanged, or apply for
+  a job that exists and was not applied), details, uuid, error`,
 		Example: `  fas deploy shop
   fas deploy hello.py
   fas deploy . --name mailer -c mailer.conf --memory 256
@@ -142,25 +143,38 @@ func (d *projectDeployment) tryRun(cmd *cobra.Command, a *app, args []string) (d
 	if len(args) > 0 && project.Is(args[0]) {
 		path, d.names = args[0], args[1:]
 	}
+	given := settingsGiven(cmd)
+	if path == "." && len(d.names) == 1 && exists(d.names[0]) && (len(given) > 0 || filepath.Base(d.names[0]) != d.names[0] || d.names[0] == "..") {
+		return false, nil // a folder or a file of its own, whatever the current folder has
+	}
 	p, ok, err := a.projectAt(path)
 	if !ok || err != nil {
 		return ok, err
 	}
 	if len(d.names) > 0 && path == "." && !slices.Contains(p.Names(), d.names[0]) {
-		if _, err := os.Stat(d.names[0]); err == nil {
+		if exists(d.names[0]) {
 			return false, nil // a folder or a file of its own
 		}
 	}
-	var given []string
+	if len(given) > 0 {
+		return true, clierror.Usagef("write settings to "+jobfile.FunctionFile, "%s cannot be used with a project", strings.Join(given, " and "))
+	}
+	return true, d.run(cmd.Context(), a, p)
+}
+
+// settingsGiven returns the flags of the command that no project can be deployed with.
+func settingsGiven(cmd *cobra.Command) (given []string) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if !slices.Contains(projectFlags, f.Name) && cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil {
 			given = append(given, "--"+f.Name)
 		}
 	})
-	if len(given) > 0 {
-		return true, clierror.Usagef("write settings to "+jobfile.FunctionFile, "%s cannot be used with a project", strings.Join(given, " and "))
-	}
-	return true, d.run(cmd.Context(), a, p)
+	return given
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // projectFlags are the flags with which a project can be deployed.

@@ -25,13 +25,14 @@ const (
 	planCreate    = "create"
 	planUpdate    = "update"
 	planUnchanged = "unchanged"
+	planApply     = "apply" // of a job: an update, or unchanged
 )
 
 // planned is what a deployment does with one function or job of a project. Its JSON form is a promise of --json.
 type planned struct {
 	Kind    string   `json:"kind"` // function or job
 	Name    string   `json:"name"`
-	Change  string   `json:"change"`            // create, update or unchanged
+	Change  string   `json:"change"`            // create, update, unchanged or apply
 	Details []string `json:"details,omitempty"` // what an update changes
 	ID      string   `json:"uuid,omitempty"`    // of the deployment of a function; absent if there was none
 	Error   string   `json:"error,omitempty"`   // why it was not deployed
@@ -197,10 +198,15 @@ func differences(ctx context.Context, c *client.Client, f project.Function, now 
 		}
 	}
 	diff, err := c.DiffDraft(ctx, f.Name, draft)
-	if err != nil {
+	tooLong := runtime.CodeOf(err) == runtime.CodeTooLarge // to compare line by line; equal code is not
+	if tooLong && draft.Code != nil {
+		draft.Code = nil
+		diff, err = c.DiffDraft(ctx, f.Name, draft)
+	}
+	if err != nil && (!tooLong || runtime.CodeOf(err) != runtime.CodeTooLarge) {
 		return nil, err
 	}
-	if diff.Code != "" {
+	if diff.Code != "" || tooLong {
 		details = append(details, "code")
 	}
 	for _, s := range diff.Settings {
@@ -218,11 +224,15 @@ func differences(ctx context.Context, c *client.Client, f project.Function, now 
 
 // planJob plans a job. Whether it changes is known once it is applied: its secrets are not readable.
 func planJob(ctx context.Context, c *client.Client, j *jobfile.File) (*planned, error) {
-	one := &planned{Kind: "job", Name: j.Name, Change: planUpdate}
+	one := &planned{Kind: "job", Name: j.Name, Change: planApply}
 	one.deploy = func(ctx context.Context, c *client.Client) (string, error) {
 		_, change, err := c.ApplyJob(ctx, j.Name, j.Body)
-		if change == client.JobUnchanged {
+		switch {
+		case err != nil:
+		case change == client.JobUnchanged:
 			one.Change = planUnchanged
+		case change == client.JobChanged:
+			one.Change = planUpdate
 		}
 		return "", j.Locate(err)
 	}
@@ -236,11 +246,7 @@ func planJob(ctx context.Context, c *client.Client, j *jobfile.File) (*planned, 
 // writePlan writes what a deployment will do, a line for each function and job.
 func writePlan(w io.Writer, plan []*planned) {
 	for _, one := range plan {
-		change := one.Change
-		if one.Kind == "job" && change == planUpdate {
-			change = "apply" // it may be unchanged
-		}
-		line := fmt.Sprintf("%-9s %s %s", change, one.Kind, one.Name)
+		line := fmt.Sprintf("%-9s %s %s", one.Change, one.Kind, one.Name)
 		if len(one.Details) > 0 {
 			line += ": " + strings.Join(one.Details, ", ")
 		}
@@ -249,20 +255,22 @@ func writePlan(w io.Writer, plan []*planned) {
 }
 
 // deploy makes the changes of a plan: of all functions, and, unless one of them has failed, of the jobs. It
-// returns the first error.
+// returns the first error, which is that of ctx if nothing has failed and something was not tried.
 func (d *projectDeployment) deploy(ctx context.Context, a *app, c *client.Client, plan []*planned) (first error) {
-	done, skipped := 0, 0
+	done, skipped, functionsFailed := 0, 0, false
 	for _, one := range plan {
 		if one.Change == planUnchanged {
 			continue
 		}
-		if ctx.Err() != nil || one.Kind == "job" && first != nil {
+		if ctx.Err() != nil || one.Kind == "job" && functionsFailed {
 			skipped++
 			one.Error = "it was not tried"
+			first = cmp.Or(first, ctx.Err())
 			continue
 		}
 		id, err := one.deploy(ctx, c)
 		if err != nil {
+			functionsFailed = functionsFailed || one.Kind == "function"
 			one.Error = clierror.Message(err)
 			err = named(one.Kind, one.Name, err)
 			if first == nil {

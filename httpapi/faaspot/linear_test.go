@@ -1,6 +1,7 @@
 package faaspot
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -133,4 +134,18 @@ func TestLinearErrors(t *testing.T) {
 		f := &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: text, Traceback: text}
 		writeError(&ctx, 500, web.ErrorReport{Error: *web.RenderFailure(f)})
 	})
+}
+
+// TestEqualCodeOfAnyLengthIsCompared tests that settings of versions with the same long code can be compared, but not
+// their code if it differs.
+func TestEqualCodeOfAnyLengthIsCompared(t *testing.T) {
+	long := bytes.Repeat([]byte("#\n"), maxDiffLines)
+	older, newer := &runtime.Version{Source: long}, &runtime.Version{Source: bytes.Clone(long)}
+	if d, err := renderDiff(older, newer); err != nil || d.Code != "" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	newer.Source = append(newer.Source, '#')
+	if _, err := renderDiff(older, newer); runtime.CodeOf(err) != runtime.CodeTooLarge {
+		t.Errorf("other code: %v", err)
+	}
 }

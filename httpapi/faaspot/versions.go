@@ -228,8 +228,9 @@ func (a *api) diffRange(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, name st
 // renderDiff renders what differs between two versions.
 func renderDiff(older, newer *runtime.Version) (wire.VersionDiff, error) {
 	response := wire.VersionDiff{From: older.Number, To: newer.Number}
+	same := bytes.Equal(older.Source, newer.Source)
 	for _, source := range [][]byte{older.Source, newer.Source} {
-		if bytes.Count(source, []byte("\n")) >= maxDiffLines {
+		if !same && bytes.Count(source, []byte("\n")) >= maxDiffLines {
 			return response, runtime.Errorf(runtime.CodeTooLarge, "the code has more than %s lines, too many to compare", runtime.SizeText(maxDiffLines)).
 				WithHint("get both versions, and compare them")
 		}

@@ -55,7 +55,7 @@ const maxDepth = 4 * runtime.MaxFilterDepth
 func Parse(source string) (runtime.SearchFilter, error) {
 	p := parser{source: source}
 	if !utf8.ValidString(source) {
-		return runtime.SearchFilter{}, runtime.Errorf(runtime.CodeInvalidArgument, "the expression is not UTF-8")
+		return runtime.SearchFilter{}, runtime.Errorf(runtime.CodeInvalidArgument, "the expression is not UTF-8").WithHint("encode it as UTF-8, and percent-encode it in a URL")
 	}
 	p.advance()
 	filter := p.expression()

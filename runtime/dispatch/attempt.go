@@ -23,7 +23,7 @@ type attempt struct {
 	version *Version // in use until the end is on disk
 	started time.Time
 	result  runtime.Execution // the execution to store, once the attempt has ended
-	// timeline says when its parts happened; nil: it was not called, or nobody wants to know.
+	// timeline has the times of its parts. Nil: the sandbox was not called, or no traces are exported.
 	timeline *runtime.Timeline
 	// lane has the attempt as a member while it is on probation; nil if the run is no suspect.
 	lane *lane

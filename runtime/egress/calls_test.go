@@ -94,6 +94,28 @@ func TestCallsAreNoted(t *testing.T) {
 	}
 }
 
+// TestCallsBelowAName tests that a name that the function chooses, below one in its allow list, is not noted.
+func TestCallsBelowAName(t *testing.T) {
+	to := echo(t)
+	resolver, _ := zone{"s3cret.example.": fixed("127.0.0.1"), "listed.example.": fixed("127.0.0.1")}.resolver(t)
+	w := newNetworks(t, NetworkOptions{Resolver: resolver, Allow: []string{loopback}, Calls: 5}).
+		open(t, hostPort("*.example", to.Port()), hostPort("listed.example", to.Port()))
+	for _, host := range []string{"s3cret.example", "listed.example"} {
+		c, err := reach(w, "tcp", host, to.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if _, err := reach(w, "tcp", "s3cret.absent.example", to.Port()); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Fatal(err)
+	}
+	calls, _ := callsOf(t, w)
+	if len(calls) != 3 || calls[0].Host != "*.example" || calls[1].Host != "listed.example" || calls[2].Host != "*.example" {
+		t.Errorf("noted: %+v", calls)
+	}
+}
+
 // TestTLSInMemory tests that TLS whose bytes a run has in memory counts for the connections to its server.
 func TestTLSInMemory(t *testing.T) {
 	to := echo(t)

@@ -82,15 +82,15 @@ type Options struct {
 	// caller does not wait for OnEnd. It is called concurrently, and must not keep or change the
 	// execution. Nil: nothing is called.
 	OnEnd func(x *runtime.Execution, blocking bool)
-	// Traces gets what becomes spans. Nil: nothing does, and runs have no timelines.
+	// Traces gets the attempts, runs and executions of jobs that have ended. Nil: runs have no timelines.
 	Traces Traces
 	// Now returns the time of day, which may jump: see [runtime.Clock]. It is called concurrently.
 	// Nil: time.Now.
 	Now func() time.Time
 }
 
-// Traces exports what has happened as spans. Its methods are called concurrently and must not wait. They must
-// not keep or change what they get. Nobody waits for them.
+// Traces exports spans of attempts, runs and jobs. Its methods are called concurrently, after a caller has its answer
+// or the end is stored. They must not wait, and must not keep or change their arguments.
 type Traces interface {
 	// OnAttempt is called with the end of an attempt of a background run, which has a Timeline.
 	OnAttempt(x *runtime.Execution)

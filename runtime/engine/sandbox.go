@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -26,7 +27,7 @@ func (g guardedSandbox) Run(ctx context.Context, c runtime.RunCall) (o runtime.O
 	defer recoverPanic("engine.run", &err)
 	if g.now != nil {
 		began := g.now()
-		defer func() { o.Timeline = g.timeline(began, &o, err, c.Network) }()
+		defer func() { o.Timeline = g.timeline(ctx, began, &o, err, c.Network) }()
 	}
 	if len(c.Program.Allow) > 0 && g.networks != nil {
 		c.Network = g.networks.Open(&c.Program)
@@ -36,18 +37,31 @@ func (g guardedSandbox) Run(ctx context.Context, c runtime.RunCall) (o runtime.O
 }
 
 // timeline returns the timeline of a run that has ended, and whose network is closed.
-func (g guardedSandbox) timeline(began time.Time, o *runtime.Outcome, err error, network runtime.Network) *runtime.Timeline {
+func (g guardedSandbox) timeline(ctx context.Context, began time.Time, o *runtime.Outcome, err error, network runtime.Network) *runtime.Timeline {
 	t := &runtime.Timeline{Began: began, Ended: g.now(), Built: o.Usage.Built, Failure: o.Failure}
 	if o.Usage.Start > 0 {
 		t.Called = began.Add(o.Usage.Start)
 	}
 	if err != nil {
-		t.Failure = &runtime.Failure{Class: runtime.ClassInternal}
+		t.Failure = &runtime.Failure{Class: classOf(ctx, err)}
 	}
 	if r, ok := network.(runtime.EgressRecorder); ok {
 		t.Calls, t.CallsLost = r.Calls()
 	}
 	return t
+}
+
+// classOf returns the class of a run that has ended with an error of the sandbox.
+func classOf(ctx context.Context, err error) runtime.Class {
+	switch code := runtime.CodeOf(err); {
+	case errors.Is(err, runtime.ErrWorkerLost):
+		return runtime.ClassCrashed
+	case ctx.Err() != nil:
+		return runtime.ClassCancelled
+	case code == runtime.CodeTooBusy, code == runtime.CodeUnavailable:
+		return runtime.ClassRejected
+	}
+	return runtime.ClassInternal
 }
 
 // checkAllow returns an error for an allow list that the operator permits to no function of a tenant.

@@ -18,12 +18,14 @@ const (
 	// their own.
 	MaxTenants   = 50
 	MaxFunctions = 200
+	// MaxTenantFunctions bounds the functions of one tenant that have series of their own.
+	MaxTenantFunctions = MaxFunctions / 2
 	// Other is the label of all other tenants, and of all other functions. No function and no tenant can
 	// have this name.
 	Other = "(other)"
 
-	// Period is the time after which series are given to what was busy in it. What has series loses them
-	// only to what was more than busier times as busy, so that few change.
+	// Period is the time after which series go to the functions and tenants that were busy in it. A holder of
+	// series loses them only to one that was more than busier times as busy, so that few change.
 	Period = 10 * time.Minute
 	busier = 2
 	// candidates bounds those without series of their own that are counted, as a multiple of those with.
@@ -50,9 +52,9 @@ func (o *outcomes) count(state runtime.State) {
 	}
 }
 
-// labels are the series of the tenants and functions that have some of their own, and of all others. A
-// series that is given up ends, and begins at 0 if it comes back, as after a restart of the server. Nothing
-// is moved to the series of others, whose counts would jump.
+// labels are the series of the tenants and functions that have series of their own, and those of all others. A
+// series that is dropped starts at 0 if it comes back, as after a restart of the server. Its count is not added
+// to the series of the others, which would jump.
 type labels struct {
 	counter *prometheus.CounterVec // by tenant, function and outcome
 	next    atomic.Int64           // when the period ends, in nanoseconds since the epoch
@@ -107,7 +109,8 @@ func (l *labels) count(tenant, function string, state runtime.State, now time.Ti
 	l.seriesOf(tenant, function).count(state)
 }
 
-// seriesOf returns the series of a function, after it has taken what is free.
+// seriesOf returns the series of a function, which it opens if there is room. With them, a tenant has at most as
+// many as are free then, so that some are left for others.
 func (l *labels) seriesOf(tenant, function string) *outcomes {
 	t := l.tenants[tenant]
 	switch {
@@ -124,7 +127,7 @@ func (l *labels) seriesOf(tenant, function string) *outcomes {
 	switch o := t.functions[function]; {
 	case o != nil:
 		return o
-	case l.functions < MaxFunctions:
+	case len(t.functions) < MaxFunctions-l.functions:
 		return l.admitFunction(t, tenant, function)
 	}
 	l.waiting[ofFunctions].add(name{tenant, function})
@@ -146,7 +149,8 @@ func (l *labels) admitFunction(t *tenantLabels, tenant, function string) *outcom
 	return t.functions[function]
 }
 
-// renew begins a period at a time: who was busy in the last one takes the series of those who were idle.
+// renew begins a period at a time. Tenants and functions that were busy in the last one take the series of idle
+// ones.
 func (l *labels) renew(at int64) {
 	before := l.next.Load()
 	if at < before {
@@ -171,8 +175,12 @@ func (l *labels) renew(at int64) {
 		}
 	}
 	for _, c := range l.waiting[ofFunctions].replacements(held) {
+		t := l.tenants[c.winner.tenant]
+		if t != nil && c.winner.tenant != c.loser.tenant && len(t.functions) >= MaxTenantFunctions {
+			continue
+		}
 		l.dropFunction(c.loser)
-		if t := l.tenants[c.winner.tenant]; t != nil {
+		if t != nil {
 			l.admitFunction(t, c.winner.tenant, c.winner.function)
 		}
 	}
@@ -223,8 +231,9 @@ func (c *candidateCounts) add(n name) {
 // replacement is a holder of series that loses them to a candidate.
 type replacement struct{ loser, winner name }
 
-// replacements returns who replaces whom, and forgets all counts. The busiest candidate replaces the least
-// busy holder, and so on, while it was so much busier.
+// replacements returns the holders that lose their series, each with the candidate that gets them, and forgets
+// all counts. The busiest candidate replaces the least busy holder, and so on, as long as the candidate was more
+// than busier times as busy.
 func (c *candidateCounts) replacements(held map[name]uint64) (all []replacement) {
 	counts := c.counts
 	c.counts = nil

@@ -274,6 +274,11 @@ func TestLabelsAreFair(t *testing.T) {
 	for i := range metrics.MaxFunctions {
 		count("early0", fmt.Sprint("f", i), 10)
 	}
+	for i := range metrics.MaxTenants { // no more functions have room
+		for j := range 5 {
+			count(fmt.Sprint("early", i), fmt.Sprint("g", j), 10)
+		}
+	}
 	first := series(t, m)
 	at = at.Add(metrics.Period)
 	count("early0", "f", 1) // the second period
@@ -302,8 +307,14 @@ func TestLabelsAreFair(t *testing.T) {
 	if after["busy/f"] != 0 {
 		t.Errorf("a tenant that was not twice as busy has replaced another one")
 	}
-	if after["early1/new"] != 7 || after["early0/f5"] != 0 && after["early0/f199"] != 0 {
-		t.Errorf("a busy function has no series in place of an idle one: %v", after)
+	var lost []string
+	for name := range before {
+		if _, has := after[name]; !has {
+			lost = append(lost, name)
+		}
+	}
+	if after["early1/new"] != 7 || len(lost) != 1 || lost[0] != "early0/f0" {
+		t.Errorf("a busy function has no series in place of an idle one: %v, lost: %v", after, lost)
 	}
 	if after["(other)/(other)"] != before["(other)/(other)"]+7 || after["early1/(other)"] != before["early1/(other)"] {
 		t.Error("the counts of others have jumped")
@@ -323,5 +334,41 @@ func TestLabelsAreFair(t *testing.T) {
 	}
 	if gone != 1 || len(last) > metrics.MaxFunctions+metrics.MaxTenants+1 {
 		t.Errorf("there are %d series, and %d tenants have lost theirs to one", len(last), gone)
+	}
+}
+
+// TestTenantDoesNotTakeAllSeries tests that a tenant with many functions leaves series to those of other tenants,
+// however busy they are.
+func TestTenantDoesNotTakeAllSeries(t *testing.T) {
+	m := newMetrics()
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	count := func(tenant, function string, runs int) {
+		x := ended(runtime.Tenant(tenant), function, runtime.StateSucceeded)
+		x.Finished = at
+		for range runs {
+			m.OnEnd(x, true)
+		}
+	}
+	for period := range 3 {
+		for i := range 2 * metrics.MaxFunctions {
+			count("greedy", fmt.Sprint("f", i), 1+i)
+		}
+		for i := range 5 {
+			count("modest", fmt.Sprint("f", i), 1)
+		}
+		greedy, modest := 0, 0
+		for name := range series(t, m) {
+			switch {
+			case strings.HasSuffix(name, "/(other)"):
+			case strings.HasPrefix(name, "greedy/"):
+				greedy++
+			default:
+				modest++
+			}
+		}
+		if greedy != metrics.MaxTenantFunctions || modest != 5 {
+			t.Errorf("period %d: the greedy tenant has %d series, the other one %d", period, greedy, modest)
+		}
+		at = at.Add(metrics.Period)
 	}
 }

@@ -5,5 +5,6 @@
 // them in batches. What does not fit, and what the collector does not take, is dropped and counted.
 //
 // A span has no text that a function or a caller has sent: no args, results, messages of errors, paths
-// and queries.
+// and queries. Its names are those of functions, jobs and the rules of allow lists, which deployments have; of a
+// rule for a network, it has the address.
 package tracing

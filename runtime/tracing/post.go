@@ -43,7 +43,7 @@ func newClient(o Options) *http.Client {
 // send posts a batch, and counts what becomes of it.
 func (e *Exporter) send(batch []*tracepb.Span) {
 	rejected, err := e.try(batch)
-	if err != nil {
+	if err != nil || rejected > len(batch) {
 		rejected = len(batch)
 	}
 	e.dropped.Add(uint64(rejected))
@@ -58,7 +58,7 @@ func (e *Exporter) send(batch []*tracepb.Span) {
 }
 
 // try posts a batch until the collector takes it, refuses it for good, or time is over. It returns the
-// number of spans that the collector has refused.
+// number of spans that the collector says it has refused.
 func (e *Exporter) try(batch []*tracepb.Span) (rejected int, err error) {
 	body, err := e.encode(batch)
 	if err != nil {

@@ -19,7 +19,12 @@ import (
 
 // OnEnd makes the span of a run that has ended, and those of its attempt if it was blocking.
 func (e *Exporter) OnEnd(x *runtime.Execution, blocking bool) {
-	b, ok := e.begin(&x.Caller)
+	attempt := blocking && x.Timeline != nil
+	n := 1
+	if attempt {
+		n += attemptSpans(x.Timeline)
+	}
+	b, ok := e.begin(x.Tenant, &x.Caller, n)
 	if !ok {
 		return
 	}
@@ -36,23 +41,23 @@ func (e *Exporter) OnEnd(x *runtime.Execution, blocking bool) {
 	s.ParentSpanId = decode(parent)
 	fail(s, x.Failure)
 	b.add(s, x.Created, x.Finished)
-	if blocking && x.Timeline != nil {
+	if attempt {
 		b.attempt(x)
 	}
-	e.add(b.spans)
+	e.add(&b)
 }
 
 // OnAttempt makes the spans of an attempt that has ended.
 func (e *Exporter) OnAttempt(x *runtime.Execution) {
-	if b, ok := e.begin(&x.Caller); ok {
+	if b, ok := e.begin(x.Tenant, &x.Caller, attemptSpans(x.Timeline)); ok {
 		b.attempt(x)
-		e.add(b.spans)
+		e.add(&b)
 	}
 }
 
 // OnJobEnd makes the span of an execution of a job that has ended.
 func (e *Exporter) OnJobEnd(x *runtime.JobExecution) {
-	b, ok := e.begin(&x.Caller)
+	b, ok := e.begin(x.Tenant, &x.Caller, 1)
 	if !ok {
 		return
 	}
@@ -68,34 +73,44 @@ func (e *Exporter) OnJobEnd(x *runtime.JobExecution) {
 		s.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR}
 	}
 	b.add(s, x.Created, x.Finished)
-	e.add(b.spans)
+	e.add(&b)
 }
 
 // builder makes spans of one trace.
 type builder struct {
-	trace []byte
-	spans []*tracepb.Span
+	tenant runtime.Tenant
+	trace  []byte
+	spans  []*tracepb.Span
 }
 
-// begin returns a builder, and false if the trace is not exported.
-func (e *Exporter) begin(c *runtime.Caller) (b builder, ok bool) {
-	b.trace = decode(c.TraceID)
-	return b, len(b.trace) == 16 && sampled(b.trace, c.Sampled, e.o.Ratio)
+// begin returns a builder with places for n spans, and false if there are not so many or the trace is not
+// exported. The caller makes exactly n.
+func (e *Exporter) begin(tenant runtime.Tenant, c *runtime.Caller, n int) (b builder, ok bool) {
+	b.tenant, b.trace = tenant, decode(c.TraceID)
+	if len(b.trace) != 16 || !e.sampled(tenant, b.trace, c.Sampled) || !e.reserve(tenant, n) {
+		return b, false
+	}
+	b.spans = make([]*tracepb.Span, 0, n)
+	return b, true
 }
 
 // randomBits is the number of the last bits of the id of a trace that are random (W3C Trace Context,
 // Level 2), also in those that follow from the id of an execution.
 const randomBits = 56
 
-// sampled reports whether a trace is exported: as its caller says, or else a part of all traces, which is the
-// same in all servers.
-func sampled(trace []byte, caller runtime.Sampling, ratio float64) bool {
-	if caller != runtime.SamplingUnset {
-		return caller == runtime.SamplingOn
+// sampled reports whether a part of a trace is exported: as its caller says, within the bound of its tenant, or
+// else if its trace is of the part of all traces, which is the same in all servers. What callers want beyond
+// the bound is not left to the ratio, because they choose the ids of their traces.
+func (e *Exporter) sampled(tenant runtime.Tenant, trace []byte, caller runtime.Sampling) bool {
+	switch caller {
+	case runtime.SamplingOn:
+		return e.want(tenant)
+	case runtime.SamplingOff:
+		return false
 	}
 	const all = 1 << randomBits
 	value := binary.BigEndian.Uint64(trace[8:]) & (all - 1)
-	return float64(value) >= (1-ratio)*all
+	return float64(value) >= (1-e.o.Ratio)*all
 }
 
 func (b *builder) add(s *tracepb.Span, began, ended time.Time) {
@@ -110,7 +125,15 @@ func (b *builder) add(s *tracepb.Span, began, ended time.Time) {
 	b.spans = append(b.spans, s)
 }
 
-// attempt adds the spans of an attempt, which has a timeline.
+// attemptSpans returns the number of spans of an attempt.
+func attemptSpans(t *runtime.Timeline) int {
+	if t.Called.IsZero() {
+		return 2 // queue and start
+	}
+	return 3 + len(t.Calls)
+}
+
+// attempt adds the spans of an attempt, which has a timeline: [attemptSpans].
 func (b *builder) attempt(x *runtime.Execution) {
 	t := x.Timeline
 	waiting := t.Waiting

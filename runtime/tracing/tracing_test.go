@@ -1,11 +1,13 @@
 package tracing_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -294,6 +296,65 @@ func TestSampling(t *testing.T) {
 	}
 }
 
+// TestWantedTracesAreBounded tests that callers cannot have more of their traces exported, in spite of the ratio, than
+// a bound of each tenant.
+func TestWantedTracesAreBounded(t *testing.T) {
+	c := newCollector(t, nil)
+	o := c.options()
+	o.Ratio = 0
+	now := at
+	o.Now = func() time.Time { return now }
+	e := tracing.New(o)
+	run := func(tenant runtime.Tenant, runs int) {
+		x := execution()
+		x.Tenant, x.Function, x.Timeline = tenant, string(tenant), nil
+		x.Caller = runtime.Caller{TraceID: strings.Repeat("f", 32), Sampled: runtime.SamplingOn} // any ratio has this trace
+		for range runs {
+			e.OnEnd(x, false)
+		}
+	}
+	run("greedy", 1500)
+	run("modest", 10)
+	now = now.Add(10 * time.Second)
+	run("greedy", 1)
+	flush(t, e)
+	got := map[string]int{}
+	for _, s := range c.spans() {
+		got[s.Name]++
+	}
+	if got["greedy"] != 1001 || got["modest"] != 10 {
+		t.Errorf("exported were %v", got)
+	}
+}
+
+// TestTenantsShareTheRoom tests that a tenant whose spans are more than fit leaves room for those of others.
+func TestTenantsShareTheRoom(t *testing.T) {
+	held := make(chan struct{})
+	c := newCollector(t, func(http.ResponseWriter, int) { <-held })
+	defer close(held)
+	o := c.options()
+	o.Memory = memory.New(64<<20, nil)
+	e := tracing.New(o)
+	x := execution()
+	for range 5000 {
+		e.OnEnd(x, true)
+	}
+	_, before, _ := e.Figures()
+	for i := range 3 {
+		x.Tenant = runtime.Tenant(fmt.Sprint("other", i))
+		e.OnEnd(x, true)
+	}
+	if _, dropped, _ := e.Figures(); before == 0 || dropped != before {
+		t.Errorf("%d spans were dropped before other tenants came, and %d since then", before, dropped-before)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.Close(ended)
+	if used := o.Memory.Used(); used != 0 {
+		t.Errorf("%d bytes are not given back", used)
+	}
+}
+
 // TestCollectorFails tests what becomes of spans whose collector does not take them at once, or never.
 func TestCollectorFails(t *testing.T) {
 	status := func(code int) func(w http.ResponseWriter, n int) {
@@ -325,6 +386,10 @@ func TestCollectorFails(t *testing.T) {
 			reply, _ := proto.Marshal(&collectorpb.ExportTraceServiceResponse{PartialSuccess: &collectorpb.ExportTracePartialSuccess{RejectedSpans: 2, ErrorMessage: "no"}})
 			_, _ = w.Write(reply)
 		}, 4, 2},
+		"rejects more than it got": {func(w http.ResponseWriter, _ int) {
+			reply, _ := proto.Marshal(&collectorpb.ExportTraceServiceResponse{PartialSuccess: &collectorpb.ExportTracePartialSuccess{RejectedSpans: 100}})
+			_, _ = w.Write(reply)
+		}, 0, 6},
 		"answers nonsense": {func(w http.ResponseWriter, _ int) { _, _ = w.Write([]byte("<html>")) }, 6, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -361,7 +426,7 @@ func TestCollectorHangs(t *testing.T) {
 		e.OnEnd(execution(), true)
 	}
 	_, dropped, waiting := e.Figures()
-	if limit := 64 << 20 / 64 / 1024; waiting > limit || dropped == 0 {
+	if limit := 64 << 20 / 64 / 1024 / 3; waiting == 0 || waiting > limit || dropped == 0 {
 		t.Errorf("%d spans wait, at most %d may, and %d were dropped", waiting, limit, dropped)
 	}
 	if used := budget.Used(); used > 2<<20 {
@@ -385,13 +450,17 @@ func TestCollectorHangs(t *testing.T) {
 func TestCollectorIsDown(t *testing.T) {
 	c := newCollector(t, nil)
 	o := c.options()
+	o.URL += "?key=s3cret"
+	var log bytes.Buffer
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
 	c.Close()
 	e := tracing.New(o)
 	e.OnEnd(execution(), true)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	e.Close(ctx)
-	e.Close(ctx)
+	flush(t, e) // it tries once
+	flush(t, e)
+	if text := log.String(); !strings.Contains(text, "level=WARN") || strings.Contains(text, "s3cret") || strings.Contains(text, "/v1/traces") {
+		t.Errorf("the log is %q", text)
+	}
 	if exported, dropped, waiting := e.Figures(); exported != 0 || dropped != 6 || waiting != 0 {
 		t.Errorf("%d spans were exported, %d dropped, and %d wait", exported, dropped, waiting)
 	}

@@ -100,6 +100,8 @@ func TestTOMLErrors(t *testing.T) {
 		{head + "x = [1,\n", "job.toml:3:", ""},
 		{head + "name = 'y'", "job.toml:3:1: key name is already defined", ""},
 		{head + "nname = 1", "job.toml:3:1: nname is not known here", "did you mean name?"},
+		{"name = 'x'\nfuncton = 'f'\n", "job.toml:2:1: functon is not known here", "did you mean function?"},
+		{head + "[[triggers]]\ntyp = 'http'\npath = 'x'", "job.toml:4:1: triggers[0].typ is not known here", "did you mean type?"},
 		{head + "else = 1", "job.toml:3:1: else is not known here", "use one of name, display_name, labels, enabled, function, runtime, env, triggers"},
 		{head + "[runtime]\n  timout = 3\n", "job.toml:4:3: runtime.timout is not known here", "did you mean timeout?"},
 		{head + "runtime.memory = 5", "job.toml:3:9: runtime.memory of 5 MB is out of bounds", "give 64 to 3072 MB"},

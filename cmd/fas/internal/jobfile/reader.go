@@ -29,6 +29,15 @@ type table struct {
 	path  string // in the file; empty: the file itself
 	left  map[string]any
 	known []string // names of members that were read, or are absent
+	// absent are errors about absent members, which end records behind those about unknown ones: one of
+	// these may be the absent one, mistyped.
+	absent []absence
+}
+
+// absence is an error about an absent member.
+type absence struct {
+	path string
+	err  error
 }
 
 func (r *reader) table(path string, members map[string]any) *table {
@@ -61,9 +70,9 @@ func (t *table) failHere(hint, format string, args ...any) {
 	t.errs.Add(t.path, wrong(t.file.path, t.file.places.of(t.path), hint, format, args...))
 }
 
-// missing records an error about an absent member, at the place of the table.
+// missing notes an error about an absent member, at the place of the table, which end records.
 func (t *table) missing(key, hint string) {
-	t.errs.Add(t.at(key), wrong(t.file.path, t.file.places.of(t.path), hint, "%s is missing", t.at(key)))
+	t.absent = append(t.absent, absence{t.at(key), wrong(t.file.path, t.file.places.of(t.path), hint, "%s is missing", t.at(key))})
 }
 
 // kind returns the name of a value's TOML type.
@@ -302,7 +311,7 @@ func (t *table) plain(path string, v any) bool {
 	return ok
 }
 
-// end records an error for each member that was not read, in the order of the file.
+// end records an error for each member that was not read, in the order of the file, and for those that are absent.
 func (t *table) end() {
 	unknown := slices.SortedFunc(maps.Keys(t.left), func(a, b string) int {
 		x, y := t.file.places.of(t.at(a)), t.file.places.of(t.at(b))
@@ -314,5 +323,8 @@ func (t *table) end() {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
 		t.fail(key, hint, "%s is not known here", t.at(key))
+	}
+	for _, a := range t.absent {
+		t.errs.Add(a.path, a.err)
 	}
 }

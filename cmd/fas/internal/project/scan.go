@@ -290,15 +290,15 @@ func readSmall(path string, limit int64) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, clierror.Usagef("", "cannot read it: %v", err)
+		return nil, clierror.Usagef("check that it is a file that you may read", "cannot read it: %v", err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
-		return nil, clierror.Usagef("", "cannot read it: %v", err)
+		return nil, clierror.Usagef("check that it is a file that you may read", "cannot read it: %v", err)
 	case int64(len(data)) > limit:
-		return nil, clierror.Usagef("", "%s has more than %s bytes", path, runtime.SizeText(int(limit)))
+		return nil, clierror.Usagef("shorten it", "%s has more than %s bytes", path, runtime.SizeText(int(limit)))
 	}
 	return data, nil
 }

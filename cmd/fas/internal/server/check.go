@@ -44,7 +44,9 @@ func (o Options) Check() error {
 	_, err = Secrets{Data: o.Data, File: o.SecretsFile, Environ: o.Environ}.given()
 	errs.Add("secrets-file", err)
 	errs.Add("tls", o.checkTLS())
-	_, _, err = traceOptions(o.OTLPEndpoint, o.OTLPSampleRatio, o.Environ)
-	errs.Add("otlp-endpoint", err)
+	if o.OTLPEndpoint != "" {
+		_, _, err = traceOptions(o.OTLPEndpoint, o.OTLPSampleRatio, o.Environ)
+		errs.Add("otlp-endpoint", err)
+	}
 	return errs.Err()
 }

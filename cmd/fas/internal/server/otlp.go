@@ -131,10 +131,20 @@ func trusting(path string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: pool}, nil
 }
 
-// startTraces begins to export traces, if that is wanted. Their headers are kept out of the log.
+// startTraces begins to export traces, if that is wanted. Their headers are kept out of the log. An environment
+// that the server has inherited does not keep it from starting: only a collector in its settings requires that
+// the variables are right.
 func (s *server) startTraces() error {
 	o, on, err := traceOptions(s.OTLPEndpoint, s.OTLPSampleRatio, s.Environ)
-	if err != nil || !on {
+	switch {
+	case err != nil && s.OTLPEndpoint == "":
+		hint := ""
+		if known, ok := runtime.AsError(err); ok {
+			hint = known.Hint
+		}
+		s.log.Warn("traces are not exported, because the environment does not say how", "error", err, "hint", hint)
+		return nil
+	case err != nil || !on:
 		return err
 	}
 	for _, value := range o.Header {
