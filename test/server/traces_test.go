@@ -123,7 +123,7 @@ func TestTraces(t *testing.T) {
 		for range 50 {
 			server.Must(t, "POST", "/v1/sync/functions/hello/rpc/", `{"n":3}`)
 		}
-		server.WaitAll(t, server.SubmitBulk(t, "hello", process.NumberedArgs(3000)))
+		server.WaitAll(t, server.SubmitBulk(t, "hello", process.NumberedArgs(10000)))
 		process.Until(t, "spans are dropped", func() bool {
 			figures := server.Must(t, "GET", "/metrics", "").Body
 			return !strings.Contains(string(figures), `faaspot_trace_spans_total{outcome="dropped"} 0`) &&
