@@ -311,6 +311,52 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// unanswered is a gatedLog that answers no append that it has held back.
+type unanswered struct{ *gatedLog }
+
+func (u unanswered) Append(ctx context.Context, after uint64, record []byte) func() error {
+	wait, shut := u.gatedLog.Append(ctx, after, record), u.shut.Load()
+	return func() error {
+		err := wait()
+		if shut {
+			err = mem.ErrFault
+		}
+		return err
+	}
+}
+
+// A write that others have read and trimmed before its writer could ask for it is not reported as one that was
+// not made.
+func TestTrimmedOutcome(t *testing.T) {
+	shared := mem.New()
+	g := unanswered{&gatedLog{Log: shared.Client(), open: make(chan struct{})}}
+	s := openReplica(t, vfs.NewMem(), "owner", g, false)
+	f := openReplica(t, vfs.NewMem(), "next", shared.Client(), true)
+	g.shut.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.PutSetting("name", []byte("value"))
+		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !bytes.Contains([]byte(e.Message), []byte("not known")) {
+			t.Errorf("got %#v", err)
+		}
+	})
+	for g.stuck.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	must(t, f.Own(t.Context()))
+	end, err := f.Harden()
+	must(t, err)
+	must(t, f.Trim(t.Context(), end))
+	close(g.open)
+	wg.Wait()
+	wantUnavailable(t, s.PutSetting("other", nil))
+	value, err := f.Setting("name")
+	must(t, err)
+	if string(value) != "value" {
+		t.Errorf("the setting is %q", value)
+	}
+}
+
 // A store stops when its log is not the one that it has followed, and keeps what it has.
 func TestBrokenLog(t *testing.T) {
 	for _, damage := range []struct {

@@ -57,7 +57,7 @@ type role byte
 const (
 	following role = iota
 	owning
-	lost    // it has owned the log, and another store does now, or the log does not answer any more
+	lost    // it has owned the log, and another store does now, or the outcome of a write is not known
 	stopped // the log is broken
 )
 
@@ -162,8 +162,8 @@ func (r *replica) failed(err error) error {
 		return lost
 	case errors.Is(err, replog.ErrUnknown):
 		r.set(lost)
-		r.log.Error("storage: the replicated log did not answer until the store was closed", "shard", r.Shard, "err", err)
-		return refuse("the replicated log does not answer, and it is not known whether this was stored",
+		r.log.Error("storage: it is not known whether the last writes are in the replicated log; this node does not own it any more", "shard", r.Shard, "err", err)
+		return refuse("it is not known whether this was stored, because the replicated log does not say so",
 			"look whether it was, or repeat the request with the same idempotency key")
 	}
 	return r.broken(err)
