@@ -191,6 +191,44 @@ func TestOwnerLosesPower(t *testing.T) {
 	}
 }
 
+// Nothing but the log changes a store that follows, whatever is called: not even what writes without a
+// request.
+func TestFollowersWriteNothing(t *testing.T) {
+	shared := mem.New()
+	k := newKeys(t)
+	sealed := func(dir string, follow bool) *Store {
+		o := onLog(vfs.NewMem(), dir, shared.Client(), follow)
+		o.Keys = k
+		s, err := Open(o)
+		must(t, err)
+		t.Cleanup(func() { must(t, s.Close()) })
+		return s
+	}
+	s, f := sealed("owner", false), sealed("follower", true)
+	clock := newAuditClock()
+	for range 20 {
+		must(t, s.BeginAudit(clock.entry("a", "f")))
+	}
+	v := version("f", 1, "source")
+	v.Context = []byte("secret")
+	must(t, s.CreateFunction(function("a", "f", "f", 1), v, by("a")))
+	_, release := stage(t, s, "a", 1)
+	follow(t, f, s)
+	before := dump(t, f)
+	wantUnavailable(t, f.Expire(start.Add(100*365*24*time.Hour), runtime.Retention{}))
+	wantUnavailable(t, errorOf(f.Reseal()))
+	b, content := bundleNumber(2)
+	for range 2 { // the second one waits for the turn of the first
+		wantUnavailable(t, errorOf(f.StageBundle(t.Context(), "a", b, bytes.NewReader(content))))
+	}
+	if has := f.Stored("a"); has != (runtime.TenantStored{}) {
+		t.Errorf("what was not stored counts: %+v", has)
+	}
+	wantUnavailable(t, f.PutSetting("x", nil))
+	wantSame(t, "a follower", dump(t, f), before)
+	release()
+}
+
 // A batch that is larger than a record is one batch for a follower.
 func TestLargeBatchesAreReplicated(t *testing.T) {
 	shared := mem.New()

@@ -100,6 +100,7 @@ func (s *Store) checkReplica(o *Replication) error {
 	if s.replica.InFlight == 0 {
 		s.replica.InFlight = replog.MaxInFlight
 	}
+	s.commits.Follow()
 	s.end = append([]io.Closer{s.replica}, s.end...)
 	return nil
 }
