@@ -12,9 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/mem"
@@ -227,6 +231,64 @@ func TestFollowersWriteNothing(t *testing.T) {
 	wantUnavailable(t, f.PutSetting("x", nil))
 	wantSame(t, "a follower", dump(t, f), before)
 	release()
+}
+
+// A store that cannot read the records of a log, or is closed, does not take the log from its owner.
+func TestStoresThatDoNotOwn(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(t *testing.T, s, f *Store)
+		keys    bool // of the follower, others than the owner's
+		want    error
+	}{
+		"other keys": {func(*testing.T, *Store, *Store) {}, true, errKeys},
+		"a newer release": {func(t *testing.T, s, _ *Store) {
+			must(t, s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
+				return b.Set(keys.Format(), record.EncodeNumber(formatVersion+1), nil)
+			}))
+		}, false, errNewer},
+		"it is closed": {func(t *testing.T, _, f *Store) { must(t, f.Close()) }, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := mem.New()
+			o := onLog(vfs.NewMem(), "owner", shared.Client(), false)
+			o.Keys = newKeys(t)
+			s, err := Open(o)
+			must(t, err)
+			defer s.Close()
+			o = onLog(vfs.NewMem(), "next", shared.Client(), true)
+			if o.Keys = s.db.keys; test.keys {
+				o.Keys = newKeys(t)
+			}
+			f, err := Open(o)
+			must(t, err)
+			defer f.Close()
+			test.prepare(t, s, f)
+			before, err := shared.Client().End(t.Context())
+			must(t, err)
+			if err := f.Own(t.Context()); err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if end, err := shared.Client().End(t.Context()); err != nil || end != before {
+				t.Errorf("the log has grown from %d to %d, %v", before, end, err)
+			}
+			must(t, s.Beat()) // it owns the log
+		})
+	}
+}
+
+// Follow ends when its store is closed, and does not begin after that.
+func TestFollowEndsWithItsStore(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+	must(t, s.PutSetting("a", []byte("1")))
+	f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
+	applied := make(chan struct{}, 100)
+	done := make(chan error, 1)
+	go func() { done <- f.Follow(t.Context(), func(replog.Record) { applied <- struct{}{} }) }()
+	<-applied
+	must(t, f.Close())
+	wantUnavailable(t, <-done)
+	wantUnavailable(t, f.Follow(t.Context(), nil))
 }
 
 // A batch that is larger than a record is one batch for a follower.

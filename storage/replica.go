@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,9 @@ type replica struct {
 	log *slog.Logger
 
 	turn sync.Mutex // held by Own and Follow
+	// ended ends when Close is called, and end ends it.
+	ended context.Context
+	end   context.CancelFunc
 
 	mu       sync.Mutex
 	role     role
@@ -97,6 +101,7 @@ func (s *Store) checkReplica(o *Replication) error {
 		applied = &replog.Position{Generation: o.Generation}
 	}
 	s.replica = &replica{Replication: *o, log: s.log, applied: *applied, durable: applied.Seq}
+	s.replica.ended, s.replica.end = context.WithCancel(context.Background())
 	if s.replica.InFlight == 0 {
 		s.replica.InFlight = replog.MaxInFlight
 	}
@@ -186,9 +191,12 @@ func (r *replica) Applied() replog.Position {
 	return r.applied
 }
 
-// closing keeps a store that is being closed from waiting for a log that does not answer, until done is
-// called.
+// closing ends Own and Follow, and keeps a store that is being closed from waiting for a log that does not answer,
+// until done is called.
 func (r *replica) closing() (done func()) {
+	if r != nil {
+		r.end()
+	}
 	_, pipeline := r.now()
 	if pipeline == nil {
 		return func() {}
@@ -199,6 +207,7 @@ func (r *replica) closing() (done func()) {
 
 // Close waits for the results of what is under way.
 func (r *replica) Close() error {
+	r.end()
 	_, pipeline := r.now()
 	if pipeline == nil {
 		return nil
