@@ -16,9 +16,9 @@ import (
 const (
 	// logPause is the time between two questions to a log that does not answer.
 	logPause = 100 * time.Millisecond
-	// lostAnswers is the number of answers in a row that a log lacks a record which it had, after which
-	// that is believed: a server that is behind says so for a moment.
-	lostAnswers = 30
+	// lostTime is how long a log must answer nothing but that it lacks a record which it had, until that is
+	// believed: servers that are behind say so until others are elected.
+	lostTime = 20 * time.Second
 	// claims is how often Own tries to begin an epoch: a record of the former owner may have been faster.
 	claims = 3
 )
@@ -106,7 +106,8 @@ func (r *replica) compare(ctx context.Context, chain *replog.Chain) error {
 	if seq == 0 {
 		return nil
 	}
-	for absent := 0; ; {
+	var since time.Time // of the first answer in a row that the record lacks
+	for {
 		bytes, err := r.Log.Get(ctx, seq)
 		switch {
 		case err == nil:
@@ -114,9 +115,14 @@ func (r *replica) compare(ctx context.Context, chain *replog.Chain) error {
 		case errors.Is(err, replog.ErrTrimmed):
 			return nil // the next record says what it follows
 		case errors.Is(err, replog.ErrAbsent):
-			if absent++; absent == lostAnswers {
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) > lostTime {
 				return fmt.Errorf("%w: it ends before record %d, which was applied", replog.ErrBroken, seq)
 			}
+		default:
+			since = time.Time{}
 		}
 		select {
 		case <-time.After(logPause):

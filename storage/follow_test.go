@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -480,7 +481,6 @@ func TestBrokenLog(t *testing.T) {
 			must(t, err)
 			l.Replace(at, r)
 		}},
-		{"the end is lost", func(_ *testing.T, l *mem.Log, at uint64) { l.Cut(at - 1) }},
 	} {
 		t.Run(damage.what, func(t *testing.T) {
 			t.Parallel()
@@ -502,6 +502,51 @@ func TestBrokenLog(t *testing.T) {
 			wantUnavailable(t, f.Own(t.Context()))
 			wantUnavailable(t, f.Follow(t.Context(), nil))
 			wantSame(t, "what it has", dump(t, f), before)
+		})
+	}
+}
+
+// lackingLog answers Get with the error of the time that has passed.
+type lackingLog struct {
+	replog.Log
+	began  time.Time
+	answer func(passed time.Duration) error
+}
+
+func (l lackingLog) Get(context.Context, uint64) ([]byte, error) { return nil, l.answer(time.Since(l.began)) }
+
+// A log that has lost its end is found out. One whose servers are behind for a while, or do not answer, is
+// not broken.
+func TestLostEndOfTheLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(time.Duration) error
+		broken bool
+	}{
+		"lost": {func(time.Duration) error { return replog.ErrAbsent }, true},
+		"behind": {func(passed time.Duration) error {
+			if passed < 15*time.Second {
+				return replog.ErrAbsent
+			}
+			return replog.ErrTrimmed
+		}, false},
+		"behind, now and then": {func(passed time.Duration) error {
+			switch second := int(passed.Seconds()); {
+			case second > 100:
+				return replog.ErrTrimmed
+			case second%15 == 0:
+				return mem.ErrFault
+			}
+			return replog.ErrAbsent
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := replica{Replication: Replication{Log: lackingLog{nil, time.Now(), test.answer}}}
+				err := r.compare(t.Context(), replog.NewChain(0, replog.Position{Generation: 1, Epoch: 1, Seq: 5}))
+				if errors.Is(err, replog.ErrBroken) != test.broken || !test.broken && err != nil {
+					t.Errorf("got %v", err)
+				}
+			})
 		})
 	}
 }
