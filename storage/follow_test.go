@@ -513,7 +513,9 @@ type lackingLog struct {
 	answer func(passed time.Duration) error
 }
 
-func (l lackingLog) Get(context.Context, uint64) ([]byte, error) { return nil, l.answer(time.Since(l.began)) }
+func (l lackingLog) Get(context.Context, uint64) ([]byte, error) {
+	return nil, l.answer(time.Since(l.began))
+}
 
 // A log that has lost its end is found out. One whose servers are behind for a while, or do not answer, is
 // not broken.
