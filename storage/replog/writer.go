@@ -95,13 +95,16 @@ func (w *Writer) step(ctx context.Context, r record) error {
 // before. ErrFenced: it is of a later epoch.
 func (w *Writer) pass(ctx context.Context, before Position) error {
 	found, err := w.log.Get(ctx, before.Seq+1)
-	for pause := firstPause; err != nil && !errors.Is(err, ErrTrimmed); pause = min(2*pause, lastPause) {
+	for pause := firstPause; err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrBroken); pause = min(2*pause, lastPause) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrUnknown, errors.Join(ctx.Err(), err))
 		}
 		found, err = w.log.Get(ctx, before.Seq+1)
+	}
+	if errors.Is(err, ErrBroken) {
+		return err
 	}
 	if err != nil {
 		return ErrFenced
@@ -194,6 +197,8 @@ func (w *Writer) resolve(ctx context.Context, a Append) error {
 			return nil
 		case err == nil:
 			return ErrFenced
+		case errors.Is(err, ErrBroken):
+			return err
 		case errors.Is(err, ErrTrimmed):
 			// It may have been this one: others have applied it then.
 			return fmt.Errorf("%w: record %d: %w", ErrUnknown, a.At.Seq, err)
