@@ -146,6 +146,7 @@ func TestBackupOfAReplica(t *testing.T) {
 
 // TestTwoBackupsAtOnce lets a client of a backup stop to read. Another backup is made meanwhile, and no third.
 func TestTwoBackupsAtOnce(t *testing.T) {
+	alone(t, "a backup that is restored elsewhere has no log")
 	dir := t.TempDir() + "/store"
 	s := openOn(t, vfs.Default, dir)
 	two(t, s)
