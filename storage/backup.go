@@ -71,6 +71,9 @@ func (s *Store) checkpoint(dir string) error {
 	if err := s.fs.RemoveAll(dir); err != nil {
 		return err
 	}
+	if s.replica != nil { // whose writes are durable in its log, not on the disk
+		return s.db.Checkpoint(dir, pebble.WithFlushedWAL())
+	}
 	return s.db.Checkpoint(dir)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/faaspot/faaspot/storage/backup"
 	"github.com/faaspot/faaspot/storage/internal/disk"
 	"github.com/faaspot/faaspot/storage/keyset"
+	"github.com/faaspot/faaspot/storage/replog/mem"
 )
 
 // unpackBackup writes the store in a backup to a new folder.
@@ -116,6 +117,29 @@ func testBackups(t *testing.T, k *keyset.Keyset) {
 				t.Fatalf("round %d: function %d of %d: %v", round, n, least, err)
 			}
 		}
+		must(t, r.Close())
+	}
+}
+
+// A backup of a replica has everything that it had acknowledged, and follows the log from there.
+func TestBackupOfAReplica(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.Default, t.TempDir()+"/store", shared.Client(), false)
+	for n := range 20 {
+		id := fmt.Sprintf("f%05d", n)
+		must(t, s.CreateFunction(function("a", id, id, 1), version(id, 1, "source"), by("a")))
+		at, _ := s.Applied()
+		var archive bytes.Buffer
+		must(t, s.Backup(t.Context(), "v1", &archive))
+		r, err := Open(onLog(vfs.Default, unpackBackup(t, archive.Bytes()), shared.Client(), true))
+		must(t, err)
+		if has, _ := r.Applied(); has != at {
+			t.Errorf("the backup has the log up to %v, %v was acknowledged", has, at)
+		}
+		wantSame(t, "the backup", dump(t, r), dump(t, s))
+		must(t, s.PutSetting("a", fmt.Append(nil, n)))
+		follow(t, r, s)
+		wantSame(t, "the backup, in the log", dump(t, r), dump(t, s))
 		must(t, r.Close())
 	}
 }

@@ -151,17 +151,20 @@ func (s *Store) StageBundle(ctx context.Context, tenant runtime.Tenant, b runtim
 	}
 	defer s.life.RUnlock()
 	ref := bundleRef{tenant, b.ID}
-	hold := s.bundles.hold(ref)
-	err = hold.take(ctx)
-	if err == nil {
-		err = s.storeBundle(ctx, ref, b.Bytes, content)
-		hold.give()
-	}
-	if err != nil {
+	if err := s.storeInTurn(ctx, s.bundles.hold(ref), ref, b.Bytes, content); err != nil {
 		s.releaseBundle(ref)
 		return nil, fault(op, s.checked(err))
 	}
 	return s.releaseOnce(ref), nil
+}
+
+// storeInTurn calls storeBundle in the turn of the bundle.
+func (s *Store) storeInTurn(ctx context.Context, hold *bundleHold, ref bundleRef, size int64, content io.Reader) error {
+	if err := hold.take(ctx); err != nil {
+		return err
+	}
+	defer hold.give()
+	return s.storeBundle(ctx, ref, size, content)
 }
 
 // storeBundle writes a bundle that is not stored. The caller has the turn of the bundle.
@@ -179,6 +182,9 @@ func (s *Store) storeBundle(ctx context.Context, ref bundleRef, size int64, cont
 		return runtime.AbandonedError(ctx.Err())
 	}
 	defer s.bundles.writing.Give(ref.tenant)
+	if err := (gate{s}).Writable(commit.NewWork); err != nil {
+		return err // before there is anything to drop
+	}
 	if err := s.reserveBundle(ref.tenant, size); err != nil {
 		return err
 	}

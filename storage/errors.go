@@ -23,6 +23,8 @@ func fault(op string, err error) error {
 	return runtime.Internal(op, err)
 }
 
+func closedError() error { return runtime.Errorf(runtime.CodeUnavailable, "the store is closed") }
+
 func noSuchID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no function with id %q", id)
 }

@@ -16,15 +16,19 @@ import (
 const (
 	// logPause is the time between two questions to a log that does not answer.
 	logPause = 100 * time.Millisecond
-	// lostAnswers is the number of answers in a row that a log lacks a record which it had, after which
-	// that is believed: a server that is behind says so for a moment.
-	lostAnswers = 30
+	// lostTime is how long a log must answer nothing but that it lacks a record which it had, until that is
+	// believed: servers that are behind say so until others are elected.
+	lostTime = 20 * time.Second
 	// claims is how often Own tries to begin an epoch: a record of the former owner may have been faster.
 	claims = 3
 )
 
-// errNoLog reports that a store is alone.
-var errNoLog = errors.New("the store has no log")
+var (
+	// errNoLog reports that a store is alone.
+	errNoLog = errors.New("the store has no log")
+	// errClosing ends the contexts of Own and Follow when the store is closed.
+	errClosing = errors.New("the store is closed")
+)
 
 // Follow applies the records of the log as they come, until ctx ends or the store is closed, and calls seen,
 // unless it is nil, with each when it is applied. Meanwhile the store can be read, and refuses writes.
@@ -32,7 +36,7 @@ var errNoLog = errors.New("the store has no log")
 // node needs a copy of another one. After replog.ErrBroken, the store follows no longer.
 func (s *Store) Follow(ctx context.Context, seen func(replog.Record)) error {
 	const op = "storage.follow"
-	chain, done, err := s.beginFollowing(ctx)
+	ctx, chain, done, err := s.beginFollowing(ctx)
 	if err != nil {
 		return fault(op, err)
 	}
@@ -44,40 +48,55 @@ func (s *Store) Follow(ctx context.Context, seen func(replog.Record)) error {
 		}
 		return err
 	})
-	return fault(op, s.unlessBroken(err))
+	return fault(op, s.unlessBroken(ctx, err))
 }
 
-// unlessBroken stops the replica if an error says that the log is broken.
-func (s *Store) unlessBroken(err error) error {
-	if errors.Is(err, replog.ErrBroken) {
+// unlessBroken stops the replica if an error says that the log is broken. ctx is that of beginFollowing.
+func (s *Store) unlessBroken(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, replog.ErrBroken):
 		return s.replica.broken(err)
+	case err != nil && errors.Is(context.Cause(ctx), errClosing):
+		return closedError()
 	}
 	return err
 }
 
 // beginFollowing returns the chain behind what is applied, when the log has answered that it still has the
-// last record of that. Nothing else follows until done is called.
-func (s *Store) beginFollowing(ctx context.Context) (chain *replog.Chain, done func(), err error) {
+// last record of that. Nothing else follows until done is called. The context that it returns ends with that of the
+// caller, and when the store is closed.
+func (s *Store) beginFollowing(caller context.Context) (ctx context.Context, chain *replog.Chain, done func(), err error) {
 	r := s.replica
 	if r == nil {
-		return nil, nil, errNoLog
+		return nil, nil, nil, errNoLog
 	}
 	if !r.turn.TryLock() {
-		return nil, nil, runtime.Errorf(runtime.CodeConflict, "the store follows its log already")
+		return nil, nil, nil, runtime.Errorf(runtime.CodeConflict, "the store follows its log already")
 	}
 	if now, _ := r.now(); now != following {
 		r.turn.Unlock()
 		if err := r.problem(); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		return nil, nil, runtime.Errorf(runtime.CodeConflict, "the store owns its log")
+		return nil, nil, nil, runtime.Errorf(runtime.CodeConflict, "the store owns its log")
+	}
+	ctx, cancel := context.WithCancelCause(caller)
+	forget := context.AfterFunc(r.ended, func() { cancel(errClosing) })
+	done = func() {
+		forget()
+		cancel(nil)
+		r.turn.Unlock()
+	}
+	if r.ended.Err() != nil {
+		done()
+		return nil, nil, nil, closedError()
 	}
 	chain = replog.NewChain(r.Shard, r.Applied())
-	if err := s.unlessBroken(r.compare(ctx, chain)); err != nil {
-		r.turn.Unlock()
-		return nil, nil, err
+	if err := s.unlessBroken(ctx, r.compare(ctx, chain)); err != nil {
+		done()
+		return nil, nil, nil, err
 	}
-	return chain, r.turn.Unlock, nil
+	return ctx, chain, done, nil
 }
 
 // compare returns an error that wraps replog.ErrBroken if the log does not have the record that was applied
@@ -87,7 +106,8 @@ func (r *replica) compare(ctx context.Context, chain *replog.Chain) error {
 	if seq == 0 {
 		return nil
 	}
-	for absent := 0; ; {
+	var since time.Time // of the first answer in a row that the record lacks
+	for {
 		bytes, err := r.Log.Get(ctx, seq)
 		switch {
 		case err == nil:
@@ -95,9 +115,14 @@ func (r *replica) compare(ctx context.Context, chain *replog.Chain) error {
 		case errors.Is(err, replog.ErrTrimmed):
 			return nil // the next record says what it follows
 		case errors.Is(err, replog.ErrAbsent):
-			if absent++; absent == lostAnswers {
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) > lostTime {
 				return fmt.Errorf("%w: it ends before record %d, which was applied", replog.ErrBroken, seq)
 			}
+		default:
+			since = time.Time{}
 		}
 		select {
 		case <-time.After(logPause):
@@ -141,14 +166,18 @@ func (s *Store) applyNext(ctx context.Context, chain *replog.Chain, seq uint64, 
 // follows.
 func (s *Store) Own(ctx context.Context) error {
 	const op = "storage.own"
-	chain, done, err := s.beginFollowing(ctx)
+	ctx, chain, done, err := s.beginFollowing(ctx)
 	if err != nil {
 		return fault(op, err)
 	}
 	defer done()
 	r := s.replica
 	for range claims {
-		if err := s.unlessBroken(s.catchUp(ctx, chain)); err != nil {
+		if err := s.unlessBroken(ctx, s.catchUp(ctx, chain)); err != nil {
+			return fault(op, err)
+		}
+		// A store that cannot read the records must not take the log from one that can.
+		if err := s.checkReadable(); err != nil {
 			return fault(op, err)
 		}
 		w := replog.NewWriter(r.Log, chain, r.InFlight)
@@ -157,10 +186,24 @@ func (s *Store) Own(ctx context.Context) error {
 			return fault(op, s.own(w, at))
 		}
 		if !errors.Is(err, replog.ErrFenced) {
-			return fault(op, s.unlessBroken(err))
+			return fault(op, s.unlessBroken(ctx, err))
 		}
 	}
 	return fault(op, &runtime.Error{Code: runtime.CodeConflict, Message: "another node writes to the log", Err: replog.ErrFenced})
+}
+
+// checkReadable returns why this release, or a store with the present keys, cannot read the records. It writes
+// nothing.
+func (s *Store) checkReadable() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	_, err := s.findFormat()
+	if err == nil {
+		_, err = s.findKeyCheck()
+	}
+	return err
 }
 
 // own prepares a store for writes that has claimed its log.
@@ -169,7 +212,7 @@ func (s *Store) own(w *replog.Writer, at replog.Position) error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {
-		return runtime.Errorf(runtime.CodeUnavailable, "the store is closed")
+		return closedError()
 	}
 	if err := s.apply(nil, at); err != nil {
 		return err

@@ -10,11 +10,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/storage/internal/commit"
+	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/internal/storetest"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/mem"
@@ -191,6 +196,102 @@ func TestOwnerLosesPower(t *testing.T) {
 	}
 }
 
+// Nothing but the log changes a store that follows, whatever is called: not even what writes without a
+// request.
+func TestFollowersWriteNothing(t *testing.T) {
+	shared := mem.New()
+	k := newKeys(t)
+	sealed := func(dir string, follow bool) *Store {
+		o := onLog(vfs.NewMem(), dir, shared.Client(), follow)
+		o.Keys = k
+		s, err := Open(o)
+		must(t, err)
+		t.Cleanup(func() { must(t, s.Close()) })
+		return s
+	}
+	s, f := sealed("owner", false), sealed("follower", true)
+	clock := newAuditClock()
+	for range 20 {
+		must(t, s.BeginAudit(clock.entry("a", "f")))
+	}
+	v := version("f", 1, "source")
+	v.Context = []byte("secret")
+	must(t, s.CreateFunction(function("a", "f", "f", 1), v, by("a")))
+	_, release := stage(t, s, "a", 1)
+	follow(t, f, s)
+	before := dump(t, f)
+	wantUnavailable(t, f.Expire(start.Add(100*365*24*time.Hour), runtime.Retention{}))
+	wantUnavailable(t, errorOf(f.Reseal()))
+	b, content := bundleNumber(2)
+	for range 2 { // the second one waits for the turn of the first
+		wantUnavailable(t, errorOf(f.StageBundle(t.Context(), "a", b, bytes.NewReader(content))))
+	}
+	if has := f.Stored("a"); has != (runtime.TenantStored{}) {
+		t.Errorf("what was not stored counts: %+v", has)
+	}
+	wantUnavailable(t, f.PutSetting("x", nil))
+	wantSame(t, "a follower", dump(t, f), before)
+	release()
+}
+
+// A store that cannot read the records of a log, or is closed, does not take the log from its owner.
+func TestStoresThatDoNotOwn(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(t *testing.T, s, f *Store)
+		keys    bool // of the follower, others than the owner's
+		want    error
+	}{
+		"other keys": {func(*testing.T, *Store, *Store) {}, true, errKeys},
+		"a newer release": {func(t *testing.T, s, _ *Store) {
+			must(t, s.commits.Write(commit.Outcome, func(b *pebble.Batch) error {
+				return b.Set(keys.Format(), record.EncodeNumber(formatVersion+1), nil)
+			}))
+		}, false, errNewer},
+		"it is closed": {func(t *testing.T, _, f *Store) { must(t, f.Close()) }, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := mem.New()
+			o := onLog(vfs.NewMem(), "owner", shared.Client(), false)
+			o.Keys = newKeys(t)
+			s, err := Open(o)
+			must(t, err)
+			defer s.Close()
+			o = onLog(vfs.NewMem(), "next", shared.Client(), true)
+			if o.Keys = s.db.keys; test.keys {
+				o.Keys = newKeys(t)
+			}
+			f, err := Open(o)
+			must(t, err)
+			defer f.Close()
+			test.prepare(t, s, f)
+			before, err := shared.Client().End(t.Context())
+			must(t, err)
+			if err := f.Own(t.Context()); err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if end, err := shared.Client().End(t.Context()); err != nil || end != before {
+				t.Errorf("the log has grown from %d to %d, %v", before, end, err)
+			}
+			must(t, s.Beat()) // it owns the log
+		})
+	}
+}
+
+// Follow ends when its store is closed, and does not begin after that.
+func TestFollowEndsWithItsStore(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+	must(t, s.PutSetting("a", []byte("1")))
+	f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
+	applied := make(chan struct{}, 100)
+	done := make(chan error, 1)
+	go func() { done <- f.Follow(t.Context(), func(replog.Record) { applied <- struct{}{} }) }()
+	<-applied
+	must(t, f.Close())
+	wantUnavailable(t, <-done)
+	wantUnavailable(t, f.Follow(t.Context(), nil))
+}
+
 // A batch that is larger than a record is one batch for a follower.
 func TestLargeBatchesAreReplicated(t *testing.T) {
 	shared := mem.New()
@@ -311,6 +412,52 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// unanswered is a gatedLog that answers no append that it has held back.
+type unanswered struct{ *gatedLog }
+
+func (u unanswered) Append(ctx context.Context, after uint64, record []byte) func() error {
+	wait, shut := u.gatedLog.Append(ctx, after, record), u.shut.Load()
+	return func() error {
+		err := wait()
+		if shut {
+			err = mem.ErrFault
+		}
+		return err
+	}
+}
+
+// A write that others have read and trimmed before its writer could ask for it is not reported as one that was
+// not made.
+func TestTrimmedOutcome(t *testing.T) {
+	shared := mem.New()
+	g := unanswered{&gatedLog{Log: shared.Client(), open: make(chan struct{})}}
+	s := openReplica(t, vfs.NewMem(), "owner", g, false)
+	f := openReplica(t, vfs.NewMem(), "next", shared.Client(), true)
+	g.shut.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.PutSetting("name", []byte("value"))
+		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !bytes.Contains([]byte(e.Message), []byte("not known")) {
+			t.Errorf("got %#v", err)
+		}
+	})
+	for g.stuck.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	must(t, f.Own(t.Context()))
+	end, err := f.Harden()
+	must(t, err)
+	must(t, f.Trim(t.Context(), end))
+	close(g.open)
+	wg.Wait()
+	wantUnavailable(t, s.PutSetting("other", nil))
+	value, err := f.Setting("name")
+	must(t, err)
+	if string(value) != "value" {
+		t.Errorf("the setting is %q", value)
+	}
+}
+
 // A store stops when its log is not the one that it has followed, and keeps what it has.
 func TestBrokenLog(t *testing.T) {
 	for _, damage := range []struct {
@@ -334,7 +481,6 @@ func TestBrokenLog(t *testing.T) {
 			must(t, err)
 			l.Replace(at, r)
 		}},
-		{"the end is lost", func(_ *testing.T, l *mem.Log, at uint64) { l.Cut(at - 1) }},
 	} {
 		t.Run(damage.what, func(t *testing.T) {
 			t.Parallel()
@@ -356,6 +502,53 @@ func TestBrokenLog(t *testing.T) {
 			wantUnavailable(t, f.Own(t.Context()))
 			wantUnavailable(t, f.Follow(t.Context(), nil))
 			wantSame(t, "what it has", dump(t, f), before)
+		})
+	}
+}
+
+// lackingLog answers Get with the error of the time that has passed.
+type lackingLog struct {
+	replog.Log
+	began  time.Time
+	answer func(passed time.Duration) error
+}
+
+func (l lackingLog) Get(context.Context, uint64) ([]byte, error) {
+	return nil, l.answer(time.Since(l.began))
+}
+
+// A log that has lost its end is found out. One whose servers are behind for a while, or do not answer, is
+// not broken.
+func TestLostEndOfTheLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(time.Duration) error
+		broken bool
+	}{
+		"lost": {func(time.Duration) error { return replog.ErrAbsent }, true},
+		"behind": {func(passed time.Duration) error {
+			if passed < 15*time.Second {
+				return replog.ErrAbsent
+			}
+			return replog.ErrTrimmed
+		}, false},
+		"behind, now and then": {func(passed time.Duration) error {
+			switch second := int(passed.Seconds()); {
+			case second > 100:
+				return replog.ErrTrimmed
+			case second%15 == 0:
+				return mem.ErrFault
+			}
+			return replog.ErrAbsent
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := replica{Replication: Replication{Log: lackingLog{nil, time.Now(), test.answer}}}
+				err := r.compare(t.Context(), replog.NewChain(0, replog.Position{Generation: 1, Epoch: 1, Seq: 5}))
+				if errors.Is(err, replog.ErrBroken) != test.broken || !test.broken && err != nil {
+					t.Errorf("got %v", err)
+				}
+			})
 		})
 	}
 }

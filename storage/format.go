@@ -184,36 +184,47 @@ func (s *Store) hasJobExecution(tenant runtime.Tenant, text string) (bool, error
 // checkFormat checks the format of the records. In a store without records it writes the format
 // into a table of its own, so that a store that has lost its log is not mistaken for a new one.
 func (s *Store) checkFormat() error {
-	format, err := kv.Get(s.db, keys.Format(), record.DecodeNumber)
-	if err == nil && format == formatVersion {
-		return nil
-	}
-	if err == nil && format == formatUnindexed {
-		err = s.indexAll()
-		format = formatUnkept
-	}
-	if err == nil && format == formatUnkept {
+	format, err := s.findFormat()
+	switch {
+	case err != nil:
+		return err
+	case format == nil:
+		return errors.Join(s.putFormat(), s.flush())
+	case *format == formatUnindexed:
+		if err := s.indexAll(); err != nil {
+			return err
+		}
+		return s.keepAll()
+	case *format == formatUnkept:
 		return s.keepAll()
 	}
-	if err == nil {
-		return fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, format, formatVersion)
-	}
-	if !errors.Is(err, kv.ErrAbsent) {
-		return err
+	return nil
+}
+
+// findFormat returns the format of the records, nil if there are none, or why this release cannot read them.
+func (s *Store) findFormat() (*uint64, error) {
+	format, err := kv.Find(s.db, keys.Format(), record.DecodeNumber)
+	switch {
+	case err != nil:
+		return nil, err
+	case format != nil && (*format < formatUnindexed || *format > formatVersion):
+		return nil, fmt.Errorf("%w: its format is %d, this release reads %d", errNewer, *format, formatVersion)
+	case format != nil:
+		return format, nil
 	}
 	it, err := s.db.NewIter(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// A replica knows how far it has applied its log before it has a format.
 	empty := !it.First() || bytes.Equal(it.Key(), keys.Applied()) && !it.Next()
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return err
+		return nil, err
 	}
 	if !empty {
-		return fmt.Errorf("%w: it has records, but no record of their format; or it is damaged", errForeign)
+		return nil, fmt.Errorf("%w: it has records, but no record of their format; or it is damaged", errForeign)
 	}
-	return errors.Join(s.putFormat(), s.flush())
+	return nil, nil
 }
 
 func (s *Store) putFormat() error {

@@ -172,6 +172,7 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options) (_ *Store, err error) {
 	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, keepKeys: o.KeepKeys, bundles: newBundles()}
+	s.holdings.all = make(map[runtime.Tenant]tally)
 	s.audit.age, s.audit.limit = o.AuditAge, cmp.Or(o.AuditBytes, defaultAuditBytes)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
 		locks.seed = maphash.MakeSeed()
@@ -262,7 +263,7 @@ func open(o Options) (_ *Store, err error) {
 }
 
 // load reads what memory holds of the records, after it has brought those of an earlier release up to date.
-func (s *Store) load() (err error) {
+func (s *Store) load() error {
 	if err := s.checkFormat(); err != nil {
 		return err
 	}
@@ -275,9 +276,13 @@ func (s *Store) load() (err error) {
 	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
 		return err
 	}
-	if s.holdings.all, err = loadHoldings(s.db); err != nil {
+	all, err := loadHoldings(s.db)
+	if err != nil {
 		return err
 	}
+	s.holdings.mu.Lock()
+	s.holdings.all = all
+	s.holdings.mu.Unlock()
 	return errors.Join(s.loadBundles(), s.loadAudit())
 }
 

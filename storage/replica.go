@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ type role byte
 const (
 	following role = iota
 	owning
-	lost    // it has owned the log, and another store does now, or the log does not answer any more
+	lost    // it has owned the log, and another store does now, or the outcome of a write is not known
 	stopped // the log is broken
 )
 
@@ -67,6 +68,9 @@ type replica struct {
 	log *slog.Logger
 
 	turn sync.Mutex // held by Own and Follow
+	// ended ends when Close is called, and end ends it.
+	ended context.Context
+	end   context.CancelFunc
 
 	mu       sync.Mutex
 	role     role
@@ -97,9 +101,11 @@ func (s *Store) checkReplica(o *Replication) error {
 		applied = &replog.Position{Generation: o.Generation}
 	}
 	s.replica = &replica{Replication: *o, log: s.log, applied: *applied, durable: applied.Seq}
+	s.replica.ended, s.replica.end = context.WithCancel(context.Background())
 	if s.replica.InFlight == 0 {
 		s.replica.InFlight = replog.MaxInFlight
 	}
+	s.commits.Follow()
 	s.end = append([]io.Closer{s.replica}, s.end...)
 	return nil
 }
@@ -162,8 +168,8 @@ func (r *replica) failed(err error) error {
 		return lost
 	case errors.Is(err, replog.ErrUnknown):
 		r.set(lost)
-		r.log.Error("storage: the replicated log did not answer until the store was closed", "shard", r.Shard, "err", err)
-		return refuse("the replicated log does not answer, and it is not known whether this was stored",
+		r.log.Error("storage: it is not known whether the last writes are in the replicated log; this node does not own it any more", "shard", r.Shard, "err", err)
+		return refuse("it is not known whether this was stored, because the replicated log does not say so",
 			"look whether it was, or repeat the request with the same idempotency key")
 	}
 	return r.broken(err)
@@ -185,9 +191,12 @@ func (r *replica) Applied() replog.Position {
 	return r.applied
 }
 
-// closing keeps a store that is being closed from waiting for a log that does not answer, until done is
-// called.
+// closing ends Own and Follow, and keeps a store that is being closed from waiting for a log that does not answer,
+// until done is called.
 func (r *replica) closing() (done func()) {
+	if r != nil {
+		r.end()
+	}
 	_, pipeline := r.now()
 	if pipeline == nil {
 		return func() {}
@@ -198,6 +207,7 @@ func (r *replica) closing() (done func()) {
 
 // Close waits for the results of what is under way.
 func (r *replica) Close() error {
+	r.end()
 	_, pipeline := r.now()
 	if pipeline == nil {
 		return nil

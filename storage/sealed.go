@@ -45,12 +45,9 @@ const keyCheck = "secrets"
 
 // checkKeys checks that the keys decrypt what was encrypted with the keys of the store.
 func (s *Store) checkKeys() error {
-	at := keys.Setting(keyCheck)
-	stored, err := kv.Find(s.db, at, record.DecodeRaw)
+	stored, err := s.findKeyCheck()
 	switch {
-	case errors.Is(err, keyset.ErrNoKey):
-		return fmt.Errorf("%w: %w", errKeys, err)
-	case err != nil || stored != nil || s.db.keys == nil:
+	case err != nil || stored || s.db.keys == nil:
 		return err
 	case s.keepKeys != nil:
 		if err := s.keepKeys(); err != nil {
@@ -58,6 +55,16 @@ func (s *Store) checkKeys() error {
 		}
 	}
 	return s.putKeyCheck()
+}
+
+// findKeyCheck reports whether keys were stored as those of the store. It returns an error if the present ones
+// are others.
+func (s *Store) findKeyCheck() (stored bool, err error) {
+	found, err := kv.Find(s.db, keys.Setting(keyCheck), record.DecodeRaw)
+	if errors.Is(err, keyset.ErrNoKey) {
+		err = fmt.Errorf("%w: %w", errKeys, err)
+	}
+	return found != nil, err
 }
 
 // putKeyCheck stores that the present keys are those of the store.

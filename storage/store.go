@@ -100,7 +100,7 @@ func (s *Store) enter() error {
 	s.life.RLock()
 	if s.closed {
 		s.life.RUnlock()
-		return runtime.Errorf(runtime.CodeUnavailable, "the store is closed")
+		return closedError()
 	}
 	return nil
 }

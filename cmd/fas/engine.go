@@ -40,8 +40,8 @@ all of them the same --peers and the same key, and each its own --name. A server
 no copy: it is for tests.
 
 With --cluster-key-file all connections are encrypted, and only processes with the same key
-get one. Without a key the server listens at loopback addresses only. A key is any file with
-at least 32 characters, such as from "openssl rand -hex 32".
+get one. Without a key all addresses must be loopback addresses. A key is any file with at
+least 32 characters that its owner alone can read, such as from "openssl rand -hex 32".
 
 With --health-listen, /healthz says whether the process works, and /readyz whether it is one
 of a majority and has what the others have. A server that stops hands over what it leads
@@ -56,7 +56,7 @@ FAASPOT_ENGINE_PEER_LISTEN, FAASPOT_ENGINE_HEALTH_LISTEN, FAASPOT_ENGINE_DATA,
 FAASPOT_ENGINE_MAX_STORE, FAASPOT_CLUSTER_KEY_FILE, FAASPOT_ENGINE_GRACE,
 FAASPOT_LOG_LEVEL, FAASPOT_LOG_FORMAT.`,
 		Example: `  fas engine --name a --peers a=127.0.0.1:6222 --data engine
-  fas engine --name a --listen 0.0.0.0:4222 --cluster-key-file key --data /var/lib/faaspot/engine \
+  fas engine --name a --listen 0.0.0.0:4222 --cluster-key-file key --data /var/lib/faaspot-engine \
     --peers a=10.0.0.1:6222,b=10.0.0.2:6222,c=10.0.0.3:6222`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

@@ -40,13 +40,14 @@ type Log interface {
 	Append(ctx context.Context, after uint64, record []byte) (wait func() error)
 
 	// Get returns the record of a sequence as the log has it at present, ErrAbsent if it does not
-	// have it yet, or ErrTrimmed. A record that was there once is there until it is trimmed. An
+	// have it yet, or ErrTrimmed; or an error that wraps ErrBroken if the record is lost, while others
+	// before and behind it are there. A record that was there once is there until it is trimmed. An
 	// answer ErrAbsent may be outdated. The caller may keep the record, and does not change it.
 	Get(ctx context.Context, seq uint64) ([]byte, error)
 
 	// Read calls each with the records after a sequence, one after the other, in order and without
 	// gaps, and then with further ones as they are stored, until each fails or ctx ends, whose
-	// error it returns. ErrTrimmed: the record after+1 was trimmed. each may keep the record, and
+	// error it returns. ErrTrimmed: the record after+1 was trimmed. ErrBroken: as for Get. each may keep the record, and
 	// does not change it.
 	Read(ctx context.Context, after uint64, each func(seq uint64, record []byte) error) error
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"go.uber.org/goleak"
 
@@ -258,23 +259,90 @@ func TestDamage(t *testing.T) {
 	wantBroken("another beginning", replog.NewChain(3, replog.Position{Generation: 1, Hash: replog.Hash{1}}), records)
 }
 
-// A log that has lost what it had is found out.
-func TestLostEnd(t *testing.T) {
+// A record whose answer was lost, and which others have read and trimmed, may be in the log.
+func TestTrimmedBeforeItIsSettled(t *testing.T) {
 	shared := mem.New()
 	l := shared.Client()
-	w := owner(t, l, replog.NewChain(0, begin))
-	write(t, w, []byte("one"))
-	write(t, w, []byte("two"))
+	faults := mem.Fault{}
+	w := owner(t, mem.WithFaults(l, func(mem.Op) mem.Fault { return faults }), replog.NewChain(0, begin))
+	faults.Kind = mem.Unanswered
+	var a replog.Append
+	must(t, w.SendBatch(t.Context(), []byte("one"), func(sent replog.Append) { a = sent }))
+	faults.Kind = mem.None
+	chain := replog.NewChain(0, begin)
+	batches, err := read(chain, recordsOf(t, l))
+	must(t, err)
+	if len(batches) != 1 {
+		t.Fatalf("%d batches are in the log", len(batches))
+	}
+	write(t, owner(t, l, chain), []byte("two"))
 	end, err := l.End(t.Context())
 	must(t, err)
-	shared.Cut(end - 1)
-	var a replog.Append
-	must(t, w.SendBatch(t.Context(), []byte("three"), func(sent replog.Append) { a = sent }))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := w.Settle(ctx, a); !errors.Is(err, replog.ErrUnknown) {
-		t.Errorf("an answer at once: %v", err) // it may have been one of a server that is behind
+	must(t, l.Trim(t.Context(), end))
+	if err := w.Settle(t.Context(), a); !errors.Is(err, replog.ErrUnknown) || errors.Is(err, replog.ErrFenced) {
+		t.Errorf("got %v", err)
 	}
+}
+
+// A log that has lost what it had is found out.
+func TestLostEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := mem.New()
+		l := shared.Client()
+		w := owner(t, l, replog.NewChain(0, begin))
+		write(t, w, []byte("one"))
+		write(t, w, []byte("two"))
+		end, err := l.End(t.Context())
+		must(t, err)
+		whole := shared.Clone().Client()
+		shared.Cut(end - 1)
+		var a replog.Append
+		must(t, w.SendBatch(t.Context(), []byte("three"), func(sent replog.Append) { a = sent }))
+		if err := w.Settle(t.Context(), a); !errors.Is(err, replog.ErrBroken) {
+			t.Errorf("the end is lost: %v", err)
+		}
+		// Answers of servers that are behind say nothing.
+		chain := replog.NewChain(0, begin)
+		_, err = read(chain, recordsOf(t, whole))
+		must(t, err)
+		w = replog.NewWriter(&behind{Log: whole, answers: 100}, chain, replog.MaxInFlight)
+		must(t, w.SendBatch(t.Context(), []byte("three"), func(sent replog.Append) { a = sent }))
+		if err := w.Settle(t.Context(), a); err != nil {
+			t.Errorf("answers of a server that is behind: %v", err)
+		}
+	})
+}
+
+// behind is a log whose answers are those of a server that is behind, but for each twentieth.
+type behind struct {
+	replog.Log
+	answers int
+}
+
+func (b *behind) late() bool {
+	b.answers--
+	return b.answers > 0 && b.answers%20 > 0
+}
+
+func (b *behind) Append(ctx context.Context, after uint64, record []byte) func() error {
+	if b.answers > 0 {
+		return func() error { return mem.ErrFault }
+	}
+	return b.Log.Append(ctx, after, record)
+}
+
+func (b *behind) Get(ctx context.Context, seq uint64) ([]byte, error) {
+	if b.answers > 0 {
+		return nil, replog.ErrAbsent
+	}
+	return b.Log.Get(ctx, seq)
+}
+
+func (b *behind) End(ctx context.Context) (uint64, error) {
+	if b.late() {
+		return 1, nil
+	}
+	return b.Log.End(ctx)
 }
 
 // FuzzNext reads hostile records.

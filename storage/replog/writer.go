@@ -95,13 +95,16 @@ func (w *Writer) step(ctx context.Context, r record) error {
 // before. ErrFenced: it is of a later epoch.
 func (w *Writer) pass(ctx context.Context, before Position) error {
 	found, err := w.log.Get(ctx, before.Seq+1)
-	for pause := firstPause; err != nil && !errors.Is(err, ErrTrimmed); pause = min(2*pause, lastPause) {
+	for pause := firstPause; err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrBroken); pause = min(2*pause, lastPause) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrUnknown, errors.Join(ctx.Err(), err))
 		}
 		found, err = w.log.Get(ctx, before.Seq+1)
+	}
+	if errors.Is(err, ErrBroken) {
+		return err
 	}
 	if err != nil {
 		return ErrFenced
@@ -169,7 +172,7 @@ func (w *Writer) send(ctx context.Context, records []record, sent func(Append)) 
 }
 
 // Settle returns what has become of a record: nil when it is in the log, durably; ErrFenced; ErrUnknown
-// if that cannot be found out until ctx ends; or ErrBroken, if the log has lost what it had before. All
+// if that cannot be found out until ctx ends, or if the record that took its place was trimmed; or ErrBroken, if the log has lost what it had before. All
 // records must be settled in the order in which they were sent, and none after an error.
 func (w *Writer) Settle(ctx context.Context, a Append) error {
 	err := a.wait()
@@ -192,8 +195,13 @@ func (w *Writer) resolve(ctx context.Context, a Append) error {
 		switch {
 		case err == nil && bytes.Equal(found, a.raw):
 			return nil
-		case err == nil, errors.Is(err, ErrTrimmed):
+		case err == nil:
 			return ErrFenced
+		case errors.Is(err, ErrBroken):
+			return err
+		case errors.Is(err, ErrTrimmed):
+			// It may have been this one: others have applied it then.
+			return fmt.Errorf("%w: record %d: %w", ErrUnknown, a.At.Seq, err)
 		case errors.Is(err, ErrAbsent):
 			if err = w.log.Append(ctx, a.At.Seq-1, a.raw)(); err == nil {
 				return nil

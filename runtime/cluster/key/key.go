@@ -10,6 +10,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/big"
 	"os"
 	"time"
@@ -21,6 +23,8 @@ const (
 	// minBytes and maxBytes bound the length of a secret, in bytes. 32 random bytes as hexadecimal
 	// digits are 64.
 	minBytes, maxBytes = 32, 4096
+	// othersMode is the access to the file of a secret that nobody but its owner may have.
+	othersMode fs.FileMode = 0o077
 	// name is the only name in the certificates: whoever has the secret may act as any process of
 	// the cluster, so that host names add nothing.
 	name = "cluster.fas.internal"
@@ -40,16 +44,35 @@ type Key struct{ secret []byte }
 
 // Read reads the secret from a file. White space at its ends does not count.
 func Read(path string) (Key, error) {
-	text, err := os.ReadFile(path)
+	text, mode, err := read(path)
 	if err != nil {
 		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "cannot read the key of the cluster: %v", err).
 			WithHint("make a file with `openssl rand -hex 32`, and give it to all processes of the cluster")
+	}
+	if mode&othersMode != 0 {
+		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "users other than the owner can read the key of the cluster: %s has the mode %04o", path, mode).
+			WithHint("make the user of this process its owner, and remove the access of others: chmod 600 " + path)
 	}
 	k, err := New(text)
 	if err != nil {
 		return Key{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return k, nil
+}
+
+// read returns the first bytes of a file, more than the longest secret has, and its mode.
+func read(path string) (text []byte, mode fs.FileMode, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	text, err = io.ReadAll(io.LimitReader(f, 2*maxBytes))
+	return text, info.Mode().Perm(), err
 }
 
 // New returns the key with a secret, without the white space at its ends.

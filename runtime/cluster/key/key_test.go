@@ -2,6 +2,7 @@ package key_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,18 @@ func TestKeysThatAreRefused(t *testing.T) {
 		if k, err := key.Read(path); err == nil || !k.IsZero() {
 			t.Errorf("accepted a key of %d bytes", len(text))
 		}
+	}
+	for mode, want := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false, 0o644: false} {
+		path := filepath.Join(t.TempDir(), "key")
+		if err := errors.Join(os.WriteFile(path, []byte(strings.Repeat("x", 64)), 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := key.Read(path); (err == nil) != want {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+	}
+	if _, err := key.Read("/dev/zero"); err == nil { // it has no end
+		t.Error("accepted a key of zeros")
 	}
 	if _, err := key.Read(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "openssl rand -hex 32") && !strings.Contains(err.Error(), "cannot read") {
 		t.Errorf("got %v", err)

@@ -24,6 +24,9 @@ func (c *Committer) hold(n int) (release func()) {
 	return func() { c.Held(-int64(n)) }
 }
 
+// errFollows is the error of commits that no log gets.
+var errFollows = errors.New("the store follows a log, and cannot write to it")
+
 // Committer commits batches to a database.
 type Committer struct {
 	db         *pebble.DB
@@ -31,6 +34,7 @@ type Committer struct {
 	group      group
 	durability *durability
 	pipeline   *Pipeline // nil: batches are durable when the database has synced them
+	follows    bool      // nothing but the log may change the database before there is a pipeline
 
 	// Held is called with the bytes that a large batch takes on Go's heap, and with their negative
 	// once it is written. It is set before the first write. Nil: nobody counts them.
@@ -42,6 +46,10 @@ type Committer struct {
 func New(db *pebble.DB, gate Gate) *Committer {
 	return &Committer{db: db, gate: gate, durability: newDurability()}
 }
+
+// Follow makes all commits fail until Replicate is called: the database has what a log says, and nothing
+// else.
+func (c *Committer) Follow() { c.follows = true }
 
 // Replicate makes all batches that are committed from now on pass a log first. Nothing may be committed
 // meanwhile.
@@ -58,7 +66,7 @@ func (c *Committer) Write(need Need, fill func(b *pebble.Batch) error) error {
 // read before.
 func (c *Committer) WriteSoon(need Need, fill func(b *pebble.Batch) error) error {
 	return c.apply(need, func(b *pebble.Batch) error {
-		if c.pipeline != nil {
+		if c.pipeline != nil || c.follows {
 			return c.Commit(b, need)
 		}
 		room := c.gate.Room()
@@ -90,6 +98,12 @@ func (c *Committer) apply(need Need, commit func(b *pebble.Batch) error, fill fu
 // Commit makes a batch durable, unless the disk has no room for it.
 func (c *Committer) Commit(b *pebble.Batch, need Need) error {
 	m := &member{batch: b, need: need}
+	if c.pipeline == nil && c.follows {
+		if err := c.gate.Writable(need); err != nil {
+			return err
+		}
+		return errFollows
+	}
 	if c.pipeline != nil {
 		return c.group.pass(m, c.sendAll)
 	}

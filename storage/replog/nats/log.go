@@ -19,8 +19,11 @@ const (
 	answerTime = 5 * time.Second
 	// askTime is the time within which other questions must be answered.
 	askTime = 2 * time.Second
-	// maxGets bounds how often Get asks again while the log grows beyond its record.
-	maxGets = 3
+	// maxGets is the number of answers in a row that a record is not there, while the log begins before it and ends
+	// behind it, after which it is lost. The first quickGets are asked for at once: the log may just have
+	// grown beyond the record.
+	maxGets   = 100
+	quickGets = 3
 )
 
 var errClosed = errors.New("the log is closed")
@@ -159,10 +162,12 @@ func (l *log) Append(ctx context.Context, after uint64, record []byte) (result f
 }
 
 func (l *log) Get(ctx context.Context, seq uint64) ([]byte, error) {
-	var err error
-	for range maxGets {
+	for gets := range maxGets {
+		if gets >= quickGets && wait(ctx) != nil {
+			return nil, ctx.Err()
+		}
 		var m *jetstream.RawStreamMsg
-		err = l.ask(ctx, func(ctx context.Context) (err error) {
+		err := l.ask(ctx, func(ctx context.Context) (err error) {
 			m, err = l.stream.GetMsg(ctx, seq) // from the leader, because the stream does not allow others
 			return err
 		})
@@ -181,9 +186,9 @@ func (l *log) Get(ctx context.Context, seq uint64) ([]byte, error) {
 		case seq > state.LastSeq:
 			return nil, replog.ErrAbsent
 		}
-		// It has come in between.
+		// It has come in between, or it is lost.
 	}
-	return nil, fmt.Errorf("get a record of the log, which should be there: %w", err)
+	return nil, fmt.Errorf("%w: it lacks record %d, and has others before and behind it", replog.ErrBroken, seq)
 }
 
 func (l *log) End(ctx context.Context) (uint64, error) {

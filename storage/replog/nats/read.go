@@ -50,7 +50,7 @@ func (l *log) Read(ctx context.Context, after uint64, each func(seq uint64, reco
 			return errClosed
 		default:
 		}
-		if errors.Is(err, replog.ErrTrimmed) {
+		if errors.Is(err, replog.ErrTrimmed) || errors.Is(err, replog.ErrBroken) {
 			return err
 		}
 		if wait(ctx) != nil {
@@ -64,6 +64,22 @@ func (l *log) Read(ctx context.Context, after uint64, each func(seq uint64, reco
 	}
 }
 
+// missed returns why a reader did not get a record, when it got one behind it.
+func (l *log) missed(ctx context.Context, seq uint64) error {
+	_, err := l.Get(ctx, seq)
+	if errors.Is(err, replog.ErrTrimmed) || errors.Is(err, replog.ErrBroken) {
+		return err
+	}
+	return errAgain
+}
+
+// forget makes the server forget a reader now, and not after readerTime: their number is bounded.
+func (l *log) forget(ctx context.Context, reader jetstream.Consumer) {
+	if info := reader.CachedInfo(); info != nil {
+		_ = l.ask(ctx, func(ctx context.Context) error { return l.stream.DeleteConsumer(ctx, info.Name) })
+	}
+}
+
 // readFrom reads until its reader ends. next is the sequence of the next record.
 func (l *log) readFrom(ctx context.Context, next *uint64, each func(seq uint64, record []byte) error) error {
 	state, err := l.state(ctx)
@@ -73,9 +89,10 @@ func (l *log) readFrom(ctx context.Context, next *uint64, each func(seq uint64, 
 	if *next < state.FirstSeq {
 		return replog.ErrTrimmed
 	}
+	var reader jetstream.Consumer
 	var messages jetstream.MessagesContext
-	err = l.ask(ctx, func(ctx context.Context) error {
-		reader, err := l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+	err = l.ask(ctx, func(ctx context.Context) (err error) {
+		reader, err = l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: *next, InactiveThreshold: readerTime, MaxResetAttempts: 1,
 		})
 		if err == nil {
@@ -100,7 +117,9 @@ func (l *log) readFrom(ctx context.Context, next *uint64, each func(seq uint64, 
 		case seq < *next:
 			continue // again, from a reader that was made again
 		case seq > *next:
-			return errAgain // it was trimmed meanwhile, or it is lost
+			messages.Stop()
+			l.forget(ctx, reader)
+			return l.missed(ctx, *next)
 		}
 		if err := each(*next, m.Data()); err != nil {
 			return stopped{err}

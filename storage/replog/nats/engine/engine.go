@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,13 +13,21 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
 
-// listenTime is the time within which a server must listen, once it has read what it has stored.
-const listenTime = 10 * time.Second
+const (
+	// listenTime is the time within which a server must listen, once it has read what it has stored.
+	listenTime = 10 * time.Second
+	// watchTime is the time between two looks whether the server still serves, and maxFailures how often in
+	// a row it may not.
+	watchTime   = time.Second
+	maxFailures = 3
+)
 
 // Engine is a server that runs.
 type Engine struct {
 	server *natsserver.Server
 	log    *logger
+	folder io.Closer     // lock of the data folder
+	ending chan struct{} // closed when Shutdown or Kill begins
 	once   sync.Once
 }
 
@@ -31,11 +40,15 @@ func Start(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	folder, err := lock(o.Dir)
+	if err != nil {
+		return nil, err
+	}
 	s, err := natsserver.NewServer(n)
 	if err != nil {
-		return nil, fmt.Errorf("configure the engine: %w", err)
+		return nil, errors.Join(fmt.Errorf("configure the engine: %w", err), folder.Close())
 	}
-	e := &Engine{server: s, log: &logger{to: o.Log, failed: make(chan error, 1)}}
+	e := &Engine{server: s, log: &logger{to: o.Log, failed: make(chan error, 1)}, folder: folder, ending: make(chan struct{})}
 	s.SetLoggerV2(e.log, false, false, false)
 	s.Start()
 	listens := false
@@ -53,7 +66,31 @@ func Start(o Options) (*Engine, error) {
 		e.Kill()
 		return nil, err
 	}
+	go e.watch()
 	return e, nil
+}
+
+// watch reports a server that has served and does not any more: NATS turns JetStream off for good when the disk is
+// full or cannot be written, and goes on without it.
+func (e *Engine) watch() {
+	tick := time.NewTicker(watchTime)
+	defer tick.Stop()
+	served, failures := false, 0
+	for failures < maxFailures {
+		select {
+		case <-tick.C:
+		case <-e.ending:
+			return
+		}
+		switch err := e.Serves(); {
+		case err == nil:
+			served, failures = true, 0
+		case served:
+			if failures++; failures == maxFailures {
+				e.log.fail(fmt.Errorf("it stores nothing any more, see the messages before: %w", err))
+			}
+		}
+	}
 }
 
 // Address returns the address at which clients reach the server.
@@ -79,16 +116,25 @@ func (e *Engine) health(o natsserver.HealthzOptions) error {
 // Shutdown stops the server without a gap for its clients: it hands over what it leads, and then
 // closes connections.
 func (e *Engine) Shutdown() {
-	e.once.Do(func() { e.server.LameDuckShutdown(); e.server.WaitForShutdown() })
+	e.end(e.server.LameDuckShutdown)
 }
 
 // Kill stops the server at once.
-func (e *Engine) Kill() { e.once.Do(func() { e.server.Shutdown(); e.server.WaitForShutdown() }) }
+func (e *Engine) Kill() { e.end(e.server.Shutdown) }
+
+func (e *Engine) end(shutdown func()) {
+	e.once.Do(func() {
+		close(e.ending)
+		shutdown()
+		e.server.WaitForShutdown()
+		_ = e.folder.Close() // gives the lock back in any case
+	})
+}
 
 // logger writes what the NATS server logs to our log.
 type logger struct {
 	to     *slog.Logger
-	failed chan error // gets the first fatal error
+	failed chan error // gets the first error that makes the server useless
 }
 
 func (l *logger) Noticef(format string, args ...any) { l.to.Info(fmt.Sprintf(format, args...)) }
@@ -108,6 +154,10 @@ func (l *logger) Warnf(format string, args ...any) {
 func (l *logger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	l.to.Error(err.Error())
+	l.fail(err)
+}
+
+func (l *logger) fail(err error) {
 	select {
 	case l.failed <- err:
 	default:

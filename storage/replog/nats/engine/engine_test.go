@@ -34,6 +34,13 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		"no key between servers": {func(o *engine.Options) {
 			o.Peers = []engine.Peer{{"a", "10.0.0.1:1"}, {"b", "10.0.0.2:1"}, {"c", "10.0.0.3:1"}}
 		}, "without a key"},
+		"no key, the others are elsewhere": {func(o *engine.Options) {
+			o.Peers = append(o.Peers, engine.Peer{"b", "10.0.0.2:6222"}, engine.Peer{"c", "log.example:6222"})
+		}, "c=log.example:6222 is on another machine: give the cluster a key"},
+		"a key, the others are elsewhere": {func(o *engine.Options) {
+			o.Key = k
+			o.Peers = append(o.Peers, engine.Peer{"b", "10.0.0.2:6222"}, engine.Peer{"c", "log.example:6222"})
+		}, ""},
 		"two servers": {func(o *engine.Options) { o.Peers = append(o.Peers, engine.Peer{"b", "127.0.0.1:6223"}) }, "cluster of 2"},
 		"no servers":  {func(o *engine.Options) { o.Peers = nil }, "cluster of 0"},
 		"a name twice": {func(o *engine.Options) {
@@ -70,6 +77,27 @@ func TestAPortThatIsTakenIsReported(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "address already in use") {
 		t.Error(err)
 	}
+}
+
+// Two servers in one folder would write over each other's records.
+func TestAFolderThatIsUsedIsRefused(t *testing.T) {
+	o := options(t)
+	e, err := engine.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Kill()
+	if other, err := engine.Start(o); err == nil {
+		other.Kill()
+		t.Error("two servers use one folder")
+	} else if !strings.Contains(err.Error(), "another process uses it") {
+		t.Error(err)
+	}
+	e.Kill()
+	if e, err = engine.Start(o); err != nil {
+		t.Fatal(err)
+	}
+	e.Kill()
 }
 
 func TestOneServerServes(t *testing.T) {
