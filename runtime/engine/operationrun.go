@@ -109,7 +109,7 @@ func (ops *operations) judge(r *operationRun, err error) time.Duration {
 	ops.report(r, err)
 	r.failures++
 	if code != runtime.CodeUnavailable && r.failures >= operationFailures && r.operation.State == runtime.OperationRunning {
-		ops.fail(&r.operation, internalText+", again and again; start the operation again once the operator has mended it")
+		ops.fail(&r.operation, fmt.Sprintf("%s in %d steps, one after the other; ask the operator to repair it, then start the operation again", internalText, operationFailures))
 	}
 	return ops.delay(r.failures)
 }
@@ -118,7 +118,7 @@ func (ops *operations) judge(r *operationRun, err error) time.Duration {
 func (ops *operations) report(r *operationRun, err error) {
 	if text := err.Error(); text != r.reported {
 		r.reported = text
-		ops.engine.log.Warn("engine: an operation on executions cannot go on; it tries again", "tenant", r.operation.Tenant, "operation", r.operation.ID, "error", err)
+		ops.engine.log.Warn("engine: a step of an operation on executions failed; it is tried again", "tenant", r.operation.Tenant, "operation", r.operation.ID, "error", err)
 	}
 }
 
