@@ -85,3 +85,26 @@ func TestListWhere(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
+
+// TestWhereLooksAtMostOnce checks that a request reads the executions once, however small its page, and ends
+// after its looks.
+func TestWhereLooksAtMostOnce(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	fake.All, fake.Selected = make(map[string]runtime.Execution), func(*runtime.Execution) bool { return false }
+	for i := range 10_500 {
+		id := fmt.Sprintf("01900000-0000-7000-8000-%012x", 20_000-i)
+		fake.All[id] = apitest.ExecutionAt(id, runtime.StateQueued)
+		fake.Order = append(fake.Order, id)
+	}
+	s := apitest.Start(t, fake, nil)
+	a := s.Do(t, "GET", "/v1/executions/?include_completed=1&limit=1&where=user%3Dnobody", "", nil)
+	if a.Status != 200 || strings.TrimSpace(a.Body) != "[]" || a.Header.Get("Link") == "" || len(fake.Listed) != 1 {
+		t.Errorf("%d %.100s, link %q, after %d reads", a.Status, a.Body, a.Header.Get("Link"), len(fake.Listed))
+	}
+	for n, want := range map[int]int{2048: 400, 2049: 413} { // 2048 bytes arrive, each of them escaped
+		if a := s.Do(t, "GET", "/v1/executions/?where="+strings.Repeat("%28", n), "", nil); a.Status != want {
+			t.Errorf("%d bytes: %d %.200s", n, a.Status, a.Body)
+		}
+	}
+}

@@ -83,6 +83,9 @@ type ExecutionHistory interface {
 	// logs and without results larger than [ListedResult]. If cursor is not empty, it starts
 	// after the execution with that id; so the last id of a page is the cursor of the next.
 	ListExecutions(tenant Tenant, filter ExecutionFilter, cursor string, limit int) ([]Execution, error)
+	// EachExecution calls visit with these executions, of one state of the store, until visit returns
+	// false. visit must not call the store.
+	EachExecution(tenant Tenant, filter ExecutionFilter, cursor string, visit func(*Execution) (more bool)) error
 	// SearchExecutions returns executions of a function or job that are done, in descending order
 	// of their start and then of their ids. next is the start of the next page, nil on the last
 	// page. If there is no such function or job the error is CodeNotFound.
@@ -143,6 +146,22 @@ type ExecutionFilter struct {
 	// Where selects further, see [ExecutionFilter.Selects]. Nil: it does not.
 	Where *SearchFilter
 }
+
+// ExecutionScan is a request for executions that a filter selects, which looks at each execution for which
+// the filter without Where holds, newest first.
+type ExecutionScan struct {
+	After string // the Next of the previous page; empty: the first page
+	// Sees reports whether an execution may be part of the page. It must not call the engine. Nil: it may.
+	Sees func(*Execution) bool
+	// The page ends after as many executions, after as many bytes of them, or once as many were looked at.
+	Limit, Bytes, Looks int
+}
+
+// lookBytes is the memory of an execution that counts as one more look, in bytes.
+const lookBytes = 16 * KiB
+
+// LooksOf returns how many looks of a scan an execution is: a large one takes as long as several.
+func LooksOf(x *Execution) int { return 1 + int(x.Weight()/lookBytes) }
 
 // Selects reports whether the filter selects an execution at a time, Where included. For it, an execution
 // that is not done has neither status nor reason, and its duration is the time since its latest attempt

@@ -14,15 +14,38 @@ import (
 // the executions that it returns, and in addition at most all leases, or all executions of a trace.
 func (s *Store) ListExecutions(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string, limit int) (all []runtime.Execution, err error) {
 	const op = "storage.list"
-	lower, upper, err := bounds(filter, cursor)
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = s.eachExecution(tenant, filter, cursor, func(x *runtime.Execution) (more bool) {
+		all = append(all, *x)
+		return len(all) < limit
+	})
 	if err != nil {
 		return nil, fault(op, err)
 	}
-	err = s.durably(func(r kv.Reader) error {
-		all, err = list(r, tenant, filter, lower, upper, limit)
+	return all, nil
+}
+
+// EachExecution calls a function with executions; see runtime.ExecutionHistory.
+func (s *Store) EachExecution(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string, visit func(*runtime.Execution) (more bool)) error {
+	return fault("storage.each", s.eachExecution(tenant, filter, cursor, visit))
+}
+
+func (s *Store) eachExecution(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor string, visit func(*runtime.Execution) (more bool)) error {
+	lower, upper, err := bounds(filter, cursor)
+	if err != nil {
 		return err
+	}
+	return s.durably(func(r kv.Reader) error {
+		switch {
+		case !lower.Before(upper):
+			return nil
+		case filter.TraceID != "":
+			return eachOfTrace(r, tenant, filter, lower, upper, visit)
+		}
+		return each(r, tenant, filter, lower, upper, visit)
 	})
-	return all, fault(op, err)
 }
 
 // bounds returns the ids of a page: from lower on, before upper.
@@ -47,30 +70,23 @@ func bounds(filter runtime.ExecutionFilter, cursor string) (lower, upper keys.ID
 	return lower, upper, nil
 }
 
-func list(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
-	if limit <= 0 || !lower.Before(upper) {
-		return nil, nil
-	}
-	if filter.TraceID != "" {
-		return listTrace(r, tenant, filter, lower, upper, limit)
-	}
+// each calls visit with executions that pass a filter without a trace.
+func each(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, visit func(*runtime.Execution) (more bool)) (err error) {
 	l := lister{r: r, tenant: tenant, lower: lower, upper: upper}
 	l.open(filter)
-	for err == nil && len(all) < limit {
+	for more := true; more; {
 		newest, failed := l.newest()
 		if err = failed; newest == nil || err != nil {
 			break
 		}
-		var x runtime.Execution
-		if x, err = l.load(newest); err == nil {
-			all = append(all, x)
-			newest.Next()
+		x, failed := l.load(newest)
+		if err = failed; err != nil {
+			break
 		}
+		more = visit(&x)
+		newest.Next()
 	}
-	if err = errors.Join(err, l.close()); err != nil {
-		return nil, err
-	}
-	return all, nil
+	return errors.Join(err, l.close())
 }
 
 // lister finds the executions of a page. Each execution that passes the filter is in exactly one of

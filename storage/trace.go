@@ -10,11 +10,11 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/search"
 )
 
-// listTrace lists executions of a trace. It finds them by the trace, done or not, and reads each of
+// eachOfTrace calls visit with executions of a trace. It finds them by the trace, done or not, and reads each of
 // them.
-func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, limit int) (all []runtime.Execution, err error) {
+func eachOfTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilter, lower, upper keys.ID, visit func(*runtime.Execution) (more bool)) (err error) {
 	trace := search.NewTrace(r, tenant, filter.TraceID)
-	for len(all) < limit {
+	for more := true; more && err == nil; {
 		id, ok := trace.Before(upper)
 		if !ok || id.Before(lower) {
 			break
@@ -23,13 +23,13 @@ func listTrace(r kv.Reader, tenant runtime.Tenant, filter runtime.ExecutionFilte
 		switch {
 		case errors.Is(failed, kv.ErrAbsent):
 		case failed != nil:
-			return nil, errors.Join(failed, trace.Close())
+			err = failed
 		case x.Caller.TraceID == filter.TraceID &&
 			(filter.Function == "" || x.Function == filter.Function) &&
 			(len(filter.States) == 0 || slices.Contains(filter.States, x.State)):
-			all = append(all, x)
+			more = visit(&x)
 		}
 		upper = id
 	}
-	return all, trace.Close()
+	return errors.Join(err, trace.Close())
 }

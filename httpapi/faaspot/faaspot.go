@@ -40,6 +40,8 @@ type Engine interface {
 	FollowExecutions(tenant runtime.Tenant) (runtime.ExecutionFeed, error)
 	GetStats(ctx context.Context, tenant runtime.Tenant, q runtime.StatsQuery) (runtime.Stats, error)
 	ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (runtime.Page[runtime.Execution], error)
+	// ScanExecutions lists those that a filter with Where selects and that the scan sees.
+	ScanExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (page runtime.Page[runtime.Execution], looks int, err error)
 	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)

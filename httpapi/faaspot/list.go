@@ -50,6 +50,8 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 		}
 	}
 	base, scan := a.URL(ctx), executionScan{api: a, tenant: tenant, filter: filter, who: web.Identity(ctx), left: maxScanned}
+	// A page has one execution more than these bytes, and the scan looks at another.
+	scan.bytes = max(1, web.MemoryOf(ctx).StepBytes()-2*web.ListedBytes)
 	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, scan.worst(), scan.next,
 		executionSize,
 		func(x *runtime.Execution) executionResponse { return renderExecution(base, x) })
@@ -69,7 +71,7 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	return web.WriteValue(ctx, page.Items)
 }
 
-// maxScanned is the number of executions that one request looks at, beyond those that it lists: a page ends
+// maxScanned is the number of looks at executions of one request, see [runtime.ExecutionScan]: a page ends
 // early if few of them pass its filter.
 const maxScanned = 10_000
 
@@ -79,46 +81,35 @@ type executionScan struct {
 	tenant runtime.Tenant
 	filter runtime.ExecutionFilter
 	who    *runtime.Identity
-	left   int // executions that it may still look at
+	bytes  int // of the executions of a page, except for its last one
+	left   int // looks that it may still take
 }
 
-// worst returns the memory of an execution of a page, in bytes, for [web.Collect]: next has those that pass,
-// and a page of those that it looks at.
+// worst returns the memory of an execution of a page, in bytes, for [web.Collect]; 0 if bytes bounds a page.
 func (s *executionScan) worst() int {
 	if s.passesAll() {
 		return web.ListedBytes
 	}
-	return 2 * web.ListedBytes
+	return 0
 }
 
-// passesAll reports whether the store returns no execution that does not pass.
+// passesAll reports whether every execution for which the filter without Where holds passes.
 func (s *executionScan) passesAll() bool { return s.filter.Where == nil && !s.who.Limited() }
 
 // next returns a page. One with fewer executions than were requested is the last one, or has a Next because
-// the scan ends.
+// the scan ends. It reads the store once.
 func (s *executionScan) next(r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
-	for {
-		some, err := s.engine().ListExecutions(s.Context(), s.tenant, s.filter, r)
-		if err != nil || s.passesAll() {
-			return some, err
-		}
-		for _, x := range some.Items {
-			if !s.who.Sees(&x) {
-				continue
-			}
-			if n := len(page.Items); n == r.Limit {
-				page.Next = page.Items[n-1].ID
-				return page, nil
-			}
-			page.Items = append(page.Items, x)
-		}
-		s.left -= r.Limit
-		page.Next = some.Next
-		if page.Next == "" || len(page.Items) == r.Limit || s.left <= 0 {
-			return page, nil
-		}
-		r.After = page.Next
+	if s.passesAll() {
+		return s.engine().ListExecutions(s.Context(), s.tenant, s.filter, r)
 	}
+	if s.left <= 0 {
+		return runtime.Page[runtime.Execution]{Next: r.After}, nil
+	}
+	page, looks, err := s.engine().ScanExecutions(s.Context(), s.tenant, s.filter, runtime.ExecutionScan{
+		After: r.After, Limit: r.Limit, Bytes: s.bytes, Looks: s.left, Sees: s.who.Sees,
+	})
+	s.left -= looks
+	return page, err
 }
 
 // executionSize returns the size of a listed execution in memory and in an answer, in bytes.
@@ -184,8 +175,9 @@ func parseFilter(query *fasthttp.Args) (runtime.ExecutionFilter, error) {
 	return f, err
 }
 
-// maxWhere is the length of the longest expression of a filter, in bytes.
-const maxWhere = 4 * runtime.KiB
+// maxWhere is the length of the longest expression of a filter, in bytes: with each of them escaped, it
+// fits into the longest address of a request.
+const maxWhere = 2 * runtime.KiB
 
 // parseWhere reads an expression of [filterexpr], nil if it is empty.
 func parseWhere(expression string) (*runtime.SearchFilter, error) {

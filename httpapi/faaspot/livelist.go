@@ -110,27 +110,24 @@ func (l *liveList) stream(ctx context.Context) error {
 // sendList sends the newest executions that pass the filter, and that these are all.
 func (l *liveList) sendList() error {
 	sent, after := 0, ""
-	for scanned := 0; sent < l.limit && scanned < l.limit+maxScanned; {
-		n := liveBatch
-		if l.filter.Where == nil && !l.who.Limited() {
-			n = min(n, l.limit-sent)
-		}
-		scanned += n
+	scan := executionScan{api: l.api, tenant: l.tenant, filter: l.filter, who: l.who, left: maxScanned, bytes: liveBatch * web.ListedBytes}
+	for sent < l.limit {
+		n := min(liveBatch, l.limit-sent)
 		if !l.reserve(n) {
 			return l.sendSkipped(1)
 		}
-		page, err := l.api.engine().ListExecutions(l.api.Context(), l.tenant, l.filter, runtime.PageRequest{After: after, Limit: n})
+		page, err := scan.next(runtime.PageRequest{After: after, Limit: n})
 		for i := range page.Items {
-			if x := &page.Items[i]; err == nil && l.who.Sees(x) && sent < l.limit {
+			if err == nil {
 				sent++
-				err = l.sendExecution(x)
+				err = l.sendExecution(&page.Items[i])
 			}
 		}
 		l.release(n)
 		if err != nil {
 			return err
 		}
-		if after = page.Next; after == "" {
+		if after = page.Next; after == "" || scan.left <= 0 {
 			break
 		}
 	}

@@ -15,7 +15,7 @@ import (
 const operationIs = `a JSON object, such as {"kind": "rerun", "function": "hello", "status": "failed"}`
 
 // maxOperationBody is the size of the largest body of a new operation, in bytes.
-const maxOperationBody = 2 * maxWhere
+const maxOperationBody = 4 * maxWhere
 
 func (a *api) operationRoutes() []web.Route {
 	return []web.Route{

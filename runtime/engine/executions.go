@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -44,9 +46,8 @@ func (e *Engine) GetExecutions(ctx context.Context, tenant runtime.Tenant, ids [
 }
 
 // ListExecutions returns a page of the executions that a filter selects, newest first,
-// without logs and without results larger than [runtime.ListedResult]. Next is the id of the last of
-// Limit executions, of which those that Where does not select are left out: a page with a Next may
-// have fewer executions than Limit, or none. Sort, Query and Offset of the request do not apply.
+// without logs and without results larger than [runtime.ListedResult]. Where of the filter, and Sort, Query
+// and Offset of the request do not apply; see ScanExecutions.
 func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, r runtime.PageRequest) (page runtime.Page[runtime.Execution], err error) {
 	r = r.Bounded()
 	running := e.blocking.list(tenant, filter, r.After)
@@ -56,13 +57,55 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 		if n := len(page.Items); n == r.Limit {
 			page.Next = page.Items[n-1].ID
 		}
-		if filter.Where != nil {
-			now := e.clock.Now()
-			page.Items = slices.DeleteFunc(page.Items, func(x runtime.Execution) bool { return !filter.Selects(&x, now) })
-		}
 		return err
 	})
 	return page, err
+}
+
+// ScanExecutions returns a page of the executions that a filter with Where selects, as ListExecutions does,
+// and the number of looks that it took. Next is the id of the last execution that it looked at: a page
+// with a Next may have fewer executions than Limit, or none. However many executions it looks at, it reads
+// one state of the store.
+func (e *Engine) ScanExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (page runtime.Page[runtime.Execution], looks int, err error) {
+	running := e.blocking.list(tenant, filter, scan.After)
+	slices.SortFunc(running, func(a, b runtime.Execution) int { return strings.Compare(b.ID, a.ID) })
+	now, bytes := e.clock.Now(), 0
+	look := func(x *runtime.Execution) (more bool) {
+		if filter.Selects(x, now) && (scan.Sees == nil || scan.Sees(x)) {
+			page.Items = append(page.Items, *x)
+			bytes += int(x.Weight())
+		}
+		if looks += runtime.LooksOf(x); len(page.Items) < scan.Limit && bytes < scan.Bytes && looks < scan.Looks && ctx.Err() == nil {
+			return true
+		}
+		page.Next = x.ID
+		return false
+	}
+	// lookAbove looks at the runs that have not ended and were accepted after the execution with an id.
+	lookAbove := func(id string) (more bool) {
+		for more = true; more && len(running) > 0 && running[0].ID > id; running = running[1:] {
+			more = look(&running[0])
+		}
+		return more
+	}
+	err = e.read("engine.scan", func() error {
+		more := true
+		err := e.store.EachExecution(tenant, filter, scan.After, func(x *runtime.Execution) bool {
+			if more = lookAbove(x.ID); !more {
+				return false
+			}
+			if len(running) > 0 && running[0].ID == x.ID { // it was recorded meanwhile
+				running = running[1:]
+			}
+			more = look(x)
+			return more
+		})
+		if more && err == nil {
+			lookAbove("")
+		}
+		return cmp.Or(err, ctx.Err())
+	})
+	return page, looks, err
 }
 
 // GetArgs returns the args of an execution, nil if they are not kept; see [runtime.Version].

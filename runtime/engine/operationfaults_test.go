@@ -24,11 +24,11 @@ type failingLists struct {
 	fault func() error
 }
 
-func (s *failingLists) ListExecutions(tenant runtime.Tenant, f runtime.ExecutionFilter, cursor string, limit int) ([]runtime.Execution, error) {
+func (s *failingLists) EachExecution(tenant runtime.Tenant, f runtime.ExecutionFilter, cursor string, visit func(*runtime.Execution) bool) error {
 	if err := s.fault(); err != nil {
-		return nil, err
+		return err
 	}
-	return s.Store.ListExecutions(tenant, f, cursor, limit)
+	return s.Store.EachExecution(tenant, f, cursor, visit)
 }
 
 // syncBuffer is a buffer that may be used concurrently.
@@ -227,7 +227,7 @@ func TestOperationWhere(t *testing.T) {
 		by[id] = user
 	}
 	where := &runtime.SearchFilter{Op: runtime.FilterEq, Field: runtime.FieldUser, Values: []string{"ann"}}
-	page, err := e.ListExecutions(ctx, tenant, runtime.ExecutionFilter{Where: where}, runtime.PageRequest{Limit: 50})
+	page, _, err := e.ScanExecutions(ctx, tenant, runtime.ExecutionFilter{Where: where}, runtime.ExecutionScan{Limit: 50, Bytes: runtime.MiB, Looks: 50})
 	if err != nil || len(page.Items) == 0 || len(page.Items) >= 50 || page.Next == "" {
 		t.Errorf("a page has %d executions, next %q, %v", len(page.Items), page.Next, err)
 	}

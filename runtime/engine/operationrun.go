@@ -18,9 +18,11 @@ const (
 	// progress, and operationAtOnce the number of those that it deals with at once.
 	operationPage   = 32
 	operationAtOnce = 8
-	// operationScan is the number of pages without an execution that the filter selects after which it
-	// stores its progress, too.
-	operationScan = 64
+	// operationLooks is the number of looks at executions after which it stores its progress, too, and
+	// gives its place to another operation.
+	operationLooks = 64 * operationPage
+	// operationBytes is the size of the executions of a page, in bytes, after which the page ends.
+	operationBytes = 8 * runtime.MiB
 	// operationPause is how long an operation pauses when the server has no room for more runs.
 	operationPause = time.Second
 	// operationBackoff is the longest pause after steps that have failed one after the other, and
@@ -42,7 +44,7 @@ const internalText = "something went wrong inside the server"
 // operationRun is an operation that runs. The fields of its goroutine are used by that alone.
 type operationRun struct {
 	tenant runtime.Tenant
-	ctx    context.Context // ends when it is cancelled, or the engine stops
+	ctx    context.Context // ends when it is cancelled
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when its goroutine has ended
 
@@ -107,7 +109,7 @@ func (ops *operations) judge(r *operationRun, err error) time.Duration {
 	ops.report(r, err)
 	r.failures++
 	if code != runtime.CodeUnavailable && r.failures >= operationFailures && r.operation.State == runtime.OperationRunning {
-		ops.fail(&r.operation, internalText+", again and again; start the operation again once the operator has mended it")
+		ops.fail(&r.operation, fmt.Sprintf("%s in %d steps, one after the other; ask the operator to repair it, then start the operation again", internalText, operationFailures))
 	}
 	return ops.delay(r.failures)
 }
@@ -116,7 +118,7 @@ func (ops *operations) judge(r *operationRun, err error) time.Duration {
 func (ops *operations) report(r *operationRun, err error) {
 	if text := err.Error(); text != r.reported {
 		r.reported = text
-		ops.engine.log.Warn("engine: an operation on executions cannot go on; it tries again", "tenant", r.operation.Tenant, "operation", r.operation.ID, "error", err)
+		ops.engine.log.Warn("engine: a step of an operation on executions failed; it is tried again", "tenant", r.operation.Tenant, "operation", r.operation.ID, "error", err)
 	}
 }
 
@@ -191,24 +193,21 @@ func (ops *operations) survive(r *operationRun, page func(*operationRun) error) 
 // page deals with the next page of executions that the filter selects.
 func (ops *operations) page(r *operationRun) error {
 	o := &r.operation
-	for range operationScan {
-		page, err := ops.engine.ListExecutions(r.ctx, o.Tenant, o.Filter, runtime.PageRequest{After: o.Cursor, Limit: operationPage})
-		if err != nil {
-			return err
-		}
-		if err := ops.deal(r, page.Items); err != nil {
-			return err
-		}
-		r.settled = nil
-		if page.Next == "" {
-			o.State = runtime.OperationDone
-			return nil
-		}
-		o.Cursor = page.Next
-		if len(page.Items) > 0 {
-			return nil
-		}
+	page, _, err := ops.engine.ScanExecutions(r.ctx, o.Tenant, o.Filter, runtime.ExecutionScan{
+		After: o.Cursor, Limit: operationPage, Bytes: operationBytes, Looks: operationLooks,
+	})
+	if err != nil {
+		return err
 	}
+	if err := ops.deal(r, page.Items); err != nil {
+		return err
+	}
+	r.settled = nil
+	if page.Next == "" {
+		o.State = runtime.OperationDone
+		return nil
+	}
+	o.Cursor = page.Next
 	return nil
 }
 

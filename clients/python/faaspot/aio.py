@@ -610,7 +610,7 @@ class AsyncOperations:
     async def get(self, uuid: str, wait: bool = False, *, wait_timeout: Optional[float] = None) -> Operation:
         """Return one operation with its progress.
 
-        wait          True: return when it is done or cancelled. The call survives restarts of the server
+        wait          True: return when it is done, failed or cancelled. The call survives restarts of the server
         wait_timeout  seconds after which WaitTimeout is raised, above 0 and at most 86,400; default
                       never. The operation continues
         """

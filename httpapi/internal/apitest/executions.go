@@ -28,13 +28,15 @@ type FakeExecutions struct {
 	Searches []runtime.SearchQuery
 	Found    runtime.Page[runtime.ExecutionSummary]
 
-	All     map[string]runtime.Execution
-	Order   []string // ids, newest first, that ListExecutions returns
-	Done    map[string]runtime.Execution
-	Replay  bool
-	Failing error
-	OnAwait func(ctx context.Context, id string) (runtime.Execution, error)
-	OnLogs  func(ctx context.Context, from runtime.LogPosition) (runtime.LogPage, error)
+	All   map[string]runtime.Execution
+	Order []string // ids, newest first, that ListExecutions and ScanExecutions return
+	// Selected reports whether Where selects an execution. Nil: it does.
+	Selected func(*runtime.Execution) bool
+	Done     map[string]runtime.Execution
+	Replay   bool
+	Failing  error
+	OnAwait  func(ctx context.Context, id string) (runtime.Execution, error)
+	OnLogs   func(ctx context.Context, from runtime.LogPosition) (runtime.LogPage, error)
 }
 
 type ListCall struct {
@@ -180,6 +182,28 @@ func (f *FakeExecutions) ListExecutions(_ context.Context, tenant runtime.Tenant
 		page.Next = page.Items[r.Limit-1].ID
 	}
 	return page, f.Failing
+}
+
+// ScanExecutions records its call as ListExecutions does. Selected stands for Where of the filter.
+func (f *FakeExecutions) ScanExecutions(_ context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (page runtime.Page[runtime.Execution], looks int, err error) {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	f.Called = append(f.Called, tenant)
+	f.Filters = append(f.Filters, filter)
+	f.Listed = append(f.Listed, ListCall{scan.After, scan.Limit})
+	for _, id := range f.Order[slices.Index(f.Order, scan.After)+1:] {
+		x := f.All[id]
+		if f.Selected == nil || f.Selected(&x) {
+			if scan.Sees(&x) {
+				page.Items = append(page.Items, x)
+			}
+		}
+		if looks += runtime.LooksOf(&x); len(page.Items) == scan.Limit || looks >= scan.Looks {
+			page.Next = id
+			break
+		}
+	}
+	return page, looks, f.Failing
 }
 
 func (f *FakeExecutions) CancelExecution(_ context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error) {

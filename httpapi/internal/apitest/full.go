@@ -123,6 +123,11 @@ func (e FullEngine) ListExecutions(_ context.Context, _ runtime.Tenant, _ runtim
 	return runtime.Page[runtime.Execution]{Items: []runtime.Execution{FullExecution(), ExecutionAt(OtherID, runtime.StateQueued), done}, Next: ID}, nil
 }
 
+func (e FullEngine) ScanExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (runtime.Page[runtime.Execution], int, error) {
+	page, err := e.ListExecutions(ctx, tenant, filter, runtime.PageRequest{After: scan.After, Limit: scan.Limit})
+	return page, len(page.Items), err
+}
+
 func (e FullEngine) CancelExecution(context.Context, runtime.Tenant, string) (runtime.Execution, bool, error) {
 	return FullExecution(), true, nil
 }
