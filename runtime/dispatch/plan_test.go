@@ -420,3 +420,26 @@ func TestPlanCountsQueuedRuns(t *testing.T) {
 		t.Error("nothing has left the queue")
 	}
 }
+
+// TestLoadOfManyFunctions counts runs of more functions than have entries of their own.
+func TestLoadOfManyFunctions(t *testing.T) {
+	l, sum := make(load), runtime.FunctionLoad{}
+	name := func(i int) string { return fmt.Sprint("f", i) }
+	const functions = maxLoadFunctions + 1000
+	for i := range functions {
+		l.count("t", name(i), 1, 0)
+		l.count("t", name(i), -1, 1)
+	}
+	for _, n := range l["t"] {
+		sum.Queued, sum.Running = sum.Queued+n.Queued, sum.Running+n.Running
+	}
+	if len(l["t"]) > maxLoadFunctions+1 || sum != (runtime.FunctionLoad{Running: functions}) {
+		t.Errorf("%d entries, %+v in all", len(l["t"]), sum)
+	}
+	for i := range functions {
+		l.count("t", name(i), 0, -1)
+	}
+	if len(l) != 0 {
+		t.Errorf("left: %v", l)
+	}
+}
