@@ -24,7 +24,7 @@ func (e *Exporter) OnEnd(x *runtime.Execution, blocking bool) {
 	if attempt {
 		n += attemptSpans(x.Timeline)
 	}
-	b, ok := e.begin(x.Tenant, &x.Caller, n)
+	b, ok := e.begin(x.Tenant, x.ID, x.Caller, n)
 	if !ok {
 		return
 	}
@@ -49,7 +49,7 @@ func (e *Exporter) OnEnd(x *runtime.Execution, blocking bool) {
 
 // OnAttempt makes the spans of an attempt that has ended.
 func (e *Exporter) OnAttempt(x *runtime.Execution) {
-	if b, ok := e.begin(x.Tenant, &x.Caller, attemptSpans(x.Timeline)); ok {
+	if b, ok := e.begin(x.Tenant, x.ID, x.Caller, attemptSpans(x.Timeline)); ok {
 		b.attempt(x)
 		e.add(&b)
 	}
@@ -57,7 +57,7 @@ func (e *Exporter) OnAttempt(x *runtime.Execution) {
 
 // OnJobEnd makes the span of an execution of a job that has ended.
 func (e *Exporter) OnJobEnd(x *runtime.JobExecution) {
-	b, ok := e.begin(x.Tenant, &x.Caller, 1)
+	b, ok := e.begin(x.Tenant, x.ID, x.Caller, 1)
 	if !ok {
 		return
 	}
@@ -83,9 +83,10 @@ type builder struct {
 	spans  []*tracepb.Span
 }
 
-// begin returns a builder with places for n spans, and false if there are not so many or the trace is not
+// begin returns a builder with places for n spans of what has an id, and false if there are not so many or the trace is not
 // exported. The caller makes exactly n.
-func (e *Exporter) begin(tenant runtime.Tenant, c *runtime.Caller, n int) (b builder, ok bool) {
+func (e *Exporter) begin(tenant runtime.Tenant, id string, c runtime.Caller, n int) (b builder, ok bool) {
+	c.BeginTrace(id) // queued runs that are in no other trace do not name their own
 	b.tenant, b.trace = tenant, decode(c.TraceID)
 	if len(b.trace) != 16 || !e.sampled(tenant, b.trace, c.Sampled) || !e.reserve(tenant, n) {
 		return b, false

@@ -117,7 +117,7 @@ func TestTraces(t *testing.T) {
 	t.Run("collector that does not answer", func(t *testing.T) {
 		t.Parallel()
 		c := newCollector(t, true)
-		s := process.NewSite(t, "--otlp-endpoint", c.URL)
+		s := process.NewSite(t, "--otlp-endpoint", c.URL, "--otlp-sample-ratio", "1")
 		server := s.Serve(t)
 		server.Deploy(t, "hello", process.EchoCode)
 		for range 50 {
