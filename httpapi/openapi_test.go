@@ -114,7 +114,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 		"/v1/executions/?after=x":                         "created_after",
 		"/v1/executions/?created-after=2026-01-31":        "did you mean created_after",
 		"/v1/executions/?include_completed=True&zzz=1":    "include_completed, function",
-		"/v1/stats?sinc=1h":                              "did you mean since",
+		"/v1/stats?sinc=1h":                               "did you mean since",
 		"/v1/operations?limit=1":                          "takes none",
 		"/v1/dlq/?cursor=x":                               "after, limit",
 		"/v1/tokens/?" + strings.Repeat("x", 3000) + "=1": "after",
