@@ -53,6 +53,14 @@ func (b *functionBody) fields() (names []string) {
 	return names
 }
 
+// update returns the update of a function that the body asks for.
+func (b *functionBody) update(tenant runtime.Tenant, name string) runtime.FunctionUpdate {
+	return runtime.FunctionUpdate{
+		Tenant: tenant, Name: name, NewName: b.name, Source: b.code, Context: b.context, Timeout: b.timeout, Memory: b.memory,
+		Retries: b.retries, Allow: b.allow, KeepArgs: b.keepArgs,
+	}
+}
+
 // parseFunctionBody reads the body of a create or update. It ignores unknown members, of which
 // FaaSpot's original clients send some.
 func parseFunctionBody(contexts *contextReader, body []byte) (b functionBody, err error) {

@@ -214,22 +214,9 @@ func (a *api) changeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, cr
 	if err != nil {
 		return err
 	}
-	d, err := a.engine().UpdateFunction(a.Context(), runtime.FunctionUpdate{
-		Tenant:         tenant,
-		Name:           name,
-		NewName:        body.name,
-		Source:         body.code,
-		Context:        body.context,
-		Timeout:        body.timeout,
-		Memory:         body.memory,
-		Retries:        body.retries,
-		Allow:          body.allow,
-		KeepArgs:       body.keepArgs,
-		Create:         create,
-		If:             condition,
-		UserID:         web.UserID(ctx),
-		IdempotencyKey: key,
-	})
+	update := body.update(tenant, name)
+	update.Create, update.If, update.UserID, update.IdempotencyKey = create, condition, web.UserID(ctx), key
+	d, err := a.engine().UpdateFunction(a.Context(), update)
 	if err != nil {
 		return err
 	}

@@ -154,28 +154,10 @@ func (a *api) diffDraft(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
-	draft := current
-	draft.Number++
-	if body.code != nil {
-		draft.Source, draft.Bundle = body.code, runtime.Bundle{}
+	if _, err := runtime.NormalAllow(body.allow); err != nil {
+		return err
 	}
-	if body.context != nil {
-		draft.Context = body.context
-	}
-	if body.timeout != nil {
-		draft.Limits.Timeout = *body.timeout
-	}
-	if body.memory != nil {
-		draft.Limits.Memory = *body.memory
-	}
-	if body.retries != nil {
-		draft.Retries = *body.retries
-	}
-	if body.allow != nil {
-		if draft.Allow, err = runtime.NormalAllow(body.allow); err != nil {
-			return err
-		}
-	}
+	draft := body.update(tenant, name).NextVersion(runtime.Function{Name: current.Name, Version: current.Number + 1}, current)
 	return a.writeDiff(ctx, &current, &draft)
 }
 
@@ -228,25 +210,32 @@ func (a *api) diffRange(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, name st
 // renderDiff renders what differs between two versions.
 func renderDiff(older, newer *runtime.Version) (wire.VersionDiff, error) {
 	response := wire.VersionDiff{From: older.Number, To: newer.Number}
-	same := bytes.Equal(older.Source, newer.Source)
+	var err error
+	if response.Code, err = changedCode(older, newer); err != nil {
+		return response, err
+	}
+	if response.Settings, err = changedSettings(older, newer); err != nil {
+		return response, err
+	}
+	response.Context, err = changedContext(older.Context, newer.Context)
+	return response, err
+}
+
+// changedCode returns how the code of two versions differs, in the unified format; empty: it does not.
+func changedCode(older, newer *runtime.Version) (string, error) {
+	if bytes.Equal(older.Source, newer.Source) {
+		return "", nil
+	}
 	for _, source := range [][]byte{older.Source, newer.Source} {
-		if !same && bytes.Count(source, []byte("\n")) >= maxDiffLines {
-			return response, runtime.Errorf(runtime.CodeTooLarge, "the code has more than %s lines, too many to compare", runtime.SizeText(maxDiffLines)).
+		if bytes.Count(source, []byte("\n")) >= maxDiffLines {
+			return "", runtime.Errorf(runtime.CodeTooLarge, "the code has more than %s lines, too many to compare", runtime.SizeText(maxDiffLines)).
 				WithHint("get both versions, and compare them")
 		}
 	}
 	label := func(v *runtime.Version) string { return fmt.Sprintf("%s@%d", v.Name, v.Number) }
 	text := diff.Diff(label(older), older.Source, label(newer), newer.Source)
-	if _, rest, ok := bytes.Cut(text, []byte("\n")); ok { // without the line "diff a b"
-		response.Code = string(rest)
-	}
-	settings, err := changedSettings(older, newer)
-	if err != nil {
-		return response, err
-	}
-	response.Settings = settings
-	response.Context, err = changedContext(older.Context, newer.Context)
-	return response, err
+	_, rest, _ := bytes.Cut(text, []byte("\n")) // without the line "diff a b"
+	return string(rest), nil
 }
 
 // changedSettings returns the settings that differ.
