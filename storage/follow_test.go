@@ -88,20 +88,6 @@ func wantSame(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// faultyLog returns faults of all kinds for one call in ten.
-func faultyLog(seed uint64) func(mem.Op) mem.Fault {
-	var mu sync.Mutex
-	rng := rand.New(rand.NewPCG(seed, 9))
-	return func(mem.Op) mem.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if rng.IntN(10) > 0 {
-			return mem.Fault{}
-		}
-		return mem.Fault{Kind: mem.FaultKind(rng.IntN(5)), Delay: time.Duration(rng.IntN(100)) * time.Microsecond}
-	}
-}
-
 // Random moves on a log with faults of all kinds have the effects that they have without one, and stores
 // that follow the log have the same records, byte for byte: also those that lose power meanwhile.
 func TestReplicasAreEqual(t *testing.T) {
@@ -109,9 +95,9 @@ func TestReplicasAreEqual(t *testing.T) {
 	for seed := range games(3) {
 		shared := mem.New()
 		p, rng := newPlayer(300+seed), rand.New(rand.NewPCG(seed, 11))
-		s := openReplica(t, vfs.NewMem(), "owner", mem.WithFaults(shared.Client(), faultyLog(seed)), false)
+		s := openReplica(t, vfs.NewMem(), "owner", mem.WithFaults(shared.Client(), mem.RandomFaults(seed, 10, 100*time.Microsecond)), false)
 		disk := vfs.NewCrashableMem()
-		f := openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), faultyLog(seed+100)), true)
+		f := openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), mem.RandomFaults(seed+100, 10, 100*time.Microsecond)), true)
 		wantUnavailable(t, f.PutSetting("x", nil))
 		l := newLedger()
 		for i := range 200 {
@@ -127,7 +113,7 @@ func TestReplicasAreEqual(t *testing.T) {
 				clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
 				must(t, f.Close())
 				disk = clone
-				f = openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), faultyLog(seed+uint64(i))), true)
+				f = openReplica(t, disk, "follower", mem.WithFaults(shared.Client(), mem.RandomFaults(seed+uint64(i), 10, 100*time.Microsecond)), true)
 			case 2:
 				must(t, errorOf(f.Harden()))
 			}
@@ -164,7 +150,7 @@ func TestOwnerLosesPower(t *testing.T) {
 		shared := mem.New()
 		p, rng := newPlayer(400+seed), rand.New(rand.NewPCG(seed, 12))
 		disk := vfs.NewCrashableMem()
-		s := openReplica(t, disk, "store", mem.WithFaults(shared.Client(), faultyLog(seed)), false)
+		s := openReplica(t, disk, "store", mem.WithFaults(shared.Client(), mem.RandomFaults(seed, 10, 100*time.Microsecond)), false)
 		l := newLedger()
 		for i := range 200 {
 			m := p.move(l)
@@ -176,7 +162,7 @@ func TestOwnerLosesPower(t *testing.T) {
 			case 0:
 				disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
 				must(t, s.Close())
-				s = openReplica(t, disk, "store", mem.WithFaults(shared.Client(), faultyLog(seed+uint64(i))), false)
+				s = openReplica(t, disk, "store", mem.WithFaults(shared.Client(), mem.RandomFaults(seed+uint64(i), 10, 100*time.Microsecond)), false)
 				checkInvariants(t, s)
 				if diff := l.diff(holding(t, s), false); diff != "" {
 					t.Fatalf("seed %d, after move %d: %s", seed, i, diff)
@@ -380,14 +366,9 @@ func TestNothingIsVisibleBeforeTheLogHasIt(t *testing.T) {
 	}
 }
 
-// A write whose outcome is not known when the store is closed is not reported as made, nor as one that was
-// not made; what the log has is there when the store is opened again.
-func TestUnknownOutcome(t *testing.T) {
-	shared := mem.New()
-	g := &gatedLog{Log: shared.Client(), open: make(chan struct{})}
-	disk := vfs.NewMem()
-	s, err := Open(onLog(disk, "store", g, false))
-	must(t, err)
+// putUnknown holds the log back, and puts a setting into a store. It returns when the log has its record. checked
+// waits for the result, which must be that it is not known.
+func (g *gatedLog) putUnknown(t *testing.T, s *Store) (checked func()) {
 	g.shut.Store(true)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -399,9 +380,21 @@ func TestUnknownOutcome(t *testing.T) {
 	for g.stuck.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
+	return wg.Wait
+}
+
+// A write whose outcome is not known when the store is closed is not reported as made, nor as one that was
+// not made; what the log has is there when the store is opened again.
+func TestUnknownOutcome(t *testing.T) {
+	shared := mem.New()
+	g := &gatedLog{Log: shared.Client(), open: make(chan struct{})}
+	disk := vfs.NewMem()
+	s, err := Open(onLog(disk, "store", g, false))
+	must(t, err)
+	checked := g.putUnknown(t, s)
 	_, pipeline := s.replica.now()
 	pipeline.Abandon() // as Close does after a while
-	wg.Wait()
+	checked()
 	wantUnavailable(t, s.PutSetting("other", nil))
 	must(t, s.Close())
 	s = openReplica(t, disk, "store", shared.Client(), false)
@@ -433,23 +426,13 @@ func TestTrimmedOutcome(t *testing.T) {
 	g := unanswered{&gatedLog{Log: shared.Client(), open: make(chan struct{})}}
 	s := openReplica(t, vfs.NewMem(), "owner", g, false)
 	f := openReplica(t, vfs.NewMem(), "next", shared.Client(), true)
-	g.shut.Store(true)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		err := s.PutSetting("name", []byte("value"))
-		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !bytes.Contains([]byte(e.Message), []byte("not known")) {
-			t.Errorf("got %#v", err)
-		}
-	})
-	for g.stuck.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	checked := g.putUnknown(t, s)
 	must(t, f.Own(t.Context()))
 	end, err := f.Harden()
 	must(t, err)
 	must(t, f.Trim(t.Context(), end))
 	close(g.open)
-	wg.Wait()
+	checked()
 	wantUnavailable(t, s.PutSetting("other", nil))
 	value, err := f.Setting("name")
 	must(t, err)

@@ -257,17 +257,22 @@ func series(t *testing.T, m *metrics.Metrics) map[string]float64 {
 	return counts
 }
 
-// TestLabelsAreFair tests that series go to those that are busy, and stay with those that are as busy.
-func TestLabelsAreFair(t *testing.T) {
-	m := newMetrics()
-	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	count := func(tenant, function string, runs int) {
+// counting returns a function that counts runs that ended at a time.
+func counting(m *metrics.Metrics, at *time.Time) func(tenant, function string, runs int) {
+	return func(tenant, function string, runs int) {
 		x := ended(runtime.Tenant(tenant), function, runtime.StateSucceeded)
-		x.Finished = at
+		x.Finished = *at
 		for range runs {
 			m.OnEnd(x, true)
 		}
 	}
+}
+
+// TestLabelsAreFair tests that series go to those that are busy, and stay with those that are as busy.
+func TestLabelsAreFair(t *testing.T) {
+	m := newMetrics()
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	count := counting(m, &at)
 	for i := range metrics.MaxTenants {
 		count(fmt.Sprint("early", i), "f", 10)
 	}
@@ -342,13 +347,7 @@ func TestLabelsAreFair(t *testing.T) {
 func TestTenantDoesNotTakeAllSeries(t *testing.T) {
 	m := newMetrics()
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	count := func(tenant, function string, runs int) {
-		x := ended(runtime.Tenant(tenant), function, runtime.StateSucceeded)
-		x.Finished = at
-		for range runs {
-			m.OnEnd(x, true)
-		}
-	}
+	count := counting(m, &at)
 	for period := range 3 {
 		for i := range 2 * metrics.MaxFunctions {
 			count("greedy", fmt.Sprint("f", i), 1+i)

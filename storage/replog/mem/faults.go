@@ -3,6 +3,7 @@ package mem
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -56,6 +57,21 @@ type faulty struct {
 
 	mu   sync.Mutex
 	late []func()
+}
+
+// RandomFaults returns a function for [WithFaults]: faults of all kinds for one call in several, with delays
+// below longest. The same seed gives the same sequence.
+func RandomFaults(seed uint64, oneIn int, longest time.Duration) func(Op) Fault {
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, 1))
+	return func(Op) Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if rng.IntN(oneIn) > 0 {
+			return Fault{}
+		}
+		return Fault{Kind: FaultKind(rng.IntN(int(Twice) + 1)), Delay: time.Duration(rng.Int64N(int64(longest)))}
+	}
 }
 
 // WithFaults returns a log whose calls go wrong as fault decides, which is called concurrently.

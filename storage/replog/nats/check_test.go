@@ -7,7 +7,6 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
@@ -73,15 +72,7 @@ system_account: SYS
 
 func TestStreamsThatAreUnsafeAreRefused(t *testing.T) {
 	addresses := start(t, configurations(t, 1, key.Key{}))
-	conn, err := natsgo.Connect("nats://" + addresses[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := jetStream(t, "nats://"+addresses[0])
 	for name, change := range map[string]func(*jetstream.StreamConfig){
 		"drops old records":     func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld },
 		"expires":               func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour },

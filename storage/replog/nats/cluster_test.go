@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
@@ -88,6 +91,21 @@ func open(t testing.TB, o nats.Options) replog.Log {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// jetStream connects to a server, until the test ends.
+func jetStream(t *testing.T, url string, options ...natsgo.Option) (*natsgo.Conn, jetstream.JetStream) {
+	t.Helper()
+	conn, err := natsgo.Connect(url, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, js
 }
 
 // driver returns the driver to the servers at some addresses.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog"
@@ -274,15 +273,7 @@ func TestNothingIsLostToKills(t *testing.T) {
 // lead makes a server the leader of a stream.
 func lead(t *testing.T, ctx context.Context, o nats.Options, server string) {
 	t.Helper()
-	conn, err := natsgo.Connect(o.Servers[0], natsgo.MaxReconnects(-1), natsgo.RetryOnFailedConnect(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn, js := jetStream(t, o.Servers[0], natsgo.MaxReconnects(-1), natsgo.RetryOnFailedConnect(true))
 	name := fmt.Sprintf("FAS_%s_%d_%d", o.Cluster, o.Shard, o.Generation)
 	for ctx.Err() == nil {
 		limited, cancel := context.WithTimeout(ctx, 2*time.Second)

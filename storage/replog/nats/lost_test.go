@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog"
 )
@@ -24,15 +21,7 @@ func TestLostRecord(t *testing.T) {
 	defer cancel()
 	l := open(t, o)
 	defer l.Close()
-	conn, err := natsgo.Connect("nats://" + addresses[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := jetStream(t, "nats://"+addresses[0])
 	// The stream of a log refuses to delete records: one that does not takes its place.
 	name := "FAS_test_3_" + generation(o)
 	s, err := js.Stream(ctx, name)
