@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/project/projecttest"
 )
 
 // pty is the side of a pseudo terminal from which a test presses keys and reads what is shown.
@@ -88,24 +90,10 @@ func (p *pty) press(t *testing.T, keys string) {
 	}
 }
 
-// writeFiles writes files below a folder.
-func writeFiles(t *testing.T, dir string, files map[string]string) {
-	t.Helper()
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestDevKeys presses keys in `fas dev` on a terminal.
 func TestDevKeys(t *testing.T) {
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{
+	projecttest.Write(t, dir, map[string]string{
 		"proj/a.py": "def main(args, context):\n    return [\"first\", args]\n",
 		"proj/job.toml": `name = "nightly"
 function = "a"
@@ -186,7 +174,7 @@ callback_url = "https://example.com/done"
 	p.press(t, "a")
 	p.await(t, "ran a({\"n\": 7}")
 	// The terminal is cleared before a change is deployed.
-	writeFiles(t, dir, map[string]string{"proj/a.py": "def main(args, context):\n    return [\"second\", args]\n"})
+	projecttest.Write(t, dir, map[string]string{"proj/a.py": "def main(args, context):\n    return [\"second\", args]\n"})
 	p.await(t, "\x1b[2J")
 	p.await(t, "deployed a, version 2")
 	p.await(t, "what has changed:")
@@ -196,7 +184,7 @@ callback_url = "https://example.com/done"
 	if between := p.await(t, "ran a({})"); strings.Contains(between, "schedules do not fire") {
 		t.Errorf("with --cron: %q", between)
 	}
-	writeFiles(t, dir, map[string]string{"proj/a.py": "def main(args, context):\n    return [\"third\", args]\n"})
+	projecttest.Write(t, dir, map[string]string{"proj/a.py": "def main(args, context):\n    return [\"third\", args]\n"})
 	if between := p.await(t, "deployed a, version 2"); strings.Contains(between, "\x1b[2J") {
 		t.Errorf("the terminal is cleared: %q", between)
 	}

@@ -9,39 +9,20 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
+	"github.com/faaspot/faaspot/cmd/fas/internal/project/projecttest"
 )
 
 const code = "def main(args, context):\n    return 1\n"
 
-// folder writes files below a new folder.
-func folder(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "proj")
-	for name, text := range files {
-		write(t, filepath.Join(dir, name), text)
-	}
-	return dir
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestWatch checks that changes of files, in new folders too, are reported, and those of ignored folders are
 // not. A missing report would block it.
 func TestWatch(t *testing.T) {
-	dir := folder(t, map[string]string{"f.py": code, "lib/x.py": "x = 1"})
+	dir := projecttest.Folder(t, map[string]string{"f.py": code, "lib/x.py": "x = 1"})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	changes := watch(ctx, dir, true)
 	for _, name := range []string{"f.py", "lib/x.py", "lib/y.py", "new/deep/z.py", "f.py"} {
-		write(t, filepath.Join(dir, name), "changed")
+		projecttest.Write(t, dir, map[string]string{name: "changed"})
 		<-changes
 	}
 	if err := os.Rename(filepath.Join(dir, "f.py"), filepath.Join(dir, "g.py")); err != nil {

@@ -2,33 +2,14 @@ package project
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/project/projecttest"
 )
 
 const code = "def main(args, context):\n    return 1\n"
-
-// folder writes files below a new folder.
-func folder(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "proj")
-	for name, text := range files {
-		write(t, filepath.Join(dir, name), text)
-	}
-	return dir
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func same(base string) (string, error) { return base, nil }
 
@@ -37,7 +18,7 @@ func TestScan(t *testing.T) {
 		"b.py": code, "a.py": "async  def main(args, context): pass", "assigned.py": "main = print\n", "helper.py": "def helper(): pass\n", "c.py": "  def main(): pass\n",
 		"a.context": "k = 1", "notes.txt": code, "x y.py": code, "deep/d.py": code, "faaspot.toml": "timeout = 5\n[functions.far]\npath = \"deep/d.py\"\ncontext = \"a.context\"\n[functions.b]\nmemory = 64\n",
 	}
-	dir := folder(t, files)
+	dir := projecttest.Folder(t, files)
 	p, err := Scan(Options{Path: dir, Name: same})
 	if err != nil {
 		t.Fatal(err)
@@ -56,11 +37,11 @@ func TestScan(t *testing.T) {
 	if err != nil || !one.Single || len(one.Functions) != 1 || one.Functions[0].Name != "a" || one.Functions[0].Context == "" {
 		t.Errorf("%+v, %v", one, err)
 	}
-	write(t, filepath.Join(dir, "main.py"), code)
+	projecttest.Write(t, dir, map[string]string{"main.py": code})
 	if _, err := Scan(Options{Path: dir, Name: same}); err == nil { // its settings are those of one function now
 		t.Error("a folder with main.py has functions of their own")
 	}
-	write(t, filepath.Join(dir, "faaspot.toml"), "memory = 64")
+	projecttest.Write(t, dir, map[string]string{"faaspot.toml": "memory = 64"})
 	whole, err := Scan(Options{Path: dir, Name: same})
 	if err != nil || len(whole.Functions) != 1 || !whole.Functions[0].Folder || whole.Functions[0].Name != "proj" || whole.Functions[0].Settings.Memory != 64 {
 		t.Errorf("%+v, %v", whole, err)
@@ -72,7 +53,7 @@ func TestScan(t *testing.T) {
 		"name is not":      {"faaspot.toml": "[functions.\"a b\"]"},
 		"is a string, not": {"faaspot.toml": "[functions]\na = \"a.py\""},
 	} {
-		if _, err := Scan(Options{Path: folder(t, files), Name: same}); err == nil || !strings.Contains(err.Error(), what) {
+		if _, err := Scan(Options{Path: projecttest.Folder(t, files), Name: same}); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -80,7 +61,7 @@ func TestScan(t *testing.T) {
 
 // TestFingerprints checks that each part of a function is one that changes are seen of, and nothing else.
 func TestFingerprints(t *testing.T) {
-	dir := folder(t, map[string]string{"f.py": code, "f.context": "k = 1", "shop/main.py": code, "shop/lib/x.py": "x = 1", "faaspot.toml": "[functions.shop]"})
+	dir := projecttest.Folder(t, map[string]string{"f.py": code, "f.context": "k = 1", "shop/main.py": code, "shop/lib/x.py": "x = 1", "faaspot.toml": "[functions.shop]"})
 	prints := func() map[string][32]byte {
 		t.Helper()
 		p, err := Scan(Options{Path: dir, Name: same})
@@ -107,7 +88,7 @@ func TestFingerprints(t *testing.T) {
 		{"shop/node_modules/x.js", "x", ""},
 		{"faaspot.toml", "retries = 1\n[functions.shop]\nretries = 0", "f shop"},
 	} {
-		write(t, filepath.Join(dir, c.file), c.text)
+		projecttest.Write(t, dir, map[string]string{c.file: c.text})
 		now := prints()
 		var changed []string
 		for _, name := range []string{"f", "shop"} {
@@ -124,7 +105,7 @@ func TestFingerprints(t *testing.T) {
 
 // TestValuesAndJobs reads values of all contexts, and jobs.
 func TestValuesAndJobs(t *testing.T) {
-	dir := folder(t, map[string]string{
+	dir := projecttest.Folder(t, map[string]string{
 		"a.py": code, "a.context": "k = 1\nB = \"of the file\"", "b.py": code, "c.py": code, "c.context": `{"k": [1]}`,
 		".env":         "export B='of .env' # comment\nKEY=secret\n",
 		"other.json":   `{"n": 1}`,
@@ -164,14 +145,14 @@ func TestValuesAndJobs(t *testing.T) {
 	if p, err := Scan(Options{Path: filepath.Join(dir, "b.py"), Name: same}); err != nil || p.Functions[0].HasContext() || len(p.Jobs) > 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	write(t, filepath.Join(dir, "job.toml"), "name = \"nightly\"\nfunction = \"b\"\n")
+	projecttest.Write(t, dir, map[string]string{"job.toml": "name = \"nightly\"\nfunction = \"b\"\n"})
 	if _, err := Scan(Options{Path: dir, Name: same, Env: env, DotEnv: true}); err == nil || !strings.Contains(err.Error(), "the job nightly is in job.toml and in faaspot.toml") {
 		t.Error(err)
 	}
 	if _, err := Scan(Options{Path: dir, Name: same, Env: env}); err == nil || !strings.Contains(err.Error(), "faaspot.toml:3:15: the variable KEY is not set") {
 		t.Error(err)
 	}
-	write(t, filepath.Join(dir, ".env"), "not a line\n")
+	projecttest.Write(t, dir, map[string]string{".env": "not a line\n"})
 	if _, err := Scan(Options{Path: dir, Name: same, DotEnv: true}); err == nil || strings.Contains(err.Error(), "not a line") {
 		t.Error(err)
 	}
