@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	goruntime "runtime"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/queue"
 	"github.com/faaspot/faaspot/runtime/redact"
 	"github.com/faaspot/faaspot/runtime/stats"
+	"github.com/faaspot/faaspot/runtime/turns"
 )
 
 // Defaults of [Options].
@@ -126,6 +128,7 @@ type Engine struct {
 	schedules   *cron.Scheduler
 	bundles     *memory.Account // for reading bundles that are deployed
 	blocking    *blockingRuns
+	scans       *turns.Turns // see ScanExecutions
 	records     *recorder
 	completions *notify.Hub // notified of final states of executions
 	attempts    *notify.Hub // notified of starts and ends of attempts, for followers of logs
@@ -176,6 +179,7 @@ func New(o Options) (*Engine, error) {
 		once:          newKeyedLock[requestKey](),
 		bundles:       o.Memory.Open(memory.Options{Name: "bundles that are checked", Heap: true}),
 		blocking:      newBlockingRuns(),
+		scans:         turns.New(max(1, goruntime.GOMAXPROCS(0)/2)),
 		records:       newRecorder(store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),
 		attempts:      notify.NewHub(),

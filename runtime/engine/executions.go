@@ -5,9 +5,13 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
+
+// scanPatience is how long a scan waits for its turn.
+const scanPatience = 10 * time.Second
 
 // GetExecution returns an execution with its result, without its logs.
 func (e *Engine) GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, err error) {
@@ -66,7 +70,21 @@ func (e *Engine) ListExecutions(ctx context.Context, tenant runtime.Tenant, filt
 // and the number of looks that it took. Next is the id of the last execution that it looked at: a page
 // with a Next may have fewer executions than Limit, or none. However many executions it looks at, it reads
 // one state of the store.
+//
+// Scans take turns, because each computes for long: those of a tenant come one after the other, and leave half
+// of the processors to others. The error of one that has waited for scanPatience is CodeTooBusy.
 func (e *Engine) ScanExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (page runtime.Page[runtime.Execution], looks int, err error) {
+	waiting, cancel := context.WithTimeout(ctx, scanPatience)
+	defer cancel()
+	if !e.scans.Take(waiting, tenant) {
+		if ctx.Err() != nil {
+			return page, 0, runtime.AbandonedError(ctx.Err())
+		}
+		busy := runtime.Errorf(runtime.CodeTooBusy, "too many requests search the executions of this workspace").WithHint("try again in a moment, with fewer requests at once")
+		busy.RetryAfter = runtime.BusyRetry
+		return page, 0, busy
+	}
+	defer e.scans.Give(tenant)
 	running := e.blocking.list(tenant, filter, scan.After)
 	slices.SortFunc(running, func(a, b runtime.Execution) int { return strings.Compare(b.ID, a.ID) })
 	now, bytes := e.clock.Now(), 0

@@ -2,10 +2,13 @@ package engine_test
 
 import (
 	"fmt"
+	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -145,4 +148,72 @@ func TestOperationsThatFindNothing(t *testing.T) {
 			t.Errorf("the operation ended as %+v", o)
 		}
 	}
+}
+
+// gatedReads is a store whose scans wait until the gate is open.
+type gatedReads struct {
+	runtime.Store
+	gate chan struct{}
+
+	mu      sync.Mutex
+	reading map[runtime.Tenant]int
+	most    int // scans of one tenant at once
+	order   []runtime.Tenant
+}
+
+func (s *gatedReads) EachExecution(tenant runtime.Tenant, _ runtime.ExecutionFilter, _ string, _ func(*runtime.Execution) bool) error {
+	s.mu.Lock()
+	s.reading[tenant]++
+	s.most = max(s.most, s.reading[tenant])
+	s.order = append(s.order, tenant)
+	s.mu.Unlock()
+	<-s.gate
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading[tenant]--
+	return nil
+}
+
+// TestScansTakeTurns checks that the scans of a tenant come one after the other, that those of another
+// tenant, which ask later, do not wait for all of them, and that none waits for longer than its patience.
+func TestScansTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const scans = 20
+		store := &gatedReads{Store: newStore(t), gate: make(chan struct{}), reading: make(map[runtime.Tenant]int)}
+		e := newEngine(t, engine.Options{Store: store, Sandbox: &fakeSandbox{}})
+		var group sync.WaitGroup
+		var busy atomic.Int64
+		scan := func(of runtime.Tenant) {
+			group.Go(func() {
+				_, _, err := e.ScanExecutions(t.Context(), of, runtime.ExecutionFilter{}, runtime.ExecutionScan{Limit: 1, Bytes: 1, Looks: 1})
+				switch {
+				case runtime.CodeOf(err) == runtime.CodeTooBusy:
+					busy.Add(1)
+				case err != nil:
+					t.Error(err)
+				}
+			})
+		}
+		for range scans {
+			scan("loud")
+		}
+		synctest.Wait()
+		scan("quiet")
+		synctest.Wait()
+		for range goruntime.GOMAXPROCS(0) + 1 { // more than have a place
+			store.gate <- struct{}{}
+			synctest.Wait()
+		}
+		if at := slices.Index(store.order, "quiet"); store.most != 1 || at < 0 {
+			t.Errorf("%d scans of one tenant at once; the order is %v", store.most, store.order)
+		}
+		began := len(store.order)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := int(busy.Load()); n != scans+1-began {
+			t.Errorf("%d scans have lost their patience, %d of %d had their turn", n, began, scans+1)
+		}
+		close(store.gate)
+		group.Wait()
+	})
 }

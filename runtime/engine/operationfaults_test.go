@@ -138,7 +138,10 @@ func TestOperationThatEndsProcesses(t *testing.T) {
 		}
 		after := d.crash(t)
 		close(held)
-		abandon(t, e, d)
+		// Unlike abandon, this waits for what reads the operation, and for the operation itself.
+		if err := errors.Join(d.store.Close(), e.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
 		d = after
 	}
 }

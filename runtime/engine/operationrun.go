@@ -66,13 +66,11 @@ func (ops *operations) run(r *operationRun) {
 	}()
 	defer ops.logPanic(r)
 	for {
-		select {
-		case ops.pages <- struct{}{}:
-		case <-ops.stop:
+		if !ops.pages.Take(ops.stopped, r.tenant) {
 			return
 		}
 		ended, err := ops.step(r)
-		<-ops.pages
+		ops.pages.Give(r.tenant)
 		if ended || runtime.CodeOf(err) == runtime.CodeNotFound { // its tenant was dropped
 			return
 		}
@@ -139,7 +137,7 @@ func (ops *operations) pause(r *operationRun, d time.Duration) bool {
 		return true
 	case <-cancelled:
 		return true
-	case <-ops.stop:
+	case <-ops.stopped.Done():
 		return false
 	}
 }

@@ -9,29 +9,31 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/backoff"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/turns"
 )
 
-// operationPages is the number of pages of all operations that are dealt with at once.
+// operationPages is the number of pages of all operations that are dealt with at once, one of each tenant.
 const operationPages = 4
 
 // operations are the operations that run. Each has a goroutine, which deals with one page at a time.
 type operations struct {
-	engine *Engine
-	starts *keyedLock[runtime.Tenant]       // held while an operation of a tenant is started
-	pages  chan struct{}                    // a place for each page that is dealt with
-	memory *memory.Account                  // of these pages
-	delay  func(failures int) time.Duration // after steps that have failed one after the other
-	stop   chan struct{}
-	once   sync.Once // closes stop
-	group  sync.WaitGroup
+	engine  *Engine
+	starts  *keyedLock[runtime.Tenant]       // held while an operation of a tenant is started
+	pages   *turns.Turns                     // a place for each page that is dealt with
+	memory  *memory.Account                  // of these pages
+	delay   func(failures int) time.Duration // after steps that have failed one after the other
+	stopped context.Context                  // ends when the engine stops
+	halt    context.CancelFunc               // ends the goroutines of all operations, which stay as they are in the store
+	group   sync.WaitGroup
 
 	mu      sync.Mutex
 	running map[string]*operationRun // by id; guarded by mu
 }
 
 func newOperations(e *Engine, b *memory.Budget) *operations {
+	stopped, halt := context.WithCancel(context.Background())
 	return &operations{
-		engine: e, starts: newKeyedLock[runtime.Tenant](), pages: make(chan struct{}, operationPages), stop: make(chan struct{}),
+		engine: e, starts: newKeyedLock[runtime.Tenant](), pages: turns.New(operationPages), stopped: stopped, halt: halt,
 		delay:  func(failures int) time.Duration { return backoff.Jitter(backoff.Delay(failures, operationBackoff)) },
 		memory: b.Open(memory.Options{Name: "executions of operations", Heap: true}), running: make(map[string]*operationRun),
 	}
@@ -180,9 +182,6 @@ func (ops *operations) begin(o runtime.Operation) {
 	ops.mu.Unlock()
 	ops.group.Go(func() { ops.run(r) })
 }
-
-// halt ends the goroutines of all operations, which stay as they are in the store.
-func (ops *operations) halt() { ops.once.Do(func() { close(ops.stop) }) }
 
 // wait waits until all goroutines have ended. It is called after halt.
 func (ops *operations) wait() { ops.group.Wait() }

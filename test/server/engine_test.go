@@ -164,6 +164,6 @@ func TestEngines(t *testing.T) {
 	}
 	n, err := manager.Read(text)
 	if err != nil || !strings.HasPrefix(string(text[:n]), "READY=1") {
-		t.Errorf("the service manager was told %q, %v", text[:n], err)
+		t.Errorf("the service manager received %q, %v", text[:n], err)
 	}
 }

@@ -23,10 +23,10 @@ const (
 	// minBytes and maxBytes bound the length of a secret, in bytes. 32 random bytes as hexadecimal
 	// digits are 64.
 	minBytes, maxBytes = 32, 4096
-	// othersMode is the access to the file of a secret that nobody but its owner may have.
+	// othersMode is the access to the file of a secret that only its owner may have.
 	othersMode fs.FileMode = 0o077
-	// name is the only name in the certificates: whoever has the secret may act as any process of
-	// the cluster, so that host names add nothing.
+	// name is the only name in the certificates. A process that has the secret may act as any process
+	// of the cluster, so that host names would add no security.
 	name = "cluster.fas.internal"
 	// purpose separates this use of the secret from others.
 	purpose = "faaspot cluster authority 1"

@@ -14,7 +14,7 @@ import (
 // tick is the length of a tick of the processor times in /proc, in milliseconds.
 const tick = 10
 
-// used returns the processor time of servers, in milliseconds; zero where the system does not tell.
+// used returns the processor time of servers, in milliseconds; zero on systems without /proc.
 func used(servers []*process) (ms float64) {
 	for _, s := range servers {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))

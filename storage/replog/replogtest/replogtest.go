@@ -275,7 +275,7 @@ func endsWithItsContext(t *testing.T, client func() replog.Log) {
 	if err == nil || errors.Is(err, replog.ErrConflict) {
 		t.Fatalf("an append that was abandoned: %v", err)
 	}
-	// It may be there or not; whoever looks finds out.
+	// The record may be stored or not: a second append finds out.
 	if err := l.Append(t.Context(), 1, numbered(2))(); err != nil {
 		want(t, err, replog.ErrConflict)
 	}

@@ -91,7 +91,7 @@ func (o Options) Check() error {
 		if names[p.Name] || addresses[p.Address] {
 			add("the server %s=%s is there twice", p.Name, p.Address)
 		}
-		// Without a key, whoever answers there would be a server of the log.
+		// Without a key, any process that listens at the address could become a server of the log.
 		if o.Key.IsZero() && len(o.Peers) > 1 && !loopback(p.Address) {
 			add("the server %s=%s is on another machine: give the cluster a key, or loopback addresses", p.Name, p.Address)
 		}
