@@ -80,14 +80,15 @@ func (r *room) Admit(need commit.Need, bytes int) error {
 // roomy returns why the disk has no room for a round of some bytes, or nil. Each byte is written
 // twice: to the log, and to a table.
 func (r *room) roomy(need commit.Need, bytes uint64) error {
-	switch tables := 2*bytes + uint64(r.memory.Unflushed()); need {
+	switch need {
 	case commit.NewWork:
 		if err := r.health.Roomy(r.free); err != nil {
 			return err
 		}
 		fallthrough
 	case commit.Outcome:
-		if r.free < r.minFree/outcomePart+tables {
+		rest := r.minFree/outcomePart + 2*bytes
+		if r.free < rest+uint64(r.memory.Unflushed()) && r.free < rest+uint64(r.memory.Remeasure()) {
 			return r.health.Full()
 		}
 	default:

@@ -119,6 +119,24 @@ func TestExecutionsOnANearlyFullDisk(t *testing.T) {
 	checkInvariants(t, s)
 }
 
+// A disk has the room that flushes have freed, even if nothing was written since.
+func TestOutcomesFitAfterAFlush(t *testing.T) {
+	free := uint64(1 << 40)
+	s, c := openOn(t, sizedFS{vfs.NewMem(), &free}, "store"), newClerk()
+	var large []runtime.Execution
+	for range 6 {
+		x := begin(t, s, c)
+		x.State, x.Outcome.Result = runtime.StateSucceeded, storetest.Noise(3<<20)
+		large = append(large, x)
+	}
+	_, err := s.Finish(large[1:], c.at)
+	must(t, err)
+	must(t, s.flush())
+	free = s.minFree/outcomePart + 2*3<<20 + 12<<20
+	_, err = s.Finish(large[:1], c.at)
+	must(t, err)
+}
+
 func TestStalledWrites(t *testing.T) {
 	s := openOn(t, vfs.NewMem(), "store")
 	two(t, s)

@@ -1,7 +1,9 @@
 package dispatch
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -46,61 +48,53 @@ func (d *Dispatcher) commitAll() {
 	}
 }
 
-// commitBatch writes ends until it succeeds: a run that has ended is not repeated because a
-// disk was full.
+// commitBatch writes ends. Those that the store refuses return to the outbox after a pause, until they
+// are written: a run that has ended is not repeated because a disk was full.
 func (d *Dispatcher) commitBatch(batch []*attempt) {
-	ends := make([]runtime.Execution, len(batch))
-	for i, a := range batch {
-		ends[i] = a.result
-		ends[i].InOrder()
-	}
 	for {
-		results, err := d.o.Store.Finish(ends, d.o.Now().UTC())
+		results, err := d.finish(batch)
 		if err == nil {
 			d.afterCommit(batch, results)
 			return
 		}
-		d.o.Log.Error("engine: the outcomes of executions cannot be written", "executions", len(batch), "error", err)
+		if now := time.Now(); now.Sub(d.refusedCommit) >= storePatience {
+			d.refusedCommit = now
+			d.o.Log.Error("engine: the outcomes of executions cannot be written", "executions", len(batch), "error", err)
+		}
 		switch {
-		case len(batch) > 1 && runtime.CodeOf(err) != runtime.CodeUnavailable:
+		case len(batch) == 1:
+			d.commitLater(batch)
+			return
+		case runtime.CodeOf(err) == runtime.CodeUnavailable:
+			// There may be room for the smaller ones.
+			slices.SortStableFunc(batch, func(a, b *attempt) int { return cmp.Compare(a.result.Weight(), b.result.Weight()) })
+			half := len(batch) / 2
+			d.commitLater(batch[half:])
+			batch = batch[:half]
+		default:
 			// One of them may be the cause of the failure.
 			for i := range batch {
 				d.commitBatch(batch[i : i+1])
 			}
 			return
-		case len(batch) == 1 && runtime.CodeOf(err) != runtime.CodeUnavailable && d.retryCommit(batch[0]):
-			return
-		case !d.pauseCommit():
-			d.abandon(batch)
-			return
 		}
 	}
 }
 
-// retryCommit puts an end that the store failed to commit back into the outbox, after a pause. It
-// returns false if the server is being aborted.
-func (d *Dispatcher) retryCommit(a *attempt) bool {
-	if d.outbox.isAborted() {
-		return false
+func (d *Dispatcher) finish(batch []*attempt) ([]runtime.FinishResult, error) {
+	ends := make([]runtime.Execution, len(batch))
+	for i, a := range batch {
+		ends[i] = a.result
+		ends[i].InOrder()
 	}
-	time.AfterFunc(storePatience, func() { d.outbox.put(a) })
-	return true
+	return d.o.Store.Finish(ends, d.o.Now().UTC())
 }
 
-// pauseCommit waits before the store is tried again. It returns false if the server is being
-// aborted: the next process then repeats the runs.
-func (d *Dispatcher) pauseCommit() bool {
-	timer := time.NewTimer(storePatience)
-	defer timer.Stop()
-	for {
-		if d.outbox.isAborted() {
-			return false
-		}
-		select {
-		case <-timer.C:
-			return true
-		case <-d.outbox.changed:
-		}
+// commitLater returns ends to the outbox after a pause. If the server is being aborted, it abandons
+// them.
+func (d *Dispatcher) commitLater(batch []*attempt) {
+	if !d.outbox.putLater(batch) {
+		d.abandon(batch)
 	}
 }
 

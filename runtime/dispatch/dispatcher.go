@@ -75,11 +75,12 @@ type Dispatcher struct {
 	o    Options
 	made time.Time
 
-	mu      sync.Mutex
-	plan    plan            // guarded by mu
-	backlog *memory.Account // bytes of the plan's runs and groups; changed with mu held
-	args    *memory.Account // bytes of the args of attempts that run
-	outbox  outbox
+	mu            sync.Mutex
+	plan          plan            // guarded by mu
+	backlog       *memory.Account // bytes of the plan's runs and groups; changed with mu held
+	args          *memory.Account // bytes of the args of attempts that run
+	outbox        outbox
+	refusedCommit time.Time // the last time at which the log said that ends are refused; for the committer alone
 
 	shutting chan struct{} // closed by Stop
 	leaser   notify.Signal // there may be something to lease

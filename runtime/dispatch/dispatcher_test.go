@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -378,24 +379,72 @@ func (s *fullDisk) Finish(ended []runtime.Execution, now time.Time) ([]runtime.F
 	return s.Store.Finish(ended, now)
 }
 
+// on replaces the rig's dispatcher by one with another store and sandbox.
+func (r *rig) on(store dispatch.Store, sandbox sandboxFunc) {
+	r.Stop()
+	r.Wait()
+	r.Dispatcher = dispatch.New(dispatch.Options{
+		Engine: r.functions, Store: store, Memory: memory.New(1<<40, nil), Admission: queue.NewAdmission(memory.New(1<<40, nil), 4, 4), Sandbox: sandbox,
+		Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 100, Now: time.Now, Log: discard,
+	})
+	r.Start()
+}
+
 func TestEndsWaitForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
 		r := newRig(t, nil, 1)
-		r.Stop()
-		r.Wait()
-		r.Dispatcher = dispatch.New(dispatch.Options{
-			Engine: r.functions, Store: &fullDisk{r.store, 5}, Memory: memory.New(1<<40, nil), Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1),
-			Sandbox: sandboxFunc(func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
-				runs++
-				return echo(ctx, c)
-			}),
-			Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 100, Now: time.Now, Log: discard,
+		r.on(&fullDisk{r.store, 5}, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			runs++
+			return echo(ctx, c)
 		})
-		r.Start()
 		defer r.close()
 		if x := r.await(r.submit(1, 0)[0]); x.State != runtime.StateSucceeded || runs != 1 {
 			t.Errorf("%s after %d runs", x.State, runs)
+		}
+	})
+}
+
+// smallDisk has room for outcomes of at most room bytes.
+type smallDisk struct {
+	*storage.Store
+	room atomic.Int64
+}
+
+func (s *smallDisk) Finish(ended []runtime.Execution, now time.Time) ([]runtime.FinishResult, error) {
+	bytes := int64(0)
+	for i := range ended {
+		bytes += ended[i].Weight()
+	}
+	if bytes > s.room.Load() {
+		return nil, runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
+	}
+	return s.Store.Finish(ended, now)
+}
+
+// While the disk has no room for a large result, the outcomes of other runs are written.
+func TestSmallEndsPassLargeOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, 4)
+		disk := &smallDisk{Store: r.store}
+		disk.room.Store(64 << 10)
+		r.on(disk, func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			if string(c.Args) == `{"n":1}` {
+				return runtime.Outcome{Result: []byte(`"` + strings.Repeat("a", 1<<20) + `"`)}, nil
+			}
+			return runtime.Outcome{Result: []byte("1")}, nil
+		})
+		defer r.close()
+		ids := r.submit(20, 0)
+		first := ids[0]
+		for _, id := range append(ids[1:], r.submit(20, 0)...) {
+			if x := r.await(id); x.State != runtime.StateSucceeded || x.Attempt != 1 {
+				t.Errorf("%s after %d attempts", x.State, x.Attempt)
+			}
+		}
+		disk.room.Store(1 << 40)
+		if x := r.await(first); x.State != runtime.StateSucceeded || x.Attempt != 1 {
+			t.Errorf("the large one: %s after %d attempts", x.State, x.Attempt)
 		}
 	})
 }

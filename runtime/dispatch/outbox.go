@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"sync"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/internal/notify"
@@ -25,6 +26,7 @@ type outbox struct {
 	mu      sync.Mutex
 	room    sync.Cond // bytes has become less, or aborted is true; L is mu
 	ended   []*attempt
+	later   []*attempt // those that the store has refused; they return to ended after a pause
 	bytes   int64
 	limit   int64           // of bytes
 	memory  *memory.Account // what bytes is taken from
@@ -71,6 +73,30 @@ func (o *outbox) put(a *attempt) {
 	o.changed.Set()
 }
 
+// putLater adds ends that the store has refused, after a pause. It returns false, and adds none, once
+// they need not be written.
+func (o *outbox) putLater(batch []*attempt) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.aborted {
+		return false
+	}
+	if len(o.later) == 0 {
+		time.AfterFunc(storePatience, o.recall)
+	}
+	o.later = append(o.later, batch...)
+	return true
+}
+
+// recall returns the ends that the store has refused.
+func (o *outbox) recall() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = append(o.ended, o.later...)
+	o.later = nil
+	o.changed.Set()
+}
+
 // take removes the ends of the next batch.
 func (o *outbox) take() []*attempt {
 	o.mu.Lock()
@@ -100,14 +126,8 @@ func (o *outbox) free(batch []*attempt) {
 // abort allows the committer to discard ends that cannot be written.
 func (o *outbox) abort() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.aborted = true
 	o.room.Broadcast()
-	o.changed.Set()
-}
-
-func (o *outbox) isAborted() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.aborted
+	o.mu.Unlock()
+	o.recall()
 }

@@ -35,11 +35,27 @@ func NewMemory(measure func() (unflushed int64, sublevels int)) *Memory {
 	return &Memory{measure: measure}
 }
 
-// Unflushed returns an upper bound of the bytes that are not flushed.
+// Unflushed returns an upper bound of the bytes that are not flushed. It does not know of flushes since
+// the last measurement.
 func (m *Memory) Unflushed() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.unflushed + m.since + m.writing
+	return m.used()
+}
+
+// Remeasure measures, and returns the bytes that are not flushed.
+func (m *Memory) Remeasure() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remeasure()
+	return m.used()
+}
+
+func (m *Memory) used() int64 { return m.unflushed + m.since + m.writing }
+
+func (m *Memory) remeasure() {
+	m.unflushed, m.sublevels = m.measure()
+	m.since = 0
 }
 
 // Fits reports whether the memory stays within limit with another write of some bytes. A write
@@ -52,14 +68,13 @@ func (m *Memory) Fits(bytes, limit int64) bool {
 
 func (m *Memory) fits(bytes, limit int64) bool {
 	within := func() bool {
-		used := m.unflushed + m.since + m.writing
+		used := m.used()
 		return (used+bytes <= limit || used <= limit/3) && m.sublevels < maxSublevels
 	}
 	if m.since < remeasureAfter && within() {
 		return true
 	}
-	m.unflushed, m.sublevels = m.measure()
-	m.since = 0
+	m.remeasure()
 	return within()
 }
 
