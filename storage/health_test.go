@@ -126,7 +126,7 @@ func TestOutcomesFitAfterAFlush(t *testing.T) {
 	var large []runtime.Execution
 	for range 6 {
 		x := begin(t, s, c)
-		x.State, x.Outcome.Result = runtime.StateSucceeded, storetest.Noise(3<<20)
+		x.State, x.Result = runtime.StateSucceeded, storetest.Noise(3<<20)
 		large = append(large, x)
 	}
 	_, err := s.Finish(large[1:], c.at)
