@@ -28,7 +28,7 @@ const (
 func TestHammer(t *testing.T) {
 	const seed = 7
 	t.Logf("seed %d", seed)
-	eachBox(t, func(t *testing.T, shared *Sandbox) {
+	bothBoxes(t, func(t *testing.T, shared *Sandbox) {
 		t.Parallel()
 		budget := memory.New(hammerMemory, nil)
 		box := openBox(t, Options{

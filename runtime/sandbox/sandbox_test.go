@@ -72,11 +72,21 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// eachBox runs a test on both kinds of memory.
-func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
+// bothBoxes runs a test on both kinds of memory.
+func bothBoxes(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	for name, box := range boxes {
 		t.Run(name, func(t *testing.T) { f(t, box) })
 	}
+}
+
+// eachBox runs a test on both kinds of memory, but under the race detector, which makes copying slow, on
+// the one that is mapped.
+func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
+	if !raceEnabled {
+		bothBoxes(t, f)
+		return
+	}
+	t.Run("mapped", func(t *testing.T) { f(t, boxes["mapped"]) })
 }
 
 // sampled reports whether case number i of a test runs on the box. The subject of such a test does
