@@ -28,8 +28,9 @@ import (
 // in use, the more of their memory is in the processors' caches. After a slice of their computing one of
 // the others has its turn.
 type processors struct {
-	slice time.Duration
-	now   func() time.Time
+	slice   time.Duration
+	now     func() time.Time
+	giveWay func() // lets other threads of the machine go first
 
 	// Numbers of waiting runs, which a checkpoint reads without the lock.
 	waiting      atomic.Int32
@@ -73,6 +74,7 @@ type claim struct {
 	woken   bool          // it has slept
 	since   time.Time     // when it got its permit, or began to wait
 	looked  time.Duration // how long after since a checkpoint last looked for a run that should compute next
+	gaveWay time.Time     // when it last gave way to the server's threads
 	ready   chan struct{}
 	element *list.Element // its place in a queue while it waits, guarded by the processors' mutex
 	queue   *tenantQueue  // that it waits in, likewise
@@ -90,7 +92,7 @@ func (c *claim) stopped(now time.Time) runtime.Class {
 }
 
 func newProcessors(n int, now func() time.Time) *processors {
-	return &processors{slice: defaultSlice, now: now, permits: n, free: n, tenantTurns: newTenantTurns()}
+	return &processors{slice: defaultSlice, now: now, giveWay: giveWay, permits: n, free: n, tenantTurns: newTenantTurns()}
 }
 
 // acquire waits for a permit, unless the claim has one. It returns false, without a permit, if the
@@ -177,6 +179,11 @@ func (p *processors) checkpoint(c *claim) time.Time {
 	indebted := p.indebted.Load()
 	if p.waiting.Load() == 0 && !indebted || !c.held {
 		return now
+	}
+	if indebted && now.Sub(c.gaveWay) >= giveWayAfter {
+		c.gaveWay = now
+		p.giveWay()
+		now = p.now()
 	}
 	used := now.Sub(c.since)
 	if used < p.slice && (used-c.looked < minSlice || !indebted && (!c.worn || p.waitingFresh.Load() == 0)) {

@@ -17,6 +17,10 @@ import (
 // permits, and count as worn after minSlice as long as something is owed. With one permit nothing is left
 // free.
 //
+// What is left free is time, not a processor: the kernel puts a thread of the server that wakes up on the
+// processor of a guest, too, and lets it wait there for milliseconds. So guests let the threads of their
+// processors go first every giveWayAfter while permits are left free.
+//
 // The mutex of the processors guards all of it.
 type serverTurns struct {
 	owed       time.Duration
@@ -35,6 +39,9 @@ const (
 	// owedPerPermit is what must be owed for each permit that is left free. It is long compared with the
 	// cost of a switch.
 	owedPerPermit = time.Millisecond
+	// giveWayAfter is how long a run computes before it gives way, while permits are left free. That takes a
+	// third of a microsecond if nothing else wants the processor.
+	giveWayAfter = 200 * time.Microsecond
 )
 
 // settle subtracts what free permits have paid off until now.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,36 @@ func TestRunsOfASliceLeaveProcessorsToTheServer(t *testing.T) {
 			t.Errorf("runs of almost a slice had %.2f of 2 permits", had)
 		}
 	})
+}
+
+// TestLongRunsGiveWay lets endless loops compute beside short runs of another tenant: the loops give way to
+// the server's threads every giveWayAfter. They never do without others' short runs.
+func TestLongRunsGiveWay(t *testing.T) {
+	for _, tenant := range []runtime.Tenant{"neighbour", "hog", ""} {
+		synctest.Test(t, func(t *testing.T) {
+			hogs := newCrowd(2)
+			var gaveWay atomic.Int64
+			hogs.giveWay = func() { gaveWay.Add(1) }
+			defer hogs.end()
+			hogs.add(6, claim{tenant: "hog"}, 0)
+			time.Sleep(2 * defaultSlice) // then they are worn
+			rate := 20_000
+			if tenant == "" {
+				rate = 0
+			}
+			had, _ := hogs.besideShortRuns(tenant, rate)
+			if tenant != "neighbour" {
+				if n := gaveWay.Load(); n != 0 {
+					t.Errorf("beside runs of %q, loops gave way %d times", tenant, n)
+				}
+				return
+			}
+			least := had * float64(time.Second/(giveWayAfter+checkStep))
+			if n := float64(gaveWay.Load()); n < least || n > 2*least {
+				t.Errorf("loops that had %.2f permits for a second gave way %v times, want at least %.0f", had, n, least)
+			}
+		})
+	}
 }
 
 // TestPermitsComeBack lets endless loops compute after many short runs of another tenant: soon they have
