@@ -300,7 +300,7 @@ func FuzzOutcome(f *testing.F) {
 	f.Add(succeeded)
 	f.Add(appendOutcome(nil, &runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: "m", Line: 3}, Logs: logsOf("text")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := decodeOutcome(data, 500)
+		o, err := decodeOutcome(data, outputBound{500, 500})
 		if err != nil {
 			return
 		}
