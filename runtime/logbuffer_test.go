@@ -247,49 +247,65 @@ func timeOf(l Logs) []time.Time {
 	return all
 }
 
+// logWrite is a write to a log after a pause.
+type logWrite struct {
+	pause  time.Duration
+	stream uint8
+	text   string
+	sent   bool // what there is goes to another buffer
+}
+
 // TestLogTimes writes lines with pauses. Each has the time of its first byte: exactly up to half of the
 // marks, and never a later one. Pages, and output that is sent in parts, have the same times.
 func TestLogTimes(t *testing.T) {
+	write := rapid.Custom(func(t *rapid.T) logWrite {
+		return logWrite{
+			time.Duration(rapid.SampledFrom([]int{0, 1, 3, 700, 40_000}).Draw(t, "pause")) * time.Millisecond,
+			uint8(rapid.SampledFrom([]int{1, 1, 1, 1, 2}).Draw(t, "stream")),
+			rapid.SampledFrom([]string{"", "x", "a line\n", "two\nlines\n", "\n"}).Draw(t, "text"),
+			rapid.IntRange(0, 9).Draw(t, "sent") == 0,
+		}
+	})
 	rapid.Check(t, func(r *rapid.T) {
+		limit := rapid.SampledFrom([]int{0, 100, 2000, 20_000, 100_000}).Draw(r, "limit")
+		writes := rapid.SliceOfN(write, 0, 300).Draw(r, "writes")
+		parts := rapid.SliceOfN(rapid.Float64Range(0, 1), 10, 10).Draw(r, "parts")
 		failure := ""
-		synctest.Test(t, func(*testing.T) { failure = checkLogTimes(r) })
+		synctest.Test(t, func(*testing.T) { failure = checkLogTimes(limit, writes, parts) })
 		if failure != "" {
 			r.Fatal(failure)
 		}
 	})
 }
 
-// checkLogTimes writes at random, and returns what is wrong with the times.
-func checkLogTimes(t *rapid.T) string {
-	limit := rapid.SampledFrom([]int{0, 100, 2000, 20_000, 100_000}).Draw(t, "limit")
+// checkLogTimes makes writes, and returns what is wrong with the times.
+func checkLogTimes(limit int, writes []logWrite, parts []float64) string {
 	b, sent, at := NewLogBuffer(int64(limit)), NewLogBuffer(int64(limit)), LogPosition{Attempt: 1}
 	began := time.Now()
 	var want []time.Time // of each byte: when its line began, or the stream changed
 	stream, ended, times := uint8(0), false, 0
-	for range rapid.IntRange(0, 300).Draw(t, "writes") {
-		time.Sleep(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 700, 40_000}).Draw(t, "pause")) * time.Millisecond)
+	for _, w := range writes {
+		time.Sleep(w.pause)
 		if len(want) == 0 {
 			began = time.Now()
 		}
-		s := uint8(rapid.SampledFrom([]int{1, 1, 1, 1, 2}).Draw(t, "stream"))
-		text := rapid.SampledFrom([]string{"", "x", "a line\n", "two\nlines\n", "\n"}).Draw(t, "text")
-		b.Append(s, []byte(text))
+		b.Append(w.stream, []byte(w.text))
 		page, _ := b.Page(1, at)
 		added := page.Size - len(want)
 		if added == 0 {
 			continue
 		}
 		when := time.Now()
-		if s == stream && !ended {
+		if w.stream == stream && !ended {
 			when = want[len(want)-1]
-		} else if s == stream {
+		} else if w.stream == stream {
 			times++
 		}
 		for range added {
 			want = append(want, when)
 		}
-		stream, ended = s, strings.HasSuffix(text[:added], "\n")
-		if rapid.IntRange(0, 9).Draw(t, "sent") == 0 {
+		stream, ended = w.stream, strings.HasSuffix(w.text[:added], "\n")
+		if w.sent {
 			sent.AppendAll(page.Logs)
 			at = page.Next
 		}
@@ -314,11 +330,11 @@ func checkLogTimes(t *rapid.T) string {
 		return fmt.Sprintf("%d marks, %d of them for times, with a limit of %d", len(logs.Marks), n, limit)
 	}
 	if diff := cmp.Diff(logs, sent.EndWith(logs.Slice(at.Offset, len(logs.Data)))); diff != "" {
-		return fmt.Sprintf("sent in parts, it differs:\n%s", diff)
+		return "sent in parts, it differs:\n" + diff
 	}
-	for range 5 {
-		from := rapid.IntRange(0, len(logs.Data)).Draw(t, "from")
-		to := rapid.IntRange(from, len(logs.Data)).Draw(t, "to")
+	for i := 0; i < len(parts); i += 2 {
+		from := int(parts[i] * float64(len(logs.Data)))
+		to := from + int(parts[i+1]*float64(len(logs.Data)-from))
 		if diff := cmp.Diff(got[from:to], timeOf(logs.Slice(from, to))); diff != "" {
 			return fmt.Sprintf("from %d to %d:\n%s", from, to, diff)
 		}
@@ -330,19 +346,20 @@ func checkLogTimes(t *rapid.T) string {
 	return ""
 }
 
-// A run that writes for the longest time uses no more marks than its share, and each line has a time that is
-// too early by a thirtieth of what has passed, at most. One that prints at full speed uses one mark.
+// A run that writes for the longest time uses no more marks than its share, which do not count towards the
+// limit, and each line has a time that is too early by a thirtieth of what has passed, at most. One that prints
+// at full speed uses one mark.
 func TestLogTimesOfLongRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, began, line := NewLogBuffer(DefaultLogs), time.Now(), []byte("a line\n")
+		b, began, line := NewLogBuffer(DefaultLogs), time.Now(), []byte("a line.\n")
 		const lines = DefaultLogs / 8
 		for range lines {
 			b.Append(1, line)
 			time.Sleep(MaxTimeout / lines)
 		}
 		logs := b.End()
-		if n := len(logs.Marks); n > 1+DefaultLogs/logTimeShare {
-			t.Errorf("%d marks", n)
+		if n := len(logs.Marks); n > 1+DefaultLogs/logTimeShare || n < DefaultLogs/logTimeShare/2 || len(logs.Data) != DefaultLogs || logs.Truncated {
+			t.Errorf("%d marks, %d bytes, truncated: %v", n, len(logs.Data), logs.Truncated)
 		}
 		for i, got := range timeOf(logs) {
 			if at := time.Duration(i/len(line)) * (MaxTimeout / lines); at-got.Sub(began) > at/30 {

@@ -98,7 +98,7 @@ func NewLogPage(attempt int, logs Logs, from LogPosition) LogPage {
 func CutLogPage(attempt int, logs Logs, marks iter.Seq[LogMark], from LogPosition) LogPage {
 	data := logs.Data
 	at := from.in(attempt, len(data))
-	p := LogPage{Attempt: attempt, Size: len(data), Logs: Logs{Truncated: logs.Truncated, Began: logs.Began}}
+	p := LogPage{Attempt: attempt, Size: len(data), Logs: Logs{Truncated: logs.Truncated}}
 	end := min(at+MaxLogPage, len(data))
 	if at < end {
 		var before LogMark // of the byte at the offset; its stream is 0 if there is none
@@ -124,7 +124,7 @@ func CutLogPage(attempt int, logs Logs, marks iter.Seq[LogMark], from LogPositio
 		if before.Stream != 0 {
 			p.Logs.Marks = append(p.Logs.Marks, before)
 		}
-		p.Logs.Data = data[at:end:end]
+		p.Logs.Data, p.Logs.Began = data[at:end:end], logs.Began
 	}
 	p.Next = LogPosition{attempt, end}
 	return p
