@@ -137,7 +137,7 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 // so that a line may span several entries, and completes an incomplete last line.
 func (a *app) writePrefixed(prefix string, logs client.Logs, times bool) error {
 	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
-		print := func(at client.Moment, line string) error {
+		show := func(at client.Moment, line string) error {
 			start := prefix
 			if times {
 				start += lineTime(at, a.people(stream)) + " "
@@ -150,11 +150,11 @@ func (a *app) writePrefixed(prefix string, logs client.Logs, times bool) error {
 			if entry.Stream != stream {
 				continue
 			}
-			if err := lines.add(entry, print); err != nil {
+			if err := lines.add(entry, show); err != nil {
 				return err
 			}
 		}
-		if err := lines.end(print); err != nil {
+		if err := lines.end(show); err != nil {
 			return err
 		}
 	}

@@ -73,12 +73,12 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			list := newPages(a, &flags, taskTable(a.Out, ui.IsTerminal(a.Out)), func(t client.Task) string { return t.Execution })
-			if _, err = sort.each(list.Page, func(print func([]client.Task) error) (bool, error) {
+			if _, err = sort.each(list.Page, func(show func([]client.Task) error) (bool, error) {
 				return false, c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
 					if len(statuses) > 0 {
 						page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
 					}
-					return print(page)
+					return show(page)
 				})
 			}); err != nil {
 				return err

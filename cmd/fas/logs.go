@@ -51,8 +51,8 @@ the function and the end of the execution's id; elsewhere with started, uuid and
 separated by tabs. WHEN is a time or a duration before now, as in "fas executions list".
 Deployments are executions, too: they count towards --limit.
 
-` + timestampsHelp + ` It replaces
-the time at which the execution started; that of why it failed is its end.
+` + timestampsHelp + `
+It replaces the time at which the execution started; that of why it failed is its end.
 
 With -f the command goes on with executions as they start and end, until Ctrl-C. The logs
 of up to 16 executions are shown while they write them, and those of others once they have

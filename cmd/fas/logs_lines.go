@@ -34,8 +34,8 @@ type logLines struct {
 	at   client.Moment // of rest
 }
 
-// add calls print with each line that an entry completes, and its time.
-func (l *logLines) add(e client.LogEntry, print func(at client.Moment, line string) error) error {
+// add calls show with each line that an entry completes, and its time.
+func (l *logLines) add(e client.LogEntry, show func(at client.Moment, line string) error) error {
 	at := e.Time
 	if l.rest != "" {
 		at = l.at
@@ -46,7 +46,7 @@ func (l *logLines) add(e client.LogEntry, print func(at client.Moment, line stri
 			l.rest, l.at = line, at
 			return nil
 		}
-		if err := print(at, line); err != nil {
+		if err := show(at, line); err != nil {
 			return err
 		}
 		at = e.Time
@@ -55,14 +55,14 @@ func (l *logLines) add(e client.LogEntry, print func(at client.Moment, line stri
 	return nil
 }
 
-// end calls print with a line that was not completed.
-func (l *logLines) end(print func(at client.Moment, line string) error) error {
+// end calls show with a line that was not completed.
+func (l *logLines) end(show func(at client.Moment, line string) error) error {
 	rest := l.rest
 	l.rest = ""
 	if rest == "" {
 		return nil
 	}
-	return print(l.at, rest)
+	return show(l.at, rest)
 }
 
 // logWriter writes the entries of the log of one execution as they are, with --timestamps each line behind
