@@ -121,7 +121,8 @@ func TestFollow(t *testing.T) {
 			"&times=1", "",
 			[]runtime.LogPage{
 				{Attempt: 2, State: runtime.StateRunning, Logs: lines(2, 0, 0, 40)},
-				{Attempt: 2, State: runtime.StateRunning, Logs: lines(1, 40, 90)}, end,
+				{Attempt: 2, State: runtime.StateRunning, Logs: lines(1, 40, 90)},
+				end,
 			},
 			[]event{
 				{"log", "2.4", `{"stream":"stderr","time":"2026-02-03 04:05:06.789000+00:00","text":"a\na\n"}`},
