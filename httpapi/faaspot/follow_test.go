@@ -132,11 +132,13 @@ func TestFollow(t *testing.T) {
 			},
 		},
 		"times that are not requested": {
-			"", "", []runtime.LogPage{{Attempt: 2, State: runtime.StateRunning, Logs: lines(2, 0, 20, 40)}, end},
+			"", "",
+			[]runtime.LogPage{{Attempt: 2, State: runtime.StateRunning, Logs: lines(2, 0, 20, 40)}, end},
 			[]event{log("2.6", "stderr", `a\na\na\n`)},
 		},
 		"times that are not known": {
-			"&times=1", "", []runtime.LogPage{running(2, "a", "b"), end},
+			"&times=1", "",
+			[]runtime.LogPage{running(2, "a", "b"), end},
 			[]event{log("2.1", "stdout", "a"), log("2.2", "stderr", "b")},
 		},
 		"one stream": {
