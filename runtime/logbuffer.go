@@ -2,18 +2,23 @@ package runtime
 
 import (
 	"fmt"
+	"math"
 	"sync"
+	"time"
 )
 
 // LogBuffer collects the output of one run to stdout and stderr, up to a limit in bytes, of which
-// each change of the stream takes [LogMarkSize]. One goroutine writes; any number may read at the same time. The zero value has a limit of 0: see
-// [NewLogBuffer] and [LogBuffer.Reset].
+// each change of the stream takes [LogMarkSize], and when its lines were written. One goroutine writes; any
+// number may read at the same time. The zero value has a limit of 0: see [NewLogBuffer] and
+// [LogBuffer.Reset].
 type LogBuffer struct {
 	mu      sync.Mutex
 	limit   int
 	logs    Logs
-	dropped int64 // bytes that were written beyond the limit
-	ended   bool  // nothing is added any more
+	began   time.Time // logs.Began, with a monotonic reading
+	times   int       // of the marks: those without a change of the stream
+	dropped int64     // bytes that were written beyond the limit
+	ended   bool      // nothing is added any more
 	changed nextChange
 }
 
@@ -31,15 +36,55 @@ func (b *LogBuffer) Append(stream uint8, p []byte) {
 		b.mu.Unlock()
 		return
 	}
-	if b.switches(stream) {
-		b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data), Stream: stream})
+	// A time in the middle of a line would be that of no line.
+	if b.switches(stream) || b.logs.Data[len(b.logs.Data)-1] == '\n' {
+		b.mark(stream, b.elapsed())
 	}
+	b.add(p)
+}
+
+// add adds output, and unlocks the buffer.
+func (b *LogBuffer) add(p []byte) {
 	b.logs.Data = append(b.logs.Data, p...)
 	waiting := b.changed.take()
 	b.mu.Unlock()
 	if waiting != nil {
 		close(waiting)
 	}
+}
+
+// elapsed returns the milliseconds since the first byte, which is written now if there is none.
+func (b *LogBuffer) elapsed() uint32 {
+	if b.began.IsZero() {
+		b.setBegan(time.Now())
+	}
+	return uint32(min(time.Since(b.began).Milliseconds(), math.MaxUint32))
+}
+
+// setBegan sets the time of the first byte, with a monotonic reading.
+func (b *LogBuffer) setBegan(t time.Time) {
+	b.began = t
+	b.logs.Began = time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+// mark adds a mark for what is added next, if its stream or its time needs one.
+func (b *LogBuffer) mark(stream uint8, millis uint32) {
+	if !b.switches(stream) {
+		last := b.logs.Marks[len(b.logs.Marks)-1].Millis
+		if b.times >= b.limit/logTimeShare || millis < last || millis-last < b.step() {
+			return
+		}
+		b.times++
+	}
+	b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data), Millis: millis, Stream: stream})
+}
+
+// step returns the milliseconds between two times of lines without a change of the stream. It is 1 until
+// half of the marks for times are used, and then four times as many after each further twentieth: enough for
+// a run that writes for [MaxTimeout] without a pause.
+func (b *LogBuffer) step() uint32 {
+	twentieths := 20 * b.times / max(b.limit/logTimeShare, 1)
+	return 1 << (2 * max(twentieths-9, 0))
 }
 
 // Size returns the number of bytes of memory that the output takes.
@@ -60,7 +105,7 @@ func (b *LogBuffer) cut(stream uint8, p []byte) []byte {
 	if b.ended {
 		return nil
 	}
-	marks := len(b.logs.Marks)
+	marks := len(b.logs.Marks) - b.times
 	if b.switches(stream) {
 		marks++
 	}
@@ -76,18 +121,45 @@ func (b *LogBuffer) cut(stream uint8, p []byte) []byte {
 	return p
 }
 
-// AppendAll adds output that was collected elsewhere.
+// AppendAll adds output that was collected elsewhere, with its times.
 func (b *LogBuffer) AppendAll(logs Logs) {
 	b.mu.Lock()
 	b.logs.Truncated = b.logs.Truncated || logs.Truncated
+	b.begin(logs.Began)
 	b.mu.Unlock()
 	for i, m := range logs.Marks {
 		end := len(logs.Data)
 		if i+1 < len(logs.Marks) {
 			end = logs.Marks[i+1].Offset
 		}
-		b.Append(m.Stream, logs.Data[m.Offset:end])
+		b.mu.Lock()
+		if p := b.cut(m.Stream, logs.Data[m.Offset:end]); len(p) > 0 {
+			b.mark(m.Stream, b.millis(logs.Time(m)))
+			b.add(p)
+		} else {
+			b.mu.Unlock()
+		}
 	}
+}
+
+// begin sets the time of the first byte, if it is not set, to that of output that was collected elsewhere.
+func (b *LogBuffer) begin(t time.Time) {
+	if b.began.IsZero() && !t.IsZero() {
+		now := time.Now()
+		b.setBegan(now.Add(t.Sub(now)))
+	}
+}
+
+// millis returns the milliseconds from the first byte to a time, those of the last mark if the time is not
+// known.
+func (b *LogBuffer) millis(t time.Time) uint32 {
+	if n := len(b.logs.Marks); t.IsZero() {
+		if n == 0 {
+			return 0
+		}
+		return b.logs.Marks[n-1].Millis
+	}
+	return uint32(min(max(t.Sub(b.logs.Began).Milliseconds(), 0), math.MaxUint32))
 }
 
 // End returns the output, with a line that reports a cut. Nothing is added after it.
@@ -115,9 +187,11 @@ func (b *LogBuffer) EndWith(rest Logs) Logs {
 	if b.ended {
 		return b.logs
 	}
+	b.begin(rest.Began)
 	for i, m := range rest.Marks {
-		if i > 0 || b.switches(m.Stream) {
-			b.logs.Marks = append(b.logs.Marks, LogMark{Offset: len(b.logs.Data) + m.Offset, Stream: m.Stream})
+		m.Offset, m.Millis = len(b.logs.Data)+m.Offset, b.millis(rest.Time(m))
+		if i > 0 || b.switches(m.Stream) || m.Millis != b.logs.Marks[len(b.logs.Marks)-1].Millis {
+			b.logs.Marks = append(b.logs.Marks, m)
 		}
 	}
 	b.logs.Data = append(b.logs.Data, rest.Data...)

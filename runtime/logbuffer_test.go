@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -228,6 +230,150 @@ func BenchmarkLogBuffer(b *testing.B) {
 		}
 		logs.End()
 	}
+}
+
+// timeOf returns the time of each byte of the logs, according to the marks.
+func timeOf(l Logs) []time.Time {
+	all := make([]time.Time, len(l.Data))
+	for i, m := range l.Marks {
+		end := len(l.Data)
+		if i+1 < len(l.Marks) {
+			end = l.Marks[i+1].Offset
+		}
+		for at := m.Offset; at < end; at++ {
+			all[at] = l.Time(m)
+		}
+	}
+	return all
+}
+
+// logWrite is a write to a log after a pause.
+type logWrite struct {
+	pause  time.Duration
+	stream uint8
+	text   string
+	sent   bool // what there is goes to another buffer
+}
+
+// TestLogTimes writes lines with pauses. Each has the time of its first byte: exactly up to half of the
+// marks, and never a later one. Pages, and output that is sent in parts, have the same times.
+func TestLogTimes(t *testing.T) {
+	write := rapid.Custom(func(t *rapid.T) logWrite {
+		return logWrite{
+			time.Duration(rapid.SampledFrom([]int{0, 1, 3, 700, 40_000}).Draw(t, "pause")) * time.Millisecond,
+			uint8(rapid.SampledFrom([]int{1, 1, 1, 1, 2}).Draw(t, "stream")),
+			rapid.SampledFrom([]string{"", "x", "a line\n", "two\nlines\n", "\n"}).Draw(t, "text"),
+			rapid.IntRange(0, 9).Draw(t, "sent") == 0,
+		}
+	})
+	rapid.Check(t, func(r *rapid.T) {
+		limit := rapid.SampledFrom([]int{0, 100, 2000, 20_000, 100_000}).Draw(r, "limit")
+		writes := rapid.SliceOfN(write, 0, 300).Draw(r, "writes")
+		parts := rapid.SliceOfN(rapid.Float64Range(0, 1), 10, 10).Draw(r, "parts")
+		failure := ""
+		synctest.Test(t, func(*testing.T) { failure = checkLogTimes(limit, writes, parts) })
+		if failure != "" {
+			r.Fatal(failure)
+		}
+	})
+}
+
+// checkLogTimes makes writes, and returns what is wrong with the times.
+func checkLogTimes(limit int, writes []logWrite, parts []float64) string {
+	b, sent, at := NewLogBuffer(int64(limit)), NewLogBuffer(int64(limit)), LogPosition{Attempt: 1}
+	began := time.Now()
+	var want []time.Time // of each byte: when its line began, or the stream changed
+	stream, ended, times := uint8(0), false, 0
+	for _, w := range writes {
+		time.Sleep(w.pause)
+		if len(want) == 0 {
+			began = time.Now()
+		}
+		b.Append(w.stream, []byte(w.text))
+		page, _ := b.Page(1, at)
+		added := page.Size - len(want)
+		if added == 0 {
+			continue
+		}
+		when := time.Now()
+		if w.stream == stream && !ended {
+			when = want[len(want)-1]
+		} else if w.stream == stream {
+			times++
+		}
+		for range added {
+			want = append(want, when)
+		}
+		stream, ended = w.stream, strings.HasSuffix(w.text[:added], "\n")
+		if w.sent {
+			sent.AppendAll(page.Logs)
+			at = page.Next
+		}
+	}
+	logs := b.End()
+	got := timeOf(logs)
+	var last time.Time
+	for i, when := range want {
+		exact := times <= limit/logTimeShare/2
+		if got[i].After(when) || got[i].Before(last) || got[i].Before(began) || exact && !got[i].Equal(when) {
+			return fmt.Sprintf("byte %d of %d was written %v after the first and has %v; %d times of %d", i, len(want), when.Sub(began), got[i].Sub(began), times, limit/logTimeShare)
+		}
+		last = got[i]
+	}
+	switches := 0
+	for i, m := range logs.Marks {
+		if i == 0 || logs.Marks[i-1].Stream != m.Stream {
+			switches++
+		}
+	}
+	if n := len(logs.Marks) - switches; n > limit/logTimeShare || len(logs.Marks) > MaxLogMarks(limit, limit) {
+		return fmt.Sprintf("%d marks, %d of them for times, with a limit of %d", len(logs.Marks), n, limit)
+	}
+	if diff := cmp.Diff(logs, sent.EndWith(logs.Slice(at.Offset, len(logs.Data)))); diff != "" {
+		return "sent in parts, it differs:\n" + diff
+	}
+	for i := 0; i < len(parts); i += 2 {
+		from := int(parts[i] * float64(len(logs.Data)))
+		to := from + int(parts[i+1]*float64(len(logs.Data)-from))
+		if diff := cmp.Diff(got[from:to], timeOf(logs.Slice(from, to))); diff != "" {
+			return fmt.Sprintf("from %d to %d:\n%s", from, to, diff)
+		}
+		page := NewLogPage(1, logs, LogPosition{1, from})
+		if diff := cmp.Diff(got[from:page.Next.Offset], timeOf(page.Logs)); diff != "" {
+			return fmt.Sprintf("the page from %d:\n%s", from, diff)
+		}
+	}
+	return ""
+}
+
+// A run that writes for the longest time uses no more marks than its share, which do not count towards the
+// limit, and each line has a time that is too early by a thirtieth of what has passed, at most. One that prints
+// at full speed uses one mark.
+func TestLogTimesOfLongRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, began, line := NewLogBuffer(DefaultLogs), time.Now(), []byte("a line.\n")
+		const lines = DefaultLogs / 8
+		for range lines {
+			b.Append(1, line)
+			time.Sleep(MaxTimeout / lines)
+		}
+		logs := b.End()
+		if n := len(logs.Marks); n > 1+DefaultLogs/logTimeShare || n < DefaultLogs/logTimeShare/2 || len(logs.Data) != DefaultLogs || logs.Truncated {
+			t.Errorf("%d marks, %d bytes, truncated: %v", n, len(logs.Data), logs.Truncated)
+		}
+		for i, got := range timeOf(logs) {
+			if at := time.Duration(i/len(line)) * (MaxTimeout / lines); at-got.Sub(began) > at/30 {
+				t.Fatalf("a line is written after %v and has the time %v", at, got.Sub(began))
+			}
+		}
+		b.Reset(DefaultLogs)
+		for range 10_000 {
+			b.Append(1, line)
+		}
+		if n := len(b.End().Marks); n != 1 {
+			t.Errorf("%d marks for one time", n)
+		}
+	})
 }
 
 // Output that is sent in parts and put together again is what was written, with the same marks and the

@@ -213,6 +213,12 @@ func goldenStore(t *testing.T) *Store {
 	}
 	must(t, s.Record([]runtime.Execution{reached}))
 	goldenArgs(t, s, lease, finish, execution)
+	// Logs with the times of their lines, in the record and in one of their own.
+	for i, text := range [][]byte{[]byte("a line\nanother\n"), large} {
+		x := done(26+i, runtime.KindRun, runtime.StateSucceeded)
+		x.Logs = runtime.Logs{Data: text, Marks: []runtime.LogMark{{Stream: 1}, {Offset: 7, Stream: 1, Millis: 1500}}, Began: at.Truncate(time.Millisecond)}
+		must(t, s.Record([]runtime.Execution{x}))
+	}
 	// A version whose user is known.
 	i := runtime.Function{ID: "id of a user's", Tenant: "t\x00", Name: "i", Version: 1, Created: at, Updated: at}
 	v.FunctionID, v.Name, v.By, v.Allow = i.ID, i.Name, "ada", nil

@@ -12,8 +12,9 @@ import (
 
 func newDeadLettersList(a *app) *cobra.Command {
 	var flags listFlags
+	sort := sorting[client.DeadLetter]{orders: deadLetterOrders}
 	cmd := &cobra.Command{
-		Use:     "list [--limit N] [--json | --quiet]",
+		Use:     "list [--sort FIELD] [--limit N] [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the dead letters",
 		Long: `List the dead letters, newest first.
@@ -21,6 +22,8 @@ func newDeadLettersList(a *app) *cobra.Command {
 On a terminal the output is a table; elsewhere each dead letter is a line of
 tab-separated fields without a heading: id, job, url, created, attempts, last_status,
 last_error. If there are more than --limit, the standard error says so.
+
+` + sortHelp + `
 
 With --json it is an array of objects with the fields
 
@@ -32,19 +35,25 @@ With --json it is an array of objects with the fields
 			if err := flags.check(cmd); err != nil {
 				return err
 			}
+			if err := sort.check(); err != nil {
+				return err
+			}
 			c, err := a.connect()
 			if err != nil {
 				return err
 			}
 			defer c.Close()
 			list := newPages(a, &flags, deadLetterTable(a.Out, ui.IsTerminal(a.Out)), func(d client.DeadLetter) string { return d.ID })
-			more, err := c.DeadLetters(cmd.Context(), flags.limit, list.Page)
+			more, err := sort.each(list.Page, func(page func([]client.DeadLetter) error) (bool, error) {
+				return c.DeadLetters(cmd.Context(), flags.limit, page)
+			})
 			if err != nil {
 				return err
 			}
 			return list.End(more, flags.limit, "no dead letters")
 		},
 	}
+	sort.add(cmd, "")
 	flags.addLimit(cmd, "dead letters")
 	flags.add(cmd, "ids")
 	return cmd

@@ -22,9 +22,10 @@ func newExecutionsList(a *app) *cobra.Command {
 	var deployment, since, until string
 	var where []string
 	var flags listFlags
+	sort := sorting[client.Execution]{orders: executionOrders}
 	var follow bool
 	cmd := &cobra.Command{
-		Use:        "list [-i] [-f] [--function NAME] [--status STATUS] [--trace ID] [--where EXPRESSION]... [--since WHEN] [--until WHEN] [--limit N] [--json | --quiet]",
+		Use:        "list [-i] [-f] [--function NAME] [--status STATUS] [--trace ID] [--where EXPRESSION]... [--since WHEN] [--until WHEN] [--sort FIELD] [--limit N] [--json | --quiet]",
 		Aliases:    []string{"ls"},
 		SuggestFor: []string{"ps", "status"},
 		Short:      "List executions",
@@ -48,6 +49,8 @@ On a terminal the output is a table; elsewhere each execution is a line of
 tab-separated fields without a heading: uuid, name, kind, status, created,
 duration_ms, error_code. If there are more than --limit, the standard error says so.
 
+` + sortHelp + `
+
 With --json it is an array of objects, or with -f an object on a line for each change,
 with the fields
 
@@ -59,6 +62,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
   fas executions list --status failed,cancelled --since 1d --json
   fas executions list --trace $TRACE
   fas executions list -i --where 'duration >= 30s and user = ann' --since 7d
+  fas executions list -i --sort duration --limit 1000 --since 1d
   fas executions list -f --function hello --status failed
   fas executions list -q --limit 0 | xargs fas executions cancel`,
 		Args: arguments(),
@@ -66,7 +70,13 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 			if err := flags.check(cmd); err != nil {
 				return err
 			}
+			if err := sort.check(); err != nil {
+				return err
+			}
 			if err := exclusive(cmd, "function", "deployment"); err != nil {
+				return err
+			}
+			if err := exclusive(cmd, "follow", "sort"); err != nil {
 				return err
 			}
 			if deployment != "" {
@@ -106,7 +116,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 				f.Completed = true
 				return untilInterrupted(a.followExecutions(cmd.Context(), c, f, &flags))
 			}
-			return a.listExecutions(cmd, c, f, &flags)
+			return a.listExecutions(cmd, c, f, &flags, &sort)
 		},
 	}
 	cmd.Flags().BoolVarP(&f.Completed, "include-completed", "i", false, "list finished executions too")
@@ -118,6 +128,7 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 	cmd.Flags().StringVar(&until, "until", "", "list only executions accepted before `WHEN`")
 	cmd.Flags().StringVar(&f.Trace, "trace", "", "list only executions of the trace with this `ID`, done or not")
 	whereFlag(cmd, &where, "list only executions for which `EXPRESSION` holds; repeatable")
+	sort.add(cmd, "")
 	flags.addLimit(cmd, "executions")
 	flags.add(cmd, "ids")
 	_ = cmd.RegisterFlagCompletionFunc("function", a.completeFunctions)
@@ -127,9 +138,11 @@ Outputs of more than 1 KiB are omitted; output_omitted is true then.`,
 }
 
 // listExecutions prints executions page by page.
-func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, flags *listFlags) error {
+func (a *app) listExecutions(cmd *cobra.Command, c *client.Client, f client.Filter, flags *listFlags, sort *sorting[client.Execution]) error {
 	list := newPages(a, flags, executionTable(a.Out, ui.IsTerminal(a.Out)), func(x client.Execution) string { return x.ID })
-	more, err := c.ListExecutions(cmd.Context(), f, flags.limit, list.Page)
+	more, err := sort.each(list.Page, func(page func([]client.Execution) error) (bool, error) {
+		return c.ListExecutions(cmd.Context(), f, flags.limit, page)
+	})
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,10 @@ import (
 )
 
 func newExecutionsLogs(a *app) *cobra.Command {
-	var follow, asJSON bool
+	var follow, asJSON, times bool
 	var stream string
 	cmd := &cobra.Command{
-		Use:        "logs ID [-f] [--stream stdout|stderr] [--json]",
+		Use:        "logs ID [-f] [-t] [--stream stdout|stderr] [--json]",
 		SuggestFor: []string{"log", "tail"},
 		Short:      "Print the log of an execution",
 		Long: `Print what the latest attempt of an execution wrote, in order: its standard output to
@@ -27,6 +27,8 @@ With --stream print only one of the two. Elsewhere than on a terminal it is prin
 byte for byte; without --stream, bytes that are not UTF-8 are shown as U+FFFD. A
 terminal gets text and colours only: U+FFFD replaces all other control characters.
 
+` + timestampsHelp + `
+
 With -f the command follows the log until the execution is done, and reconnects if the
 connection is lost. Its exit status is then that of the execution: 0 if it is Success,
 else 1, with its error on the standard error. Ctrl-C ends the command but not the
@@ -34,9 +36,11 @@ execution.
 
 With --json the output is an object with the fields
 
-  uuid, status, attempt, truncated (whether output is missing), entries: stream, text`,
+  uuid, status, attempt, truncated (whether output is missing), entries: stream,
+  text, with -t time (absent if it is not known)`,
 		Example: `  fas executions logs $UUID
   fas executions logs $UUID -f
+  fas executions logs $UUID -t
   fas executions logs $UUID --stream stderr 2> errors.txt`,
 		Args:              arguments("ID"),
 		ValidArgsFunction: a.completeExecutions(client.Filter{Completed: true}, 1),
@@ -58,8 +62,8 @@ With --json the output is an object with the fields
 			defer c.Close()
 			switch {
 			case follow:
-				return a.followLogs(cmd.Context(), c, id, only)
-			case only != "" && !asJSON:
+				return a.followLogs(cmd.Context(), c, id, client.LogOptions{Only: only, Times: times})
+			case only != "" && !asJSON && !times:
 				data, err := c.RawLogs(cmd.Context(), id, only)
 				if err != nil {
 					return err
@@ -67,22 +71,18 @@ With --json the output is an object with the fields
 				_, err = a.logOf(only).Write(data)
 				return err
 			}
-			logs, err := c.Logs(cmd.Context(), id, only)
+			logs, err := c.Logs(cmd.Context(), id, client.LogOptions{Only: only, Times: times})
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return a.WriteJSON(logs)
 			}
-			for _, entry := range logs.Entries {
-				if err := a.writeEntry(entry); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.writeLog(logs, times)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the log until the execution is done")
+	timestampsFlag(cmd, &times)
 	cmd.Flags().StringVar(&stream, "stream", "", "print only `stdout` or stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
@@ -91,10 +91,10 @@ With --json the output is an object with the fields
 }
 
 // followLogs prints the log of an execution until it is done, and returns its error.
-func (a *app) followLogs(ctx context.Context, c *client.Client, id string, only client.Stream) error {
+func (a *app) followLogs(ctx context.Context, c *client.Client, id string, o client.LogOptions) error {
 	people := ui.IsTerminal(a.Err)
-	x, err := c.Follow(ctx, id, only, client.Followed{
-		Entry: a.writeEntry,
+	x, err := c.Follow(ctx, id, o, client.Followed{
+		Entry: a.newLogWriter(o.Times).entry,
 		Attempt: func(number int) error {
 			if people {
 				a.ResetColours()
@@ -124,7 +124,13 @@ func (a *app) logOf(s client.Stream) io.Writer {
 	return ui.LogWriter(a.Out)
 }
 
-func (a *app) writeEntry(entry client.LogEntry) error {
-	_, err := io.WriteString(a.logOf(entry.Stream), entry.Text)
-	return err
+// writeLog prints the log of an execution.
+func (a *app) writeLog(logs client.Logs, times bool) error {
+	w := a.newLogWriter(times)
+	for _, entry := range logs.Entries {
+		if err := w.entry(entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,30 +1,27 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
-	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 )
 
 func newFunctionsList(a *app) *cobra.Command {
 	var flags listFlags
-	var order string
+	counts := functionCounts{}
+	sort := sorting[client.Listed]{orders: counts.orders()}
 	cmd := &cobra.Command{
-		Use:     "list [--sort name|created|updated|runs|failed] [--json | --quiet]",
+		Use:     "list [--sort FIELD] [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the functions",
-		Long: `List the functions by name, or in the order of --sort: the latest first, or those with most
-runs, or failures, in the last 24 hours. The server counts the 100 functions with most
-runs; the others follow by name.
+		Long: `List the functions by name, or in the order of --sort. The runs and failures are those of
+the last 24 hours; the server counts the 100 functions with most runs.
+
+` + sortHelp + `
 
 On a terminal the output is a table; elsewhere each function is a line of
 tab-separated fields without a heading: name, version, updated, runner_url.
@@ -41,8 +38,8 @@ With --json it is an array of objects with the fields
 			if err := flags.check(cmd); err != nil {
 				return err
 			}
-			if !slices.Contains(functionOrders, order) {
-				return clierror.Usagef("give "+strings.Join(functionOrders, ", "), "the --sort %s is not known", ui.Quote(order))
+			if err := sort.check(); err != nil {
+				return err
 			}
 			c, err := a.connect()
 			if err != nil {
@@ -53,49 +50,20 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
-			if err := sortFunctions(cmd.Context(), c, list, order); err != nil {
-				return err
+			if field := sort.field(); field == "runs" || field == "failed" {
+				if err := counts.read(cmd.Context(), c); err != nil {
+					return err
+				}
 			}
+			sort.sort(list)
 			return printList(a, &flags, list, functionTable(a.Out, ui.IsTerminal(a.Out)),
 				func(f client.Listed) string { return f.Name },
 				"no functions yet: create one with `fas functions apply NAME --file FILE`")
 		},
 	}
-	cmd.Flags().StringVar(&order, "sort", functionOrders[0], "`ORDER`: name, created, updated, runs or failed")
+	sort.add(cmd, "name")
 	flags.add(cmd, "names")
-	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(functionOrders, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// functionOrders are the orders of --sort; the first is that of the server.
-var functionOrders = []string{"name", "created", "updated", "runs", "failed"}
-
-// sortFunctions sorts functions that are sorted by name.
-func sortFunctions(ctx context.Context, c *client.Client, list []client.Listed, order string) error {
-	var compare func(a, b client.Listed) int
-	switch order {
-	case "created":
-		compare = func(a, b client.Listed) int { return b.Created.Compare(a.Created) }
-	case "updated":
-		compare = func(a, b client.Listed) int { return b.Updated.Compare(a.Updated) }
-	case "runs", "failed":
-		stats, err := c.Stats(ctx, describedTime, "")
-		if err != nil {
-			return err
-		}
-		counts := make(map[string]int, len(stats.Functions))
-		for _, f := range stats.Functions {
-			counts[f.Function] = f.Count
-			if order == "failed" {
-				counts[f.Function] = f.Failed
-			}
-		}
-		compare = func(a, b client.Listed) int { return cmp.Compare(counts[b.Name], counts[a.Name]) }
-	default:
-		return nil
-	}
-	slices.SortStableFunc(list, compare)
-	return nil
 }
 
 // functionTable returns the table of functions.

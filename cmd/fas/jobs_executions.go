@@ -14,10 +14,11 @@ import (
 
 func newJobsExecutions(a *app) *cobra.Command {
 	var flags listFlags
+	sort := sorting[client.JobExecution]{orders: jobExecutionOrders}
 	var wait bool
 	var waitTimeout ui.Seconds
 	cmd := &cobra.Command{
-		Use:   "executions NAME [EXECUTION] [--limit N] [--wait [--wait-timeout SECONDS]] [--json | --quiet]",
+		Use:   "executions NAME [EXECUTION] [--sort FIELD] [--limit N] [--wait [--wait-timeout SECONDS]] [--json | --quiet]",
 		Short: "List the executions of a job, or show one",
 		Long: `List the executions of a job, newest first, or show one of them.
 
@@ -25,6 +26,8 @@ Without EXECUTION the output is a table on a terminal; elsewhere each execution 
 line of tab-separated fields without a heading: id, status, numbers of all tasks, of
 those that are done and of those that failed, created, duration_ms, trigger. If there
 are more than --limit, the standard error says so.
+
+` + sortHelp + `
 
 With EXECUTION and --wait the command waits until the execution is done, and prints
 the same as "fas jobs run --wait".
@@ -42,6 +45,9 @@ fields
 		ValidArgsFunction: a.completeJobExecutions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd); err != nil {
+				return err
+			}
+			if err := sort.check(); err != nil {
 				return err
 			}
 			if err := needsWait(cmd, wait, "wait-timeout"); err != nil {
@@ -62,7 +68,7 @@ fields
 			case wait:
 				return a.awaitAndReportJob(cmd.Context(), c, args[0], args[1], waitTimeout, flags.asJSON)
 			case len(args) == 1:
-				return a.listJobExecutions(cmd, c, args[0], &flags)
+				return a.listJobExecutions(cmd, c, args[0], &flags, &sort)
 			}
 			x, err := c.JobExecution(cmd.Context(), args[0], args[1])
 			switch {
@@ -77,6 +83,7 @@ fields
 			return writeJobExecution(a.Out, x, ui.IsTerminal(a.Out))
 		},
 	}
+	sort.add(cmd, "")
 	flags.addLimit(cmd, "executions")
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the EXECUTION is done; the exit status is that of the execution")
 	waitTimeoutFlag(cmd, &waitTimeout)
@@ -85,9 +92,11 @@ fields
 }
 
 // listJobExecutions prints executions page by page.
-func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, flags *listFlags) error {
+func (a *app) listJobExecutions(cmd *cobra.Command, c *client.Client, job string, flags *listFlags, sort *sorting[client.JobExecution]) error {
 	list := newPages(a, flags, jobExecutionTable(a.Out, ui.IsTerminal(a.Out)), func(x client.JobExecution) string { return x.Metadata.ID })
-	more, err := c.JobExecutions(cmd.Context(), job, flags.limit, list.Page)
+	more, err := sort.each(list.Page, func(page func([]client.JobExecution) error) (bool, error) {
+		return c.JobExecutions(cmd.Context(), job, flags.limit, page)
+	})
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,9 @@ import (
 
 func newJobsList(a *app) *cobra.Command {
 	var flags listFlags
+	sort := sorting[client.Job]{orders: jobOrders}
 	cmd := &cobra.Command{
-		Use:     "list [--json | --quiet]",
+		Use:     "list [--sort FIELD] [--json | --quiet]",
 		Aliases: []string{"ls"},
 		Short:   "List the jobs",
 		Long: `List the jobs by name.
@@ -25,6 +26,8 @@ On a terminal the output is a table, with the status of the last execution of ea
 and the next time at which a schedule starts it; elsewhere each job is a line
 of tab-separated fields without a heading: name, function, revision, enabled (true or
 false), number of triggers, updated.
+
+` + sortHelp + `
 
 With --json it is an array of objects with the fields
 
@@ -36,6 +39,9 @@ With --json it is an array of objects with the fields
 			if err := flags.check(cmd); err != nil {
 				return err
 			}
+			if err := sort.check(); err != nil {
+				return err
+			}
 			c, err := a.connect()
 			if err != nil {
 				return err
@@ -45,6 +51,7 @@ With --json it is an array of objects with the fields
 			if err != nil {
 				return err
 			}
+			sort.sort(list)
 			var last map[string]client.JobStatus
 			if people := ui.IsTerminal(a.Out); people && !flags.asJSON && !flags.idsOnly {
 				last = lastStatuses(cmd.Context(), c, list)
@@ -54,6 +61,7 @@ With --json it is an array of objects with the fields
 				"no jobs yet: `fas jobs apply --example` prints one to start from")
 		},
 	}
+	sort.add(cmd, "")
 	flags.add(cmd, "names")
 	return cmd
 }

@@ -20,14 +20,16 @@ type taskLogs struct {
 }
 
 func newJobsLogs(a *app) *cobra.Command {
-	var follow, asJSON bool
+	var follow, asJSON, times bool
 	var stream string
 	cmd := &cobra.Command{
-		Use:   "logs NAME EXECUTION [TASK] [-f] [--stream stdout|stderr] [--json]",
+		Use:   "logs NAME EXECUTION [TASK] [-f] [-t] [--stream stdout|stderr] [--json]",
 		Short: "Print the logs of the tasks of an execution",
 		Long: `Print what the latest attempt of each task of an execution wrote, with the name of
 the task before each line. With TASK, the number of a task from 0, print what that
 task wrote, as "fas executions logs" does.
+
+` + timestampsHelp + `
 
 With -f the command follows the log until the TASK is done. Its exit status is then 0
 if the task succeeded; else it is 1, with the error on the standard error.
@@ -36,7 +38,7 @@ With --json the output is an array of objects, or with TASK one object, with the
 fields
 
   task (its number), uuid, status, attempt, truncated (whether output is missing),
-  entries: stream, text`,
+  entries: stream, text, with -t time (absent if it is not known)`,
 		Example: `  fas jobs logs bills $ID
   fas jobs logs bills $ID 3 -f
   fas jobs logs bills $ID --stream stderr 2> errors.txt`,
@@ -68,32 +70,29 @@ fields
 				return err
 			}
 			defer c.Close()
+			options := client.LogOptions{Only: only, Times: times}
 			if len(args) == 2 {
-				return a.allTaskLogs(cmd.Context(), c, args[0], args[1], only, asJSON)
+				return a.allTaskLogs(cmd.Context(), c, args[0], args[1], options, asJSON)
 			}
 			task, err := c.Task(cmd.Context(), args[0], args[1], index)
 			if err != nil {
 				return err
 			}
 			if follow {
-				return a.followLogs(cmd.Context(), c, task.Execution, only)
+				return a.followLogs(cmd.Context(), c, task.Execution, options)
 			}
-			logs, err := c.Logs(cmd.Context(), task.Execution, only)
+			logs, err := c.Logs(cmd.Context(), task.Execution, options)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return a.WriteJSON(taskLogs{index, logs})
 			}
-			for _, entry := range logs.Entries {
-				if err := a.writeEntry(entry); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.writeLog(logs, times)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the log until the TASK is done")
+	timestampsFlag(cmd, &times)
 	cmd.Flags().StringVar(&stream, "stream", "", "print only `stdout` or stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions(
@@ -102,21 +101,21 @@ fields
 }
 
 // allTaskLogs prints the logs of all tasks of an execution, one after the other.
-func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string, only client.Stream, asJSON bool) error {
+func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string, o client.LogOptions, asJSON bool) error {
 	array := ui.JSONArray{Out: a.Out}
 	err := c.Tasks(ctx, job, id, func(page []client.Task) error {
 		for _, task := range page {
 			if task.Metadata.StartedAt == nil {
 				continue // it has no log
 			}
-			logs, err := c.Logs(ctx, task.Execution, only)
+			logs, err := c.Logs(ctx, task.Execution, o)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				err = array.Add(taskLogs{task.Index(), logs})
 			} else {
-				err = a.writePrefixed(task.Metadata.Name+" | ", logs)
+				err = a.writePrefixed(task.Metadata.Name+" | ", logs, o.Times)
 			}
 			if err != nil {
 				return err
@@ -136,18 +135,27 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 
 // writePrefixed prints a log with a prefix before each line. It joins the entries of each stream,
 // so that a line may span several entries, and completes an incomplete last line.
-func (a *app) writePrefixed(prefix string, logs client.Logs) error {
+func (a *app) writePrefixed(prefix string, logs client.Logs, times bool) error {
 	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
-		var text strings.Builder
-		for _, entry := range logs.Entries {
-			if entry.Stream == stream {
-				text.WriteString(entry.Text)
+		show := func(at client.Moment, line string) error {
+			start := prefix
+			if times {
+				start += lineTime(at, a.people(stream)) + " "
 			}
+			_, err := io.WriteString(a.logOf(stream), start+strings.TrimSuffix(line, "\n")+"\n")
+			return err
 		}
-		for line := range strings.Lines(text.String()) {
-			if _, err := io.WriteString(a.logOf(stream), prefix+strings.TrimSuffix(line, "\n")+"\n"); err != nil {
+		var lines logLines
+		for _, entry := range logs.Entries {
+			if entry.Stream != stream {
+				continue
+			}
+			if err := lines.add(entry, show); err != nil {
 				return err
 			}
+		}
+		if err := lines.end(show); err != nil {
+			return err
 		}
 	}
 	return nil

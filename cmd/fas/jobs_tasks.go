@@ -17,8 +17,9 @@ func newJobsTasks(a *app) *cobra.Command {
 	var statuses []string
 	var asMap bool
 	var flags listFlags
+	sort := sorting[client.Task]{orders: taskOrders}
 	cmd := &cobra.Command{
-		Use:   "tasks NAME EXECUTION [--status STATUS | --map] [--json | --quiet]",
+		Use:   "tasks NAME EXECUTION [--status STATUS | --map] [--sort FIELD] [--json | --quiet]",
 		Short: "List the tasks of an execution of a job",
 		Long: `List the tasks of an execution of a job, in order. Each task is an execution of its
 own; "fas executions get" shows its output.
@@ -26,6 +27,8 @@ own; "fas executions get" shows its output.
 On a terminal the output is a table; elsewhere each task is a line of tab-separated
 fields without a heading: index, status, attempts, started, duration_ms, id of the
 execution, error_code, error.
+
+` + sortHelp + `
 
 With --map print a letter for each task in place of a list, in order: . has not begun,
 w waits for another attempt, r runs, x is being stopped, s succeeded, f failed, t timed
@@ -44,10 +47,13 @@ With --json it is an array of objects with the fields
 			if err := flags.check(cmd); err != nil {
 				return err
 			}
+			if err := sort.check(); err != nil {
+				return err
+			}
 			if err := jobArguments(args); err != nil {
 				return err
 			}
-			if err := exclusive(cmd, "map", "status", "json", "quiet"); err != nil && asMap {
+			if err := exclusive(cmd, "map", "status", "sort", "json", "quiet"); err != nil && asMap {
 				return err
 			}
 			statuses, err := taskStatuses(statuses)
@@ -67,13 +73,14 @@ With --json it is an array of objects with the fields
 				return err
 			}
 			list := newPages(a, &flags, taskTable(a.Out, ui.IsTerminal(a.Out)), func(t client.Task) string { return t.Execution })
-			err = c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
-				if len(statuses) > 0 {
-					page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
-				}
-				return list.Page(page)
-			})
-			if err != nil {
+			if _, err = sort.each(list.Page, func(show func([]client.Task) error) (bool, error) {
+				return false, c.Tasks(cmd.Context(), args[0], args[1], func(page []client.Task) error {
+					if len(statuses) > 0 {
+						page = slices.DeleteFunc(page, func(t client.Task) bool { return !slices.Contains(statuses, t.Status) })
+					}
+					return show(page)
+				})
+			}); err != nil {
 				return err
 			}
 			return list.End(false, 0, "no such tasks")
@@ -81,6 +88,7 @@ With --json it is an array of objects with the fields
 	}
 	cmd.Flags().StringSliceVar(&statuses, "status", nil, "list only tasks with a `STATUS`: "+strings.Join(client.TaskStatuses, ", ")+"; or several, comma-separated")
 	cmd.Flags().BoolVar(&asMap, "map", false, "print a letter for each task")
+	sort.add(cmd, "")
 	flags.add(cmd, "the ids of their executions")
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(client.TaskStatuses, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -27,13 +27,18 @@ type logFlags struct {
 	filter                client.Filter
 	since, stream, search string
 	limit                 int
-	follow, asJSON        bool
+	follow, asJSON, times bool
+}
+
+// options returns what of the logs is read.
+func (f *logFlags) options() client.LogOptions {
+	return client.LogOptions{Only: client.Stream(f.stream), Times: f.times}
 }
 
 func newLogs(a *app) *cobra.Command {
 	var f logFlags
 	cmd := &cobra.Command{
-		Use:        "logs [FUNCTION] [-f] [--since WHEN] [--search TEXT] [--status STATUS] [--limit N] [--stream stdout|stderr] [--json]",
+		Use:        "logs [FUNCTION] [-f] [-t] [--since WHEN] [--search TEXT] [--status STATUS] [--limit N] [--stream stdout|stderr] [--json]",
 		GroupID:    groupFunctions,
 		SuggestFor: []string{"log", "tail"},
 		Short:      "Print the logs of a function, or of all",
@@ -46,6 +51,9 @@ the function and the end of the execution's id; elsewhere with started, uuid and
 separated by tabs. WHEN is a time or a duration before now, as in "fas executions list".
 Deployments are executions, too: they count towards --limit.
 
+` + timestampsHelp + `
+It replaces the time at which the execution started; that of why it failed is its end.
+
 With -f the command goes on with executions as they start and end, until Ctrl-C. The logs
 of up to 16 executions are shown while they write them, and those of others once they have
 ended. If there are too many to print, the standard error says how many are missing. A
@@ -54,7 +62,7 @@ blocking run is shown once it has ended.
 With --json each line is an object on a line with the fields
 
   uuid, function, started (RFC 3339), stream (stdout, stderr, or error: why the execution
-  failed), text`,
+  failed), text, with -t time (RFC 3339, null if it is not known)`,
 		Example: `  fas logs hello
   fas logs -f
   fas logs hello --since 1h --status failed
@@ -87,6 +95,7 @@ With --json each line is an object on a line with the fields
 	}
 	f.filter.Completed = true
 	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with new executions until Ctrl-C")
+	timestampsFlag(cmd, &f.times)
 	cmd.Flags().StringVar(&f.since, "since", "", "only executions accepted at `WHEN` or later")
 	cmd.Flags().StringVar(&f.search, "search", "", "only lines that contain `TEXT`")
 	cmd.Flags().StringSliceVar(&f.filter.Statuses, "status", nil, "only executions with a `STATUS`: started, success, failed or cancelled; or several, comma-separated")
@@ -135,7 +144,7 @@ func (p *logPrinter) printAll(ctx context.Context, list []client.Execution) erro
 		var all sync.WaitGroup
 		for i, x := range some {
 			if !x.Started.IsZero() {
-				all.Go(func() { logs[i], failures[i] = p.client.Logs(ctx, x.ID, client.Stream(p.flags.stream)) })
+				all.Go(func() { logs[i], failures[i] = p.client.Logs(ctx, x.ID, p.flags.options()) })
 			}
 		}
 		all.Wait()

@@ -132,7 +132,7 @@ func (f *logFollower) printEnded(ctx context.Context) {
 func (f *logFollower) print(ctx context.Context, x client.Execution) {
 	defer f.known.end(x.ID)
 	l := f.newLog(x)
-	end, err := f.client.Follow(ctx, x.ID, client.Stream(f.flags.stream), client.Followed{Entry: l.entry})
+	end, err := f.client.Follow(ctx, x.ID, f.flags.options(), client.Followed{Entry: l.entry})
 	if err == nil {
 		err = l.end(end)
 	}

@@ -22,11 +22,12 @@ const (
 
 // logLine is a line of the log of an execution. Its JSON form is a promise of --json.
 type logLine struct {
-	ID       string        `json:"uuid"`
-	Function string        `json:"function"`
-	Started  client.Moment `json:"started"` // the execution
-	Stream   client.Stream `json:"stream"`
-	Text     string        `json:"text"`
+	ID       string         `json:"uuid"`
+	Function string         `json:"function"`
+	Started  client.Moment  `json:"started"` // the execution
+	Stream   client.Stream  `json:"stream"`
+	Time     *client.Moment `json:"time,omitempty"` // the line, with --timestamps
+	Text     string         `json:"text"`
 }
 
 // logPrinter prints the logs of executions, line by line. Executions may be printed concurrently.
@@ -42,12 +43,12 @@ type logPrinter struct {
 // executionLog is the log of one execution, whose entries need not be whole lines.
 type executionLog struct {
 	*logPrinter
-	execution client.Execution
-	rest      map[client.Stream]string // beginning of a line
+	execution      client.Execution
+	stdout, stderr logLines
 }
 
 func (p *logPrinter) newLog(x client.Execution) *executionLog {
-	return &executionLog{logPrinter: p, execution: x, rest: make(map[client.Stream]string)}
+	return &executionLog{logPrinter: p, execution: x}
 }
 
 // printLog prints entries of an execution, and why it failed if it has.
@@ -63,36 +64,32 @@ func (p *logPrinter) printLog(x client.Execution, entries []client.LogEntry) err
 
 // entry prints the lines that an entry completes.
 func (l *executionLog) entry(e client.LogEntry) error {
-	text := l.rest[e.Stream] + e.Text
-	for line := range strings.Lines(text) {
-		if !strings.HasSuffix(line, "\n") && len(line) < longLogLine {
-			l.rest[e.Stream] = line
-			return nil
-		}
-		if err := l.print(e.Stream, line); err != nil {
-			return err
-		}
+	lines := &l.stdout
+	if e.Stream == client.Stderr {
+		lines = &l.stderr
 	}
-	l.rest[e.Stream] = ""
-	return nil
+	return lines.add(e, l.printTo(e.Stream))
+}
+
+// printTo returns what prints a line of a stream.
+func (l *executionLog) printTo(stream client.Stream) func(at client.Moment, line string) error {
+	return func(at client.Moment, line string) error { return l.print(stream, at, line) }
 }
 
 // end prints lines that were not completed, and why the execution failed if it has.
 func (l *executionLog) end(x client.Execution) error {
-	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
-		if rest := l.rest[stream]; rest != "" {
-			if err := l.print(stream, rest); err != nil {
-				return err
-			}
-		}
+	if err := l.stdout.end(l.printTo(client.Stdout)); err != nil {
+		return err
 	}
-	clear(l.rest)
+	if err := l.stderr.end(l.printTo(client.Stderr)); err != nil {
+		return err
+	}
 	if x.Failure == nil || l.flags.stream != "" {
 		return nil
 	}
 	text := "error: " + x.Failure.Message + "\n" + x.Failure.Traceback
 	for line := range strings.Lines(text) {
-		if err := l.print(streamOfFailure, line); err != nil {
+		if err := l.print(streamOfFailure, x.Finished, line); err != nil {
 			return err
 		}
 	}
@@ -100,7 +97,7 @@ func (l *executionLog) end(x client.Execution) error {
 }
 
 // print prints a line if it is one of those that --search selects.
-func (l *executionLog) print(stream client.Stream, text string) error {
+func (l *executionLog) print(stream client.Stream, at client.Moment, text string) error {
 	text = strings.TrimSuffix(text, "\n")
 	if !strings.Contains(text, l.flags.search) {
 		return nil
@@ -109,18 +106,25 @@ func (l *executionLog) print(stream client.Stream, text string) error {
 	defer l.mu.Unlock()
 	x := l.execution
 	if l.flags.asJSON {
-		return l.writeJSONLine(logLine{x.ID, x.Name, x.Started, stream, text})
+		line := logLine{x.ID, x.Name, x.Started, stream, nil, text}
+		if l.flags.times {
+			line.Time = &at
+		}
+		return l.writeJSONLine(line)
 	}
 	w := l.Out
 	if stream != client.Stdout {
 		w = l.Err
 	}
-	return l.WriteLogLine(w, logPrefix(x, l.people), text, stream == streamOfFailure)
+	when := ui.Timestamp(x.Started.Time, l.people)
+	if l.flags.times {
+		when = lineTime(at, l.people)
+	}
+	return l.WriteLogLine(w, logPrefix(x, when, l.people), text, stream == streamOfFailure)
 }
 
-// logPrefix returns what stands before each line of an execution.
-func logPrefix(x client.Execution, people bool) string {
-	at := ui.Timestamp(x.Started.Time, people)
+// logPrefix returns what stands before a line of an execution; at is its time.
+func logPrefix(x client.Execution, at string, people bool) string {
 	name := ui.OneLine(x.Name)
 	if people {
 		return fmt.Sprintf("%s %s %s ", at, name, x.ID[max(0, len(x.ID)-shortID):])

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +44,51 @@ func TestLogLines(t *testing.T) {
 		got = append(got, string(l.Stream)+" "+strings.ReplaceAll(l.Text, "xx", ""))
 	}
 	if diff := cmp.Diff([]string{"stderr oh", "stderr ", "stdout begins", "stderr no", "stdout ends", "stderr y", "error error: two", "error lines"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A line has the time at which it began, whatever entries complete it, and whatever another stream writes
+// between them.
+func TestLogLineTimes(t *testing.T) {
+	at := func(n int) client.Moment { return client.Moment{Time: time.Date(2026, 2, 3, 4, 5, 6, n*1e6, time.UTC)} }
+	entries := []client.LogEntry{
+		{Stream: client.Stdout, Time: at(1), Text: "one\nbe"},
+		{Stream: client.Stderr, Time: at(2), Text: "oh\n"},
+		{Stream: client.Stdout, Time: at(3), Text: "gins\nthree\n"},
+		{Stream: client.Stdout, Text: "of an earlier version"},
+	}
+	stamp := func(n int) string { return fmt.Sprintf("2026-02-03T04:05:06.%03dZ", n) }
+
+	var out, talk strings.Builder
+	a := &app{}
+	a.Out, a.Err = &out, &talk
+	if err := a.writeLog(client.Logs{Entries: entries}, true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stamp(1)+" one\n"+stamp(1)+" begins\n"+stamp(3)+" three\n- of an earlier version", out.String()); diff != "" || talk.String() != stamp(2)+" oh\n" {
+		t.Errorf("%s, %q", diff, talk.String())
+	}
+
+	out.Reset()
+	if err := a.writePrefixed("task | ", client.Logs{Entries: entries}, true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("task | "+stamp(1)+" one\ntask | "+stamp(1)+" begins\ntask | "+stamp(3)+" three\ntask | - of an earlier version\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+
+	out.Reset()
+	talk.Reset()
+	p := &logPrinter{app: a, flags: &logFlags{times: true}}
+	if err := p.printLog(client.Execution{ID: "id", Name: "f", Finished: at(9), Failure: &client.Failure{Message: "no"}}, entries); err != nil {
+		t.Fatal(err)
+	}
+	const rest = "\tid\tf\t"
+	if diff := cmp.Diff(stamp(1)+rest+"one\n"+stamp(1)+rest+"begins\n"+stamp(3)+rest+"three\n-"+rest+"of an earlier version\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(stamp(2)+rest+"oh\n"+stamp(9)+rest+"error: no\n", talk.String()); diff != "" {
 		t.Error(diff)
 	}
 }

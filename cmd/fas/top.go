@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,23 +42,12 @@ type functionLoad struct {
 	client.RunStats
 }
 
-// loadOrders are the orders of --sort.
-var loadOrders = map[string]func(a, b functionLoad) int{
-	"runs":    func(a, b functionLoad) int { return cmp.Compare(b.Count, a.Count) },
-	"running": func(a, b functionLoad) int { return cmp.Compare(b.Running, a.Running) },
-	"queued":  func(a, b functionLoad) int { return cmp.Compare(b.Queued, a.Queued) },
-	"failed":  func(a, b functionLoad) int { return cmp.Compare(b.Failed, a.Failed) },
-	"p50":     func(a, b functionLoad) int { return cmp.Compare(ms(b.P50), ms(a.P50)) },
-	"p99":     func(a, b functionLoad) int { return cmp.Compare(ms(b.P99), ms(a.P99)) },
-	"name":    func(a, b functionLoad) int { return cmp.Compare(a.Name, b.Name) },
-}
-
 func newTop(a *app) *cobra.Command {
 	var asJSON, once bool
-	var order string
+	sort := sorting[functionLoad]{orders: loadOrders}
 	interval, back := ui.Seconds(2), ui.Span(time.Minute)
 	cmd := &cobra.Command{
-		Use:     "top [--since DURATION] [--sort ORDER] [--interval SECONDS] [--once] [--json]",
+		Use:     "top [--since DURATION] [--sort FIELD] [--interval SECONDS] [--once] [--json]",
 		GroupID: groupFunctions,
 		Short:   "Watch which functions run, how fast, and how they end",
 		Long: `Show the functions with runs that have ended lately, or have not ended, those with most
@@ -85,10 +73,10 @@ With --json the output is an object with the fields
   fas top --since 24h --sort p99 --once`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			compare := loadOrders[order]
+			compare, err := sort.comparison()
 			switch {
-			case compare == nil:
-				return clierror.Usagef("give runs, running, queued, failed, p50, p99 or name", "the --sort %s is not known", ui.Quote(order))
+			case err != nil:
+				return err
 			case interval < leastInterval:
 				return clierror.Usagef("give at least 0.2", "the --interval %g is too short", float64(interval))
 			case time.Duration(back) < time.Second || time.Duration(back) > client.MaxStats:
@@ -114,12 +102,10 @@ With --json the output is an object with the fields
 		},
 	}
 	cmd.Flags().Var(&back, "since", "count runs that ended within `DURATION` before now, at most 8d")
-	cmd.Flags().StringVar(&order, "sort", "runs", "`ORDER` of the functions: runs, running, queued, failed, p50, p99 or name")
+	sort.add(cmd, "runs")
 	cmd.Flags().Var(&interval, "interval", "draw again every `SECONDS`")
 	cmd.Flags().BoolVar(&once, "once", false, "print the table once")
 	jsonFlag(cmd, &asJSON)
-	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(
-		[]string{"runs", "running", "queued", "failed", "p50", "p99", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -142,7 +142,7 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/executions/{id}", Handle: a.getExecution, Scope: runtime.ScopeRead, Limited: true, AnyQuery: true, MaxBody: web.NoBody},
 			{Method: "DELETE", Path: "/v1/executions/{id}", Handle: a.cancelExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Change: "execution.cancel", AnyQuery: true, MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/executions/{id}/rerun", Handle: a.rerunExecution, Scope: runtime.ScopeInvoke, Limited: true, Writes: true, Runs: true, MaxBody: maxRerunBody, Body: rerunIs},
-			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: []string{"follow", "format", "stream"}},
+			{Method: "GET", Path: "/v1/executions/{id}/logs", Handle: a.getLogs, Scope: runtime.ScopeRead, Limited: true, MaxBody: web.NoBody, Query: []string{"follow", "format", "stream", "times"}},
 
 			{Method: "GET", Path: "/v1/stats", Handle: a.getStats, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"since", "step", "function"}},
 

@@ -25,7 +25,7 @@ const (
 )
 
 // followLogs streams the logs of an execution as server-sent events, see docs/http-api.md.
-func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, only wire.Stream) error {
+func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, only wire.Stream, times bool) error {
 	from, err := lastEvent(&ctx.Request.Header)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (a *api) followLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id str
 	}
 	base := a.URL(ctx)
 	a.stream(ctx, leave, slog.String("execution", id), func(s eventStream) error {
-		f := &follower{eventStream: s, api: a, tenant: tenant, id: id, only: only, base: base, from: from}
+		f := &follower{eventStream: s, api: a, tenant: tenant, id: id, only: only, times: times, base: base, from: from}
 		return f.stream(waits, page)
 	})
 	return nil
@@ -94,14 +94,15 @@ type follower struct {
 	tenant runtime.Tenant
 	id     string
 	only   wire.Stream // empty: both
-	base   string      // of URLs
+	times  bool
+	base   string // of URLs
 
 	from runtime.LogPosition // after what was read from the engine
 	// partial is the beginning of a character that was read but not sent: the next page may
 	// have the rest of it.
-	partial       []byte
-	partialStream wire.Stream
-	event         []byte // reused for each log event
+	partial   []byte
+	partialOf stretch
+	event     []byte // reused for each log event
 }
 
 // stream sends the logs from page on, until the execution is done, the client is gone or ctx
@@ -154,22 +155,22 @@ func (f *follower) sendPage(page runtime.LogPage) error {
 	}
 	offset := page.Next.Offset - len(page.Logs.Data)
 	var failed error
-	stretches(page.Logs, "", func(s wire.Stream, text []byte) {
+	stretches(page.Logs, f.times, func(s stretch, text []byte) {
 		if failed != nil {
 			return
 		}
-		if s == f.partialStream {
+		if s.stream == f.partialOf.stream {
 			text = append(f.partial, text...)
 			offset -= len(f.partial)
 		} else if len(f.partial) > 0 { // its rest never came
-			failed = f.sendEntry(f.partialStream, f.partial, runtime.LogPosition{Attempt: page.Attempt, Offset: offset})
+			failed = f.sendEntry(f.partialOf, f.partial, runtime.LogPosition{Attempt: page.Attempt, Offset: offset})
 		}
 		f.partial = nil
 		for len(text) > 0 && failed == nil {
 			piece := text[:min(len(text), maxEventText)]
 			piece = piece[:len(piece)-partialRune(piece)]
 			if len(piece) == 0 { // all of it is the beginning of a character
-				f.partial, f.partialStream = append([]byte(nil), text...), s
+				f.partial, f.partialOf = append([]byte(nil), text...), s
 				offset += len(text)
 				return
 			}
@@ -180,7 +181,7 @@ func (f *follower) sendPage(page runtime.LogPage) error {
 	})
 	f.from = page.Next
 	if failed == nil && page.State.Terminal() && len(page.Logs.Data) == 0 && len(f.partial) > 0 {
-		failed = f.sendEntry(f.partialStream, f.partial, f.from)
+		failed = f.sendEntry(f.partialOf, f.partial, f.from)
 		f.partial = nil
 	}
 	if failed != nil {
@@ -204,15 +205,15 @@ func partialRune(text []byte) int {
 }
 
 // sendEntry sends a log event; after is the position after its text.
-func (f *follower) sendEntry(s wire.Stream, text []byte, after runtime.LogPosition) error {
-	if f.only != "" && s != f.only {
+func (f *follower) sendEntry(s stretch, text []byte, after runtime.LogPosition) error {
+	if f.only != "" && s.stream != f.only {
 		return nil
 	}
 	// A function may change the stream with each byte, so this allocates nothing.
 	e := append(f.event[:0], "event: log\nid: "...)
 	e = append(strconv.AppendInt(e, int64(after.Attempt), 10), '.')
-	e = append(strconv.AppendInt(e, int64(after.Offset), 10), "\ndata: {\"stream\":\""...)
-	e = append(append(e, s...), "\",\"text\":\""...)
+	e = append(strconv.AppendInt(e, int64(after.Offset), 10), "\ndata: "...)
+	e = s.append(e)
 	e = append(new(textEncoder).append(e, text), "\"}\n\n"...)
 	f.event = e
 	return f.send(e)

@@ -117,6 +117,30 @@ func TestFollow(t *testing.T) {
 			[]runtime.LogPage{running(2, "a\\n", "<b>"), running(2, "", "c"), end},
 			[]event{log("2.3", "stdout", `a\\n`), log("2.6", "stderr", "<b>"), log("2.7", "stderr", "c")},
 		},
+		"times": {
+			"&times=1", "",
+			[]runtime.LogPage{
+				{Attempt: 2, State: runtime.StateRunning, Logs: lines(2, 0, 0, 40)},
+				{Attempt: 2, State: runtime.StateRunning, Logs: lines(1, 40, 90)},
+				end,
+			},
+			[]event{
+				{"log", "2.4", `{"stream":"stderr","time":"2026-02-03 04:05:06.789000+00:00","text":"a\na\n"}`},
+				{"log", "2.6", `{"stream":"stderr","time":"2026-02-03 04:05:06.829000+00:00","text":"a\n"}`},
+				{"log", "2.8", `{"stream":"stdout","time":"2026-02-03 04:05:06.829000+00:00","text":"a\n"}`},
+				{"log", "2.10", `{"stream":"stdout","time":"2026-02-03 04:05:06.879000+00:00","text":"a\n"}`},
+			},
+		},
+		"times that are not requested": {
+			"", "",
+			[]runtime.LogPage{{Attempt: 2, State: runtime.StateRunning, Logs: lines(2, 0, 20, 40)}, end},
+			[]event{log("2.6", "stderr", `a\na\na\n`)},
+		},
+		"times that are not known": {
+			"&times=1", "",
+			[]runtime.LogPage{running(2, "a", "b"), end},
+			[]event{log("2.1", "stdout", "a"), log("2.2", "stderr", "b")},
+		},
 		"one stream": {
 			"&stream=stderr", "",
 			[]runtime.LogPage{running(2, "a", "b"), running(2, "c"), running(2, "", "d"), end},
@@ -197,7 +221,7 @@ func TestFollowSendsEveryByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = readEvents(bufio.NewReader(strings.NewReader(out.String())), func(e event) {
-			var entry wire.LogEntry
+			var entry wire.LogEntry[string]
 			if err := json.Unmarshal([]byte(e.data), &entry); err != nil || len(entry.Text) > faaspot.MaxEventText {
 				t.Fatalf("%.100s: %v", e.data, err)
 			}

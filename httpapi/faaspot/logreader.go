@@ -111,7 +111,11 @@ func (r *rawRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
 	if r.only == "" {
 		return append(dst, logs.Data...)
 	}
-	stretches(logs, r.only, func(_ wire.Stream, text []byte) { dst = append(dst, text...) })
+	stretches(logs, false, func(s stretch, text []byte) {
+		if s.stream == r.only {
+			dst = append(dst, text...)
+		}
+	})
 	return dst
 }
 
@@ -120,26 +124,27 @@ func (r *rawRenderer) appendEnd(dst []byte) []byte { return dst }
 // entryRenderer renders the elements of [wire.Logs].Entries and the end of the object.
 type entryRenderer struct {
 	only    wire.Stream
-	entry   wire.Stream // whose text is being written; empty: none has begun
-	stretch wire.Stream // of the text before; an entry may join stretches
+	times   bool
+	entry   stretch     // whose text is being written; without a stream: none has begun
+	stream  wire.Stream // of the text before; an entry may join stretches
 	partial []byte      // the beginning of a character at the end of the stretch
 	text    textEncoder // of the stretch
 }
 
 func (r *entryRenderer) appendPart(dst []byte, logs runtime.Logs) []byte {
-	stretches(logs, "", func(s wire.Stream, text []byte) {
-		if s != r.stretch {
+	stretches(logs, r.times, func(s stretch, text []byte) {
+		if s.stream != r.stream {
 			dst = r.endStretch(dst)
-			r.stretch = s
+			r.stream = s.stream
 		}
-		if r.only != "" && s != r.only {
+		if r.only != "" && s.stream != r.only {
 			return
 		}
 		if s != r.entry {
-			if r.entry != "" {
+			if r.entry.stream != "" {
 				dst = append(dst, `"},`...)
 			}
-			dst = append(append(append(dst, `{"stream":"`...), s...), `","text":"`...)
+			dst = s.append(dst)
 			r.entry = s
 		}
 		if len(r.partial) > 0 {
@@ -162,7 +167,7 @@ func (r *entryRenderer) endStretch(dst []byte) []byte {
 
 func (r *entryRenderer) appendEnd(dst []byte) []byte {
 	dst = r.endStretch(dst)
-	if r.entry != "" {
+	if r.entry.stream != "" {
 		dst = append(dst, `"}`...)
 	}
 	return append(dst, `]}`...)

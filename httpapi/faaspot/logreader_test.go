@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -36,20 +37,48 @@ func alternating(n int) (logs runtime.Logs) {
 	return logs
 }
 
+// manyTimes returns logs of n bytes in which every other byte has a time of its own.
+func manyTimes(n int) (logs runtime.Logs) {
+	logs.Began = time.UnixMilli(0)
+	for i := range n / 2 {
+		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: 2 * i, Stream: 1, Millis: uint32(i)})
+		logs.Data = append(logs.Data, "\n\n"...)
+	}
+	return logs
+}
+
 // validText replaces bytes that are not UTF-8 by U+FFFD.
 func validText(text []byte) string { return strings.ToValidUTF8(string(text), "\ufffd") }
 
 // wanted returns the entries of a response, from the whole logs.
-func wanted(logs runtime.Logs, only wire.Stream) []wire.LogEntry {
-	entries := []wire.LogEntry{}
-	stretches(logs, only, func(s wire.Stream, text []byte) {
-		if n := len(entries); n > 0 && entries[n-1].Stream == s {
-			entries[n-1].Text += validText(text)
+func wanted(logs runtime.Logs, only wire.Stream, times bool) []wire.LogEntry[string] {
+	entries := []wire.LogEntry[string]{}
+	eachMark(logs, func(m runtime.LogMark, text []byte) {
+		entry := wire.LogEntry[string]{Stream: streams[m.Stream], Text: validText(text)}
+		if only != "" && entry.Stream != only {
 			return
 		}
-		entries = append(entries, wire.LogEntry{Stream: s, Text: validText(text)})
+		if times && !logs.Began.IsZero() {
+			entry.Time = formatTime(logs.Began.Add(time.Duration(m.Millis) * time.Millisecond))
+		}
+		if n := len(entries); n > 0 && entries[n-1].Stream == entry.Stream && entries[n-1].Time == entry.Time {
+			entries[n-1].Text += entry.Text
+			return
+		}
+		entries = append(entries, entry)
 	})
 	return entries
+}
+
+// eachMark calls visit for what each mark begins.
+func eachMark(logs runtime.Logs, visit func(m runtime.LogMark, text []byte)) {
+	for i, m := range logs.Marks {
+		end := len(logs.Data)
+		if i+1 < len(logs.Marks) {
+			end = logs.Marks[i+1].Offset
+		}
+		visit(m, logs.Data[m.Offset:end])
+	}
 }
 
 // TestLogReader renders random logs of several pages, with characters and sequences of invalid bytes
@@ -58,30 +87,41 @@ func TestLogReader(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var logs runtime.Logs
+		if rapid.Bool().Draw(t, "timed") {
+			logs.Began = time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "began")).UTC()
+		}
+		millis := uint32(0)
 		for range rapid.IntRange(0, 6).Draw(t, "stretches") {
 			piece := rapid.SampledFrom([]string{"a", "\n", "é", "🐍", "\xf0\x9f", "\xff", "\x00\"\\", "<&>", "\u2028", "日"}).Draw(t, "piece")
 			stream := uint8(rapid.IntRange(1, 2).Draw(t, "stream"))
-			if n := len(logs.Marks); n == 0 || logs.Marks[n-1].Stream != stream {
-				logs.Marks = append(logs.Marks, runtime.LogMark{Offset: len(logs.Data), Stream: stream})
+			later := rapid.Uint32Range(0, 2).Draw(t, "later")
+			if n := len(logs.Marks); n == 0 || logs.Marks[n-1].Stream != stream || !logs.Began.IsZero() && later > 0 && logs.Data[len(logs.Data)-1] == '\n' {
+				millis += later
+				logs.Marks = append(logs.Marks, runtime.LogMark{Offset: len(logs.Data), Stream: stream, Millis: millis})
 			}
-			logs.Data = append(logs.Data, strings.Repeat(piece, rapid.SampledFrom([]int{1, 2, 9000, 40_000}).Draw(t, "times"))...)
+			logs.Data = append(logs.Data, strings.Repeat(piece, rapid.SampledFrom([]int{1, 2, 9000, 40_000}).Draw(t, "repeated"))...)
 		}
 		only := rapid.SampledFrom([]wire.Stream{"", wire.Stdout, wire.Stderr}).Draw(t, "only")
+		times := rapid.Bool().Draw(t, "with times")
 		var fetched int
-		got, err := io.ReadAll(pagesOf(logs, &entryRenderer{only: only}, &fetched))
+		got, err := io.ReadAll(pagesOf(logs, &entryRenderer{only: only, times: times}, &fetched))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var entries struct{ Entries []wire.LogEntry }
+		var entries struct{ Entries []wire.LogEntry[string] }
 		if err := json.Unmarshal(append([]byte(`{"entries":[`), got...), &entries); err != nil {
 			t.Fatalf("%v in %.200q", err, got)
 		}
-		if diff := cmp.Diff(wanted(logs, only), entries.Entries); diff != "" {
+		if diff := cmp.Diff(wanted(logs, only, times), entries.Entries); diff != "" {
 			t.Fatal(diff)
 		}
 		raw, err := io.ReadAll(pagesOf(logs, &rawRenderer{only: only}, &fetched))
 		var want []byte
-		stretches(logs, only, func(_ wire.Stream, text []byte) { want = append(want, text...) })
+		eachMark(logs, func(m runtime.LogMark, text []byte) {
+			if only == "" || only == streams[m.Stream] {
+				want = append(want, text...)
+			}
+		})
 		if err != nil || !bytes.Equal(raw, want) {
 			t.Fatalf("%d raw bytes of %d, %v", len(raw), len(want), err)
 		}
@@ -96,9 +136,10 @@ func TestLogReaderHoldsAPage(t *testing.T) {
 		"lines":       {Data: bytes.Repeat([]byte("a line\n"), runtime.MiB/7), Marks: []runtime.LogMark{{Stream: 1}}},
 		"controls":    {Data: make([]byte, runtime.MiB), Marks: []runtime.LogMark{{Stream: 1}}},
 		"alternating": alternating(32 * runtime.KiB),
+		"times":       manyTimes(runtime.MiB),
 	} {
 		fetched := 0
-		r := pagesOf(logs, &entryRenderer{}, &fetched)
+		r := pagesOf(logs, &entryRenderer{times: true}, &fetched)
 		buf := make([]byte, 1)
 		for {
 			_, err := r.Read(buf)

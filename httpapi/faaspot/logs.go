@@ -3,6 +3,7 @@ package faaspot
 import (
 	"bytes"
 	"log/slog"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -29,15 +30,21 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if err != nil {
 		return err
 	}
+	times, err := web.BoolParam(query, "times")
+	if err != nil {
+		return err
+	}
 	id := pathID(ctx)
 	if err := a.checkSeen(ctx, tenant, id); err != nil {
 		return err
 	}
-	if follow {
-		if raw {
-			return runtime.Errorf(runtime.CodeInvalidArgument, "follow streams events, which have no format").WithHint("leave out format")
-		}
-		return a.followLogs(ctx, tenant, id, only)
+	switch {
+	case follow && raw:
+		return runtime.Errorf(runtime.CodeInvalidArgument, "follow streams events, which have no format").WithHint("leave out format")
+	case times && raw:
+		return runtime.Errorf(runtime.CodeInvalidArgument, "raw logs have no times").WithHint("leave out format or times")
+	case follow:
+		return a.followLogs(ctx, tenant, id, only, times)
 	}
 	if err := web.MemoryOf(ctx).Reserve(a.Context(), logReaderBytes); err != nil {
 		return err
@@ -59,17 +66,17 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		r.render = &rawRenderer{only: only}
 		web.StartText(ctx)
 	} else {
-		head, err := web.EncodeJSON(wire.Logs{
+		head, err := web.EncodeJSON(wire.Logs[*string]{
 			UUID:      id,
 			Status:    statusOfState[page.State],
 			Attempt:   page.Attempt,
 			Truncated: page.Logs.Truncated,
-			Entries:   []wire.LogEntry{},
+			Entries:   []wire.LogEntry[*string]{},
 		})
 		if err != nil {
 			return runtime.Internal("httpapi.encode", err)
 		}
-		r.render = &entryRenderer{only: only}
+		r.render = &entryRenderer{only: only, times: times}
 		r.out = bytes.TrimSuffix(head, []byte("]}"))
 		web.StartJSON(ctx)
 	}
@@ -87,16 +94,37 @@ func parseFormat(query *fasthttp.Args) (raw bool, err error) {
 	return false, runtime.Errorf(runtime.CodeInvalidArgument, "format must be json or raw")
 }
 
-// stretches calls visit for each stretch of the logs, in order; only for those of one stream,
-// unless only is empty.
-func stretches(l runtime.Logs, only wire.Stream, visit func(s wire.Stream, text []byte)) {
-	for i, mark := range l.Marks {
+// stretch is what the output of a stretch of logs has in common.
+type stretch struct {
+	stream wire.Stream
+	at     time.Time // when it was written; zero if that is not known, or not requested
+}
+
+// stretches calls visit for each stretch of the logs, in order. A stretch is of one stream, and with times
+// of one time.
+func stretches(l runtime.Logs, times bool, visit func(s stretch, text []byte)) {
+	for i := 0; i < len(l.Marks); {
+		mark := l.Marks[i]
+		for i++; i < len(l.Marks) && !times && l.Marks[i].Stream == mark.Stream; {
+			i++
+		}
 		end := len(l.Data)
-		if i+1 < len(l.Marks) {
-			end = l.Marks[i+1].Offset
+		if i < len(l.Marks) {
+			end = l.Marks[i].Offset
 		}
-		if name := streams[mark.Stream]; only == "" || only == name {
-			visit(name, l.Data[mark.Offset:end])
+		s := stretch{stream: streams[mark.Stream]}
+		if times {
+			s.at = l.Time(mark)
 		}
+		visit(s, l.Data[mark.Offset:end])
 	}
+}
+
+// append appends the beginning of the JSON form of a stretch, up to its text: a [wire.LogEntry].
+func (s *stretch) append(dst []byte) []byte {
+	dst = append(append(append(dst, `{"stream":"`...), s.stream...), '"')
+	if !s.at.IsZero() {
+		dst = append(s.at.UTC().AppendFormat(append(dst, `,"time":"`...), timeFormat), '"')
+	}
+	return append(dst, `,"text":"`...)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,6 +26,53 @@ func written(stretches ...string) runtime.Logs {
 		l.Data = append(l.Data, text...)
 	}
 	return l
+}
+
+// lines makes logs of lines of one stream, each written so many milliseconds after a time.
+func lines(stream uint8, millis ...uint32) (l runtime.Logs) {
+	l.Began = time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
+	for i, after := range millis {
+		if i == 0 || after != millis[i-1] {
+			l.Marks = append(l.Marks, runtime.LogMark{Offset: len(l.Data), Stream: stream, Millis: after})
+		}
+		l.Data = append(l.Data, "a\n"...)
+	}
+	return l
+}
+
+// TestLogTimes requests the times of lines. Without a request an answer is as if there were none.
+func TestLogTimes(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, nil)
+	fake.All = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, runtime.StateSucceeded)}
+	logs := lines(1, 0, 0, 211, 3600_000)
+	fake.OnLogs = func(context.Context, runtime.LogPosition) (runtime.LogPage, error) {
+		return runtime.LogPage{Attempt: 1, State: runtime.StateSucceeded, Logs: logs}, nil
+	}
+	const path = "/v1/executions/" + apitest.ID + "/logs"
+	head := `{"uuid":"` + apitest.ID + `","status":"Success","attempt":1,"truncated":false,"entries":[`
+	plain := head + `{"stream":"stdout","text":"a\na\na\na\n"}]}`
+	for query, want := range map[string]string{
+		"":         plain,
+		"?times=0": plain,
+		"?times=1&stream=stdout": head + `{"stream":"stdout","time":"2026-02-03 04:05:06.789000+00:00","text":"a\na\n"},` +
+			`{"stream":"stdout","time":"2026-02-03 04:05:07.000000+00:00","text":"a\n"},` +
+			`{"stream":"stdout","time":"2026-02-03 05:05:06.789000+00:00","text":"a\n"}]}`,
+		"?times=1&stream=stderr": head + `]}`,
+		"?format=raw":            "a\na\na\na\n",
+	} {
+		if a := ts.Do(t, "GET", path+query, "", nil); a.Status != 200 || a.Body != want {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		}
+	}
+	logs = written("a\n", "b\n") // of an earlier version
+	if got, want := ts.Do(t, "GET", path+"?times=1", "", nil).Body, head+`{"stream":"stdout","text":"a\n"},{"stream":"stderr","text":"b\n"}]}`; got != want {
+		t.Errorf("without times: %s", got)
+	}
+	for _, query := range []string{"?times=maybe", "?times=1&format=raw"} {
+		apitest.WantError(t, ts.Do(t, "GET", path+query, "", nil), 400, "invalid_argument")
+	}
 }
 
 func TestLogs(t *testing.T) {

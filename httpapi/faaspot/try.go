@@ -98,14 +98,14 @@ func (a *api) answerTrial(ctx *fasthttp.RequestCtx, r runtime.TryRequest) error 
 
 // appendTrial returns the JSON form of a trial. It copies the result once.
 func appendTrial(t *runtime.Trial) ([]byte, error) {
-	response := wire.Trial{
+	response := wire.Trial[*string]{
 		Status:     statusOfState[t.State],
 		DeployMS:   json.Number(appendMillis(nil, t.Deploy.Duration)),
 		DurationMS: json.Number(appendMillis(nil, t.Usage.Duration)),
 		Memory:     t.Usage.Memory,
 		Egress:     renderEgress(t.Egress),
 		Truncated:  t.Logs.Truncated,
-		Logs:       []wire.LogEntry{},
+		Logs:       []wire.LogEntry[*string]{},
 	}
 	if t.Failure != nil {
 		response.Error = web.RenderFailure(t.Failure)

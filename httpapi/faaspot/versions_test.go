@@ -182,11 +182,11 @@ func TestConditionalChanges(t *testing.T) {
 func TestTryOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := apitest.StartJobs(t, nil)
-	got := ask[wire.Trial](t, s, "POST", "/v1/try", `{"code":"def main(args, context): pass","args":{"a":[1]},"context":"k = 1","timeout":5,"memory":64}`)
+	got := ask[wire.Trial[*string]](t, s, "POST", "/v1/try", `{"code":"def main(args, context): pass","args":{"a":[1]},"context":"k = 1","timeout":5,"memory":64}`)
 	if got.Status != wire.StatusSuccess || string(got.Output) != `{"a":[1]}` || got.Error != nil || got.Logs == nil {
 		t.Errorf("%+v", got)
 	}
-	got = ask[wire.Trial](t, s, "POST", "/v1/try", `{"code":"x","args":{"do":"fail"}}`)
+	got = ask[wire.Trial[*string]](t, s, "POST", "/v1/try", `{"code":"x","args":{"do":"fail"}}`)
 	if got.Status != wire.StatusFailed || string(got.Output) != "null" || got.Error == nil || got.Error.Message != "ValueError: as asked" {
 		t.Errorf("%+v", got)
 	}

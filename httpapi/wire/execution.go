@@ -74,19 +74,20 @@ const (
 	Stderr Stream = "stderr"
 )
 
-// LogEntry is a stretch of one stream, with U+FFFD for bytes that are not UTF-8.
-type LogEntry struct {
+// LogEntry is a stretch of one stream, with U+FFFD for bytes that are not UTF-8. T is the type of times.
+type LogEntry[T any] struct {
 	Stream Stream `json:"stream"`
+	Time   T      `json:"time,omitzero"` // when it was written, if the times were requested and are known
 	Text   string `json:"text"`
 }
 
-// Logs is the output of the latest attempt of an execution.
-type Logs struct {
-	UUID      string     `json:"uuid"`
-	Status    Status     `json:"status"`
-	Attempt   int        `json:"attempt"`
-	Truncated bool       `json:"truncated"` // whether the run wrote more than the server stores
-	Entries   []LogEntry `json:"entries"`   // in the order in which the run wrote them
+// Logs is the output of the latest attempt of an execution. T is the type of times.
+type Logs[T any] struct {
+	UUID      string        `json:"uuid"`
+	Status    Status        `json:"status"`
+	Attempt   int           `json:"attempt"`
+	Truncated bool          `json:"truncated"` // whether the run wrote more than the server stores
+	Entries   []LogEntry[T] `json:"entries"`   // in the order in which the run wrote them
 }
 
 // AttemptEvent is the event of a log stream that announces another attempt.

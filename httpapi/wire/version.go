@@ -68,8 +68,8 @@ type TryRequest struct {
 	Encoding string          `json:"encoding"`          // of Code and Context
 }
 
-// Trial is the outcome of code that ran once.
-type Trial struct {
+// Trial is the outcome of code that ran once. T is the type of times.
+type Trial[T any] struct {
 	Status     Status          `json:"status"` // Success, Failed or Cancelled
 	Output     json.RawMessage `json:"output"`
 	Error      *Error          `json:"error"`
@@ -78,7 +78,7 @@ type Trial struct {
 	Memory     int64           `json:"memory"`      // bytes that the run used
 	Egress     []Egress        `json:"egress,omitempty"`
 	Truncated  bool            `json:"truncated"` // whether more was written than the server keeps
-	Logs       []LogEntry      `json:"entries"`   // of the deployment and the run
+	Logs       []LogEntry[T]   `json:"entries"`   // of the deployment and the run
 }
 
 // NextTicks are the next times at which a schedule starts a job.

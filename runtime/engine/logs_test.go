@@ -104,6 +104,9 @@ func TestLogsOfABackgroundRun(t *testing.T) {
 		want := func(when string, got, want runtime.LogPage) {
 			t.Helper()
 			want.Size = want.Next.Offset
+			if want.Logs.Began = got.Logs.Began; want.Logs.Began.IsZero() != (len(got.Logs.Data) == 0) {
+				t.Errorf("%s: output of %d bytes began at %v", when, len(got.Logs.Data), want.Logs.Began)
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: %s", when, diff)
 			}

@@ -35,8 +35,8 @@ func TestOutputFloods(t *testing.T) {
 			if string(outcome.Result) != `"went on"` || !logs.Truncated {
 				t.Errorf("got %s, truncated: %v", outcome.Result, logs.Truncated)
 			}
-			// All but the first mark count.
-			n := len(logs.Data) + runtime.LogMarkSize*(len(logs.Marks)-1)
+			// All changes of the stream but the first one count.
+			n := len(logs.Data) + runtime.LogMarkSize*(len(untimed(logs).Marks)-1)
 			if n < runtime.DefaultLogs-runtime.LogMarkSize || n > runtime.DefaultLogs+logSlack {
 				t.Errorf("%d bytes are stored with %d marks", len(logs.Data), len(logs.Marks))
 			}
@@ -48,11 +48,27 @@ func TestOutputFloods(t *testing.T) {
 	}
 }
 
+// untimed returns logs as they are without the times of their lines.
+func untimed(logs runtime.Logs) runtime.Logs {
+	all := logs.Marks
+	logs.Began, logs.Marks = time.Time{}, nil
+	for i, m := range all {
+		if i == 0 || m.Stream != all[i-1].Stream {
+			logs.Marks = append(logs.Marks, runtime.LogMark{Offset: m.Offset, Stream: m.Stream})
+		}
+	}
+	return logs
+}
+
 func checkMarks(t *testing.T, logs runtime.Logs) {
 	t.Helper()
+	if logs.Began.IsZero() || len(logs.Marks) > runtime.MaxLogMarks(runtime.DefaultLogs, runtime.DefaultLogs) {
+		t.Errorf("%d marks, and the output began at %v", len(logs.Marks), logs.Began)
+	}
 	last := -1
 	for i, m := range logs.Marks {
-		if m.Offset <= last || m.Offset >= len(logs.Data) || m.Stream != 1 && m.Stream != 2 || i > 0 && m.Stream == logs.Marks[i-1].Stream {
+		if m.Offset <= last || m.Offset >= len(logs.Data) || m.Stream != 1 && m.Stream != 2 ||
+			i > 0 && (m.Millis < logs.Marks[i-1].Millis || m.Stream == logs.Marks[i-1].Stream && (m.Millis == logs.Marks[i-1].Millis || logs.Data[m.Offset-1] != '\n')) {
 			t.Fatalf("mark %d of %d is %+v, after offset %d", i, len(logs.Marks), m, last)
 		}
 		last = m.Offset
@@ -77,11 +93,43 @@ print("rest without a line end", end="")`), runtime.Limits{})
 		}
 		checkMarks(t, logs)
 		var streams strings.Builder
-		for _, m := range logs.Marks {
+		for _, m := range untimed(logs).Marks {
 			streams.WriteByte('0' + m.Stream)
 		}
 		if streams.String() != "12121" {
 			t.Errorf("streams %s", streams.String())
+		}
+	})
+}
+
+// Lines have the times at which they were written, whatever a run does between them.
+func TestOutputHasTimes(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Sandbox) {
+		p := deployed(t, box, body(`
+import time
+print("one")
+time.sleep(0.02)
+print("two", end="", flush=True)
+time.sleep(0.02)
+print(" and its end")
+time.sleep(0.02)
+print("three")`), runtime.Limits{})
+		before := time.Now().Truncate(time.Millisecond)
+		logs := run(t, box, p, "{}").Logs
+		checkMarks(t, logs)
+		if string(logs.Data) != "one\ntwo and its end\nthree\n" || len(logs.Marks) != 3 {
+			t.Fatalf("got %q with the marks %v", logs.Data, logs.Marks)
+		}
+		if logs.Began.Before(before) || logs.Began.After(time.Now()) {
+			t.Errorf("the output began at %v", logs.Began)
+		}
+		for i, least := range []uint32{0, 20, 60} {
+			if m := logs.Marks[i]; m.Millis < least || m.Offset != []int{0, 4, 20}[i] {
+				t.Errorf("line %d has the mark %+v", i, m)
+			}
+		}
+		if end := logs.Time(logs.Marks[2]); end.After(time.Now()) {
+			t.Errorf("the last line was written at %v", end)
 		}
 	})
 }

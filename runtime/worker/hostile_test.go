@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -294,13 +295,32 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
+// The last piece of a long log may have many times, though few bytes of its limit are left.
+func TestTimesOfTheRestOfALog(t *testing.T) {
+	logs := runtime.Logs{Began: time.UnixMilli(5000).UTC()}
+	for i := range 2000 {
+		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: i, Millis: uint32(3 * i), Stream: 1})
+		logs.Data = append(logs.Data, '\n')
+	}
+	whole := boundOf(runtime.DefaultLogs)
+	d := wire.Decode(appendLogs(nil, logs))
+	if got := decodeLogs(&d, outputBound{left: len(logs.Data), limit: whole.limit}); d.Err() != nil || !cmp.Equal(logs, got) {
+		t.Errorf("%v, %s", d.Err(), cmp.Diff(logs, got))
+	}
+	// With a smaller limit a worker can send fewer.
+	d = wire.Decode(appendLogs(nil, logs))
+	if decodeLogs(&d, outputBound{left: len(logs.Data), limit: 100_000}); d.Err() == nil {
+		t.Error("more marks than the limit allows")
+	}
+}
+
 // FuzzOutcome decodes what a worker says of the end of a run. What is accepted keeps the promises of a
 // sandbox.
 func FuzzOutcome(f *testing.F) {
 	f.Add(succeeded)
 	f.Add(appendOutcome(nil, &runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: "m", Line: 3}, Logs: logsOf("text")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := decodeOutcome(data, 500)
+		o, err := decodeOutcome(data, outputBound{500, 500})
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -164,13 +165,13 @@ func appendOutcome(b []byte, o *runtime.Outcome) []byte {
 	return append(b, o.Result...)
 }
 
-// decodeOutcome reads the outcome of a run with at most maxLogs bytes of output. It checks what the
+// decodeOutcome reads the outcome of a run with a bound of its output. It checks what the
 // engine relies on, except for the result, which [runtime.Execution.Finish] checks.
-func decodeOutcome(message []byte, maxLogs int) (o runtime.Outcome, err error) {
+func decodeOutcome(message []byte, bound outputBound) (o runtime.Outcome, err error) {
 	d := wire.Decode(message)
 	flags := d.Count(outcomeFlags)
 	o.Usage = runtime.Usage{Duration: time.Duration(d.Size()), Start: time.Duration(d.Size()), Memory: d.Size(), Pages: int(d.Size()), Built: flags&outcomeBuilt != 0}
-	o.Logs = decodeLogs(&d, maxLogs)
+	o.Logs = decodeLogs(&d, bound)
 	o.Logs.Truncated = flags&outcomeTruncated != 0
 	if flags&outcomeFailed == 0 {
 		o.Result = d.Rest()
@@ -205,28 +206,52 @@ func sandboxClass(c runtime.Class) bool {
 func appendLogs(b []byte, l runtime.Logs) []byte {
 	b = wire.AppendBytes(b, l.Data)
 	b = wire.AppendUint(b, uint64(len(l.Marks)))
+	if len(l.Marks) == 0 {
+		return b
+	}
+	b = wire.AppendUint(b, uint64(max(l.Began.UnixMilli(), 0)))
 	at := 0
 	for _, m := range l.Marks {
 		b = wire.AppendUint(b, uint64(m.Offset-at)<<1|uint64(m.Stream-1))
+		b = wire.AppendUint(b, uint64(m.Millis))
 		at = m.Offset
 	}
 	return b
 }
 
-// decodeLogs reads output of at most limit bytes, marks included. Its marks are in order, and the first
-// one is at the start.
-func decodeLogs(d *wire.Decoder, limit int) (l runtime.Logs) {
-	l.Data = d.Bytes(limit)
-	n := d.Count((limit-len(l.Data))/runtime.LogMarkSize + 1)
+// maxMillis is the latest time at which output may begin, in milliseconds since 1970: in the year 5138.
+const maxMillis = 100_000_000_000_000
+
+// outputBound bounds the output of a run, in bytes with the changes of its stream.
+type outputBound struct {
+	left  int // what may still come
+	limit int // all of it
+}
+
+// boundOf returns the bound of the output of a run that begins.
+func boundOf(limit int64) outputBound {
+	n := int(min(limit, maxPayload)) + cutLine
+	return outputBound{n, n}
+}
+
+// decodeLogs reads output within a bound. Its marks are in order, and the first one is at the start.
+func decodeLogs(d *wire.Decoder, bound outputBound) (l runtime.Logs) {
+	l.Data = d.Bytes(bound.left)
+	n := d.Count(runtime.MaxLogMarks(bound.limit, bound.left-len(l.Data)))
+	if n == 0 {
+		return l
+	}
+	l.Began = time.UnixMilli(int64(d.Count(maxMillis))).UTC()
 	at := 0
 	for range n {
 		v := d.Count(2 * maxPayload)
+		millis := uint32(d.Count(math.MaxUint32))
 		at += v >> 1
 		if at >= len(l.Data) || l.Marks == nil && at != 0 {
 			d.Fail()
 			return runtime.Logs{}
 		}
-		l.Marks = append(l.Marks, runtime.LogMark{Offset: at, Stream: uint8(v&1) + 1})
+		l.Marks = append(l.Marks, runtime.LogMark{Offset: at, Millis: millis, Stream: uint8(v&1) + 1})
 	}
 	return l
 }

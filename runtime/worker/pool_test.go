@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 )
@@ -48,7 +50,7 @@ func TestRunThroughAWorker(t *testing.T) {
 		if err != nil || outcome.Failure != nil || strings.ReplaceAll(string(outcome.Result), " ", "") != want {
 			t.Fatalf("got %s, %+v, %v, want %s", outcome.Result, outcome.Failure, err, want)
 		}
-		if logs := fmt.Sprintf("out %d\nerr\n", n); string(outcome.Logs.Data) != logs || len(outcome.Logs.Marks) != 2 {
+		if logs := fmt.Sprintf("out %d\nerr\n", n); string(outcome.Logs.Data) != logs || len(changes(outcome.Logs)) != 2 || outcome.Logs.Began.IsZero() {
 			t.Errorf("logs %q, %v, want %q", outcome.Logs.Data, outcome.Logs.Marks, logs)
 		}
 		if outcome.Usage.Duration <= 0 || outcome.Usage.Memory <= 0 {
@@ -135,8 +137,11 @@ def main(args, context):
 			t.Fatalf("%+v, %v", outcome.Failure, err)
 		}
 		plain, err := pool.Run(t.Context(), runtime.RunCall{Program: p, Args: []byte(args[:strings.Index(args, "slow")] + `slow":0}`), Context: runtime.EmptyObject})
-		if err != nil || !bytes.Equal(outcome.Logs.Data, plain.Logs.Data) || fmt.Sprint(outcome.Logs.Marks) != fmt.Sprint(plain.Logs.Marks) || outcome.Logs.Truncated != plain.Logs.Truncated {
+		if err != nil || !bytes.Equal(outcome.Logs.Data, plain.Logs.Data) || fmt.Sprint(changes(outcome.Logs)) != fmt.Sprint(changes(plain.Logs)) || outcome.Logs.Truncated != plain.Logs.Truncated {
 			t.Errorf("%s: output that was followed differs: %d bytes, %d", args, len(outcome.Logs.Data), len(plain.Logs.Data))
+		}
+		if diff := cmp.Diff(outcome.Logs, logs.End()); diff != "" {
+			t.Errorf("%s: the buffer has other logs, or times:\n%s", args, diff)
 		}
 		if pages := <-seen; strings.Contains(args, `"slow":5`) && pages < 2 {
 			t.Errorf("%s: all of the output came at the end", args)
@@ -442,4 +447,14 @@ func TestOwnWorkerOfAnother(t *testing.T) {
 	if n := s.count.Load(); n != 4 {
 		t.Errorf("%d workers were started", n)
 	}
+}
+
+// changes returns the offsets at which the stream of logs changes.
+func changes(logs runtime.Logs) (at []int) {
+	for i, m := range logs.Marks {
+		if i == 0 || m.Stream != logs.Marks[i-1].Stream {
+			at = append(at, m.Offset)
+		}
+	}
+	return at
 }

@@ -22,7 +22,7 @@ type run struct {
 	began   time.Time
 	timeout time.Duration
 	most    int64 // bytes of memory that it may have
-	output  int   // bytes of output that may still come
+	output  outputBound
 
 	mu      sync.Mutex
 	memory  memoryState
@@ -59,7 +59,7 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 		limits = c.Program.Limits
 	}
 	limits = limits.WithDefaults()
-	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, most: limits.Memory, output: int(min(limits.Logs, maxPayload)) + cutLine}
+	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, most: limits.Memory, output: boundOf(limits.Logs)}
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
@@ -84,7 +84,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		}
 	}()
 	*buffer = appendRun((*buffer)[:0], program.number, c)
-	limit := runtime.MaxResult + r.output + 4*maxText
+	limit := runtime.MaxResult + r.output.left + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
 	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.suits(program) {
 		if l := w.lanes.take(); l != nil {
@@ -178,7 +178,7 @@ func (w *peer) onLogs(payload []byte) error {
 	if err := d.Err(); err != nil || len(logs.Data) == 0 {
 		return errors.Join(errors.New("malformed output of a run"), err)
 	}
-	r.output -= len(logs.Data)
+	r.output.left -= len(logs.Data)
 	r.logs.AppendAll(logs)
 	return nil
 }

@@ -127,8 +127,28 @@ func TestConsole(t *testing.T) {
 		b.until("the times", `location.hash.includes("from=") && location.hash.includes("to=")`)
 		b.see("Selected times")
 	})
+	story("executions by an expression", func() {
+		rows := func(n int) string { return fmt.Sprintf(`document.querySelectorAll("tbody tr").length === %d`, n) }
+		b.visit("executions?function=flaky&status=Failed", "ValueError")
+		b.fill("Where", "reason = timeout or duration >= 1h")
+		b.see("No execution matches.", "--status Failed --where 'reason = timeout or duration >= 1h'")
+		b.fill("Where", "duration >> 1h")
+		b.see(`">" is not an operator, at column 10 of`, "duration takes >=, <=")
+		b.until("the field is marked", `document.querySelector("[aria-label=Where]").getAttribute("aria-invalid") === "true" && document.querySelector("table") === null`)
+		b.fill("Where", "not reason = error and version = 1 or reason = error")
+		b.until("what failed", `document.querySelectorAll("tbody tr").length > 3 && document.querySelector("[role=alert]") === null`)
+		b.fill("Where", "reason = error and version = 9")
+		b.until("none", rows(0)+` || document.body.innerText.includes("No execution matches.")`)
+	})
 	story("execution", func() {
 		b.visit("executions/"+failed, "ValueError: bad n of a page", "raise ValueError", "n is 2", "Attempt 1")
+		times := `[...document.querySelectorAll(".log time")].map((e) => e.innerText)`
+		b.until("no times", times+".length === 0")
+		b.click("Times")
+		b.until("the times of the lines", times+`.length === 1 && `+times+`.every((t) => /^\d\d:\d\d:\d\d\.\d\d\d$/.test(t))`)
+		b.see("n is 2")
+		b.click("Times")
+		b.until("no times", times+".length === 0")
 		b.picture("execution", "light")
 	})
 	againStory(b, failed, story)

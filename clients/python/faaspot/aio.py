@@ -405,6 +405,7 @@ class AsyncExecutions:
         status: Union[str, Sequence[str], None] = None,
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
+        where: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> List[Execution]:
         """Return the executions that are Pending or Started, newest first.
@@ -417,6 +418,8 @@ class AsyncExecutions:
         created_after      accepted at this time or later: a datetime with a time zone, or text in
                            the format of the answers
         created_before     accepted before this time
+        where              an expression that must hold, such as "duration >= 30s and user = ann";
+                           docs/http-api.md describes all of them
         limit              maximum number of executions, at least 0; default no limit
 
         Outputs of more than 1 KiB are omitted; output_omitted is True then.
@@ -429,6 +432,7 @@ class AsyncExecutions:
             status=status,
             created_after=created_after,
             created_before=created_before,
+            where=where,
             limit=limit,
         )
 
@@ -441,6 +445,7 @@ class AsyncExecutions:
         status: Union[str, Sequence[str], None] = None,
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
+        where: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> AsyncIterator[Execution]:
         """Iterate over the executions that list returns, without having all of them in memory."""
@@ -452,6 +457,7 @@ class AsyncExecutions:
             status=status,
             created_after=created_after,
             created_before=created_before,
+            where=where,
             limit=limit,
         )
 
@@ -544,20 +550,26 @@ class AsyncExecutions:
             self._sync.rerun, uuid, parameters, version=version, retries=retries, idempotency_key=idempotency_key
         )
 
-    async def logs(self, uuid: str, *, stream: Optional[str] = None) -> Logs:
-        """Return the text that the latest attempt has written so far. stream is "stdout" or "stderr";
-        default both."""
-        return await self._calls.call(self._sync.logs, uuid, stream=stream)
+    async def logs(self, uuid: str, *, stream: Optional[str] = None, times: bool = False) -> Logs:
+        """Return the text that the latest attempt has written so far.
 
-    def follow_logs(self, uuid: str, *, stream: Optional[str] = None) -> AsyncIterator[FollowedLogEntry]:
+        stream  "stdout" or "stderr"; default both
+        times   True: entries are divided where the time changes, and have the time at which their
+                first line was begun; without it if an earlier version of the server has stored them
+        """
+        return await self._calls.call(self._sync.logs, uuid, stream=stream, times=times)
+
+    def follow_logs(
+        self, uuid: str, *, stream: Optional[str] = None, times: bool = False
+    ) -> AsyncIterator[FollowedLogEntry]:
         """Iterate over the text that an execution writes, from its start, as it is written, until
-        the execution is done.
+        the execution is done. stream and times are as in logs.
 
         The client reconnects after a lost connection, and neither skips nor repeats text. When a
         further attempt starts, restarted is True in its first entry. Closing the iterator does not
         affect the execution. Raises NotFound if the execution is unknown.
         """
-        return self._calls.follow(self._sync.follow_logs, uuid, stream=stream)
+        return self._calls.follow(self._sync.follow_logs, uuid, stream=stream, times=times)
 
 
 class AsyncOperations:
@@ -580,6 +592,7 @@ class AsyncOperations:
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
         trace_id: Optional[str] = None,
+        where: Optional[str] = None,
     ) -> Operation:
         """Start to repeat ("rerun") or cancel ("cancel") all executions that the arguments select, in the
         background, and return the operation.
@@ -589,6 +602,7 @@ class AsyncOperations:
         created_after   accepted at this time or later: a datetime with a time zone, or text (RFC 3339)
         created_before  accepted before this time
         trace_id        the trace that they belong to
+        where           an expression that must hold, as in executions.list
 
         If the connection is lost, it is not sent again, because it may have happened: NoAnswer is
         raised, and list shows whether it has.
@@ -601,6 +615,7 @@ class AsyncOperations:
             created_after=created_after,
             created_before=created_before,
             trace_id=trace_id,
+            where=where,
         )
 
     async def list(self) -> List[Operation]:

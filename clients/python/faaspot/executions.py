@@ -64,6 +64,7 @@ class Executions:
         status: Union[str, Sequence[str], None] = None,
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
+        where: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> List[Execution]:
         """Return the executions that are Pending or Started, newest first.
@@ -76,6 +77,8 @@ class Executions:
         created_after      accepted at this time or later: a datetime with a time zone, or text in
                            the format of the answers
         created_before     accepted before this time
+        where              an expression that must hold, such as "duration >= 30s and user = ann";
+                           docs/http-api.md describes all of them
         limit              maximum number of executions, at least 0; default no limit
 
         Outputs of more than 1 KiB are omitted; output_omitted is True then.
@@ -88,6 +91,7 @@ class Executions:
                 status=status,
                 created_after=created_after,
                 created_before=created_before,
+                where=where,
                 limit=limit,
             )
         )
@@ -101,11 +105,12 @@ class Executions:
         status: Union[str, Sequence[str], None] = None,
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
+        where: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Iterator[Execution]:
         """Iterate over the executions that list returns, without having all of them in memory."""
         query: Dict[str, str] = {"include_completed": str(bool(include_completed))}
-        for name, value in (("deployment", deployment), ("function", function)):
+        for name, value in (("deployment", deployment), ("function", function), ("where", where)):
             if value is not None:
                 query[name] = value
         if status is not None:
@@ -259,21 +264,29 @@ class Executions:
         path = _path(uuid) + "/rerun"
         return self._get(Request("POST", path, arguments.encode(body, "parameters"), headers, repeatable=True))
 
-    def logs(self, uuid: str, *, stream: Optional[str] = None) -> Logs:
-        """Return the text that the latest attempt has written so far. stream is "stdout" or "stderr";
-        default both."""
-        path = _path(uuid) + "/logs" + _query(stream=stream)
+    def logs(self, uuid: str, *, stream: Optional[str] = None, times: bool = False) -> Logs:
+        """Return the text that the latest attempt has written so far.
+
+        stream  "stdout" or "stderr"; default both
+        times   True: entries are divided where the time changes, and have the time at which their
+                first line was begun; without it if an earlier version of the server has stored them
+        """
+        path = _path(uuid) + "/logs" + _query(stream=stream, times="1" if times else None)
         return cast(Logs, self._transport().call(Request("GET", path, repeatable=True)).expect(dict))
 
-    def follow_logs(self, uuid: str, *, stream: Optional[str] = None) -> Generator[FollowedLogEntry, None, None]:
+    def follow_logs(
+        self, uuid: str, *, stream: Optional[str] = None, times: bool = False
+    ) -> Generator[FollowedLogEntry, None, None]:
         """Iterate over the text that an execution writes, from its start, as it is written, until
-        the execution is done.
+        the execution is done. stream and times are as in logs.
 
         The client reconnects after a lost connection, and neither skips nor repeats text. When a
         further attempt starts, restarted is True in its first entry. Closing the iterator does not
         affect the execution. Raises NotFound if the execution is unknown.
         """
-        return follow(self._transport(), _path(uuid) + "/logs" + _query(follow="1", stream=stream))
+        return follow(
+            self._transport(), _path(uuid) + "/logs" + _query(follow="1", stream=stream, times="1" if times else None)
+        )
 
     def _get(self, request: Request) -> Execution:
         return cast(Execution, self._transport().call(request).expect(dict))

@@ -83,6 +83,13 @@ def _entry(event: events.Event, restarted: bool) -> FollowedLogEntry:
     fields: Any
     try:
         fields = json.loads(event.data)
-        return {"stream": str(fields["stream"]), "text": str(fields["text"]), "restarted": restarted}
+        entry: FollowedLogEntry = {
+            "stream": str(fields["stream"]),
+            "text": str(fields["text"]),
+            "restarted": restarted,
+        }
+        if "time" in fields:
+            entry["time"] = str(fields["time"])
+        return entry
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise ForeignAnswer("the stream of logs has an event that is not from a faaspot server") from err

@@ -205,11 +205,15 @@ class Operation(TypedDict):
     user_id: Optional[str]
 
 
-class LogEntry(TypedDict):
-    """Text that a function wrote to one stream."""
-
+class _LogEntryAlways(TypedDict):
     stream: str  # "stdout" or "stderr"
     text: str
+
+
+class LogEntry(_LogEntryAlways, total=False):
+    """Text that a function wrote to one stream."""
+
+    time: str  # when its first line was begun; absent if times are not requested, or not known
 
 
 class FollowedLogEntry(LogEntry):

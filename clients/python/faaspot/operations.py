@@ -33,6 +33,7 @@ class Operations:
         created_after: Optional[Time] = None,
         created_before: Optional[Time] = None,
         trace_id: Optional[str] = None,
+        where: Optional[str] = None,
     ) -> Operation:
         """Start to repeat ("rerun") or cancel ("cancel") all executions that the arguments select, in the
         background, and return the operation.
@@ -42,6 +43,7 @@ class Operations:
         created_after   accepted at this time or later: a datetime with a time zone, or text (RFC 3339)
         created_before  accepted before this time
         trace_id        the trace that they belong to
+        where           an expression that must hold, as in executions.list
 
         If the connection is lost, it is not sent again, because it may have happened: NoAnswer is
         raised, and list shows whether it has.
@@ -54,7 +56,7 @@ class Operations:
         for name, when in (("created_after", created_after), ("created_before", created_before)):
             if when is not None:
                 body[name] = arguments.time_text(when, name)
-        for name, value in (("function", function), ("trace_id", trace_id)):
+        for name, value in (("function", function), ("trace_id", trace_id), ("where", where)):
             if value is not None:
                 body[name] = value
         return self._call(Request("POST", _PATH, arguments.encode(body, "the operation")))

@@ -339,6 +339,10 @@ class Rerun(WithServer):
         f, name = self.f, self.function()
         done = [f.functions.run(name, {"fail": n == 0}) for n in range(3)]
         f.executions.get(done, wait=True)
+        none = f.operations.start("rerun", function=name, where="duration >= 1h")
+        self.assertEqual(f.operations.get(none["uuid"], wait=True, wait_timeout=60)["matched"], 0)
+        with self.assertRaisesRegex(InvalidRequest, "is not an operator"):
+            f.operations.start("rerun", function=name, where="duration >> 1")
         started = f.operations.start("rerun", function=name)
         self.assertEqual((started["kind"], started["filter"]["status"]), ("rerun", ["Failed"]))
         end = f.operations.get(started["uuid"], wait=True, wait_timeout=60)

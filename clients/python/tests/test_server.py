@@ -257,6 +257,15 @@ class Executions(WithServer):
         with self.assertRaises(InvalidRequest):
             ids(status="Done")
 
+        self.assertEqual(ids(include_completed=True, where="reason = error"), [bad["uuid"]])
+        self.assertEqual(ids(include_completed=True, where="status = succeeded and duration <= 1h"), [good["uuid"]])
+        self.assertEqual(ids(include_completed=True, where='user = "no & nobody"'), [])
+        self.assertEqual(ids(status="Failed", where="not reason = error"), [])
+        one = self.f.executions.iterate(True, function=name, where="version = 1", limit=1)
+        self.assertEqual([each["uuid"] for each in one], [bad["uuid"]])
+        with self.assertRaisesRegex(InvalidRequest, "is not an operator"):
+            ids(where="duration >> 1")
+
     def test_unknown_ids(self) -> None:
         absent = "019aa8f0-93c1-7d1e-a1f7-6d1b7f3c52b4"
         name = self.deploy(ECHO)
@@ -330,6 +339,21 @@ class Executions(WithServer):
             self.f.executions.logs(done, stream="stdin")
         followed = "".join(each["text"] for each in self.f.executions.follow_logs(done))
         self.assertEqual(followed, "öut\nerr\nmore\n")
+
+    def test_log_times(self) -> None:
+        name = self.deploy(
+            "import time\ndef main(args, context):\n    print('a')\n    time.sleep(0.02)\n    print('b')\n"
+        )
+        before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(milliseconds=1)
+        done = self.f.functions.run(name)
+        entries = list(self.f.executions.follow_logs(done, times=True))
+        after = datetime.datetime.now(datetime.timezone.utc)
+        self.assertEqual([each["text"] for each in entries], ["a\n", "b\n"])
+        first, second = [datetime.datetime.fromisoformat(each["time"]) for each in entries]
+        self.assertTrue(before <= first <= second - datetime.timedelta(milliseconds=20) <= after, entries)
+        stored = self.f.executions.logs(done, stream="stdout", times=True)["entries"]
+        self.assertEqual([each["time"] for each in stored], [each["time"] for each in entries])
+        self.assertEqual(self.f.executions.logs(done)["entries"], [{"stream": "stdout", "text": "a\nb\n"}])
 
     def test_logs_are_received_during_the_run(self) -> None:
         """The run ends only after the client has received its first output."""

@@ -416,6 +416,7 @@ export interface Filter {
   trace_id?: string;
   created_after?: string;
   created_before?: string;
+  where?: string;
 }
 
 export interface Page<T> {

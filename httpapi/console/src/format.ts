@@ -1,6 +1,12 @@
 /** timeOf parses a time of any dialect. */
 export const timeOf = (text: string): Date => new Date(text.replace(" ", "T"));
 
+/** clock returns the time of day with milliseconds. */
+export const clock = (text: string): string => {
+  const t = timeOf(text);
+  return `${t.toLocaleTimeString("en-GB")}.${String(t.getMilliseconds()).padStart(3, "0")}`;
+};
+
 export function ms(n: number | null | undefined): string {
   if (n === null || n === undefined) return "–";
   if (n < 1) return `${Math.round(n * 1000)} µs`;

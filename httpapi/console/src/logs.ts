@@ -2,7 +2,7 @@ import { at } from "./api";
 import { events, pause } from "./sse";
 
 export interface LogEvents {
-  log(stream: "stdout" | "stderr", text: string): void;
+  log(stream: "stdout" | "stderr", text: string, time?: string): void; // when its first line was begun
   attempt(n: number): void;
 }
 
@@ -10,12 +10,12 @@ export interface LogEvents {
 export async function followLogs(id: string, on: LogEvents, signal: AbortSignal): Promise<void> {
   let last = "";
   while (!signal.aborted) {
-    for await (const e of events(at`/v1/executions/${id}/logs`, {}, signal, last)) {
+    for await (const e of events(at`/v1/executions/${id}/logs`, { times: "1" }, signal, last)) {
       const data = JSON.parse(e.data);
       last = e.id || last;
       switch (e.event) {
         case "log":
-          on.log(data.stream, data.text);
+          on.log(data.stream, data.text, data.time);
           break;
         case "attempt":
           on.attempt(data.attempt);

@@ -106,6 +106,12 @@ func drawLogs(t *rapid.T) runtime.Logs {
 			Stream: rapid.Byte().Draw(t, "stream"),
 		})
 	}
+	if rapid.Bool().Draw(t, "timed") {
+		l.Began = time.UnixMilli(rapid.Int64Range(0, maxMillis).Draw(t, "began")).UTC()
+		for i := range l.Marks {
+			l.Marks[i].Millis = rapid.Uint32().Draw(t, "millis")
+		}
+	}
 	return l
 }
 
@@ -255,6 +261,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 	doneRerun, _ := EncodeDone(&rerun, keys.ID{})
 	rerun.DropArgs = true
 	doneDropped, _ := EncodeDone(&rerun, keys.ID{})
+	timed := runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Stream: 1}, {Offset: 2, Stream: 2, Millis: 125}}, Truncated: true, Began: time.UnixMilli(5000)}
 	traced := x
 	traced.Caller.ParentSpan, traced.Caller.Sampled = "0102030405060708", runtime.SamplingOff
 	end := "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01"
@@ -267,6 +274,7 @@ func TestExecutionEncodingIsStable(t *testing.T) {
 		{"waiting", string(Waiting{1, Failures{2, 3, 4}, at, 5, usual}.Encode()), "\x05\x02\x04\x06\x08\x0a\x05"},
 		{"waiting suspect", string(Waiting{1, Failures{2, 3, 4}, at, 5, suspicion}.Encode()), "\x09\x02\x04\x06\x08\x0a\x05\x06\x07\x08\x02"},
 		{"logs", string(logs), "\x03\x01\x02\x00\x01\x04\x02out"},
+		{"logs with times", string(EncodeLogs(timed)), "\x17\x01\x88\x27\x02\x00\x01\x00\x04\x02\xfa\x01out"},
 		{"done", string(done), "\x06\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + "\x02\x0e\x10\x12\x01\x05error\x01T\x01M\x01B\x0c\x01\x00\x0a" + string(logs)},
 		{"done rerun", string(doneRerun), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x02" + task + "\x02\x00\x0a" + string(logs) + "{}"},
 		{"done without its args", string(doneDropped), "\x14\x01\x02\x01i\x01f\x01\x0a\x0a\x00\x02\x04\x06\x08\x14\x01\x01u\x01r\x01t\x01o\x01" + task + end + "\x00\x03" + task + "\x02\x00\x0a" + string(logs)},
@@ -309,6 +317,7 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 	x := runtime.Execution{Kind: runtime.KindRun, Function: "f", State: runtime.StateFailed, Outcome: runtime.Outcome{Failure: &runtime.Failure{}}}
 	x.Logs = runtime.Logs{Marks: []runtime.LogMark{{Offset: 1, Stream: 1}}}
 	done, logs := EncodeDone(&x, keys.ID{})
+	timed := EncodeLogs(runtime.Logs{Marks: []runtime.LogMark{{Stream: 1, Millis: 300}}, Began: time.UnixMilli(5000)})
 	x.ArgsSize, x.Args, x.RerunOf = 2, []byte("{}"), keys.ID{1, 6: 0x70, 8: 0x80}.String()
 	doneRerun, _ := EncodeDone(&x, keys.ID{})
 	for what, test := range map[string]struct {
@@ -322,6 +331,7 @@ func TestDamagedExecutionsAreRefused(t *testing.T) {
 		"lease":       {Lease{}.Encode(), func(b []byte) error { _, err := DecodeLease(b); return err }, false},
 		"waiting":     {Waiting{}.Encode(), func(b []byte) error { _, err := DecodeWaiting(b); return err }, false},
 		"logs":        {logs, func(b []byte) error { _, err := DecodeLogs(b); return err }, true},
+		"timed logs":  {timed, func(b []byte) error { _, err := DecodeLogs(b); return err }, true},
 		"idempotency": {Idempotency{}.Encode(), func(b []byte) error { _, err := DecodeIdempotency(b); return err }, false},
 	} {
 		if err := test.decode(test.value); err != nil {
@@ -390,6 +400,7 @@ func FuzzDecodeDone(f *testing.F) {
 
 func FuzzDecodeLogs(f *testing.F) {
 	f.Add(EncodeLogs(runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Offset: 1, Stream: 2}}}), 1)
+	f.Add(EncodeLogs(runtime.Logs{Data: []byte("out"), Marks: []runtime.LogMark{{Stream: 1}, {Offset: 1, Stream: 1, Millis: 9}}, Began: time.UnixMilli(5000)}), 2)
 	f.Fuzz(func(t *testing.T, value []byte, offset int) {
 		got, err := DecodeLogs(value)
 		page, pageErr := DecodeLogPage(value, 1, runtime.LogPosition{Attempt: 1, Offset: offset})
@@ -416,9 +427,10 @@ func FuzzDecodeLogs(f *testing.F) {
 func TestLogPagesAreReadBack(t *testing.T) {
 	var logs runtime.Logs
 	for i := range 6000 {
-		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: len(logs.Data), Stream: uint8(1 + i%2)})
+		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: len(logs.Data), Stream: uint8(1 + i/2%2), Millis: uint32(i * i)})
 		logs.Data = append(logs.Data, bytes.Repeat([]byte{byte(i)}, 1+i%50)...)
 	}
+	logs.Began = time.UnixMilli(5000).UTC()
 	value := EncodeLogs(logs)
 	pages := 0
 	for from := (runtime.LogPosition{}); from.Offset < len(logs.Data); pages++ {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -13,14 +14,24 @@ func EncodeLogs(l runtime.Logs) []byte {
 	if len(l.Data) == 0 && len(l.Marks) == 0 && !l.Truncated {
 		return nil
 	}
-	f := newFieldWriter(EncodingFields, 16+4*len(l.Marks)+len(l.Data))
+	encoding := byte(EncodingFields)
+	if !l.Began.IsZero() { // earlier releases read all other logs
+		encoding = EncodingFields7
+	}
+	f := newFieldWriter(encoding, 24+6*len(l.Marks)+len(l.Data))
 	f.flag(l.Truncated)
+	if encoding == EncodingFields7 {
+		f.count(uint64(max(l.Began.UnixMilli(), 0)))
+	}
 	f.count(uint64(len(l.Marks)))
-	last := 0
+	var last runtime.LogMark
 	for _, mark := range l.Marks {
-		f.number(int64(mark.Offset - last))
+		f.number(int64(mark.Offset - last.Offset))
 		f.octet(mark.Stream)
-		last = mark.Offset
+		if encoding == EncodingFields7 {
+			f.number(int64(mark.Millis) - int64(last.Millis))
+		}
+		last = mark
 	}
 	f.rest(l.Data)
 	return f.value
@@ -32,7 +43,7 @@ func DecodeLogs(value []byte) (runtime.Logs, error) {
 	if err != nil {
 		return runtime.Logs{}, err
 	}
-	return runtime.Logs{Data: bytes.Clone(l.data), Marks: slices.Collect(l.all()), Truncated: l.truncated}, nil
+	return runtime.Logs{Data: bytes.Clone(l.data), Marks: slices.Collect(l.all()), Truncated: l.truncated, Began: l.began}, nil
 }
 
 // DecodeLogPage returns a page of the encoded logs of an attempt, which shares no memory with value.
@@ -44,22 +55,35 @@ func DecodeLogPage(value []byte, attempt int, from runtime.LogPosition) (runtime
 	if err != nil {
 		return runtime.LogPage{}, err
 	}
-	p := runtime.CutLogPage(attempt, l.data, l.all(), l.truncated, from)
+	p := runtime.CutLogPage(attempt, runtime.Logs{Data: l.data, Truncated: l.truncated, Began: l.began}, l.all(), from)
 	p.Logs.Data = bytes.Clone(p.Logs.Data)
 	return p, nil
 }
 
+// maxMillis is the largest time of logs, in milliseconds since 1970: in the year 5138.
+const maxMillis = 100_000_000_000_000
+
 // encodedLogs are the parts of encoded logs.
 type encodedLogs struct {
 	truncated bool
+	began     time.Time // zero: the marks have no times
 	marks     []byte
 	count     uint64 // of the marks
 	data      []byte
 }
 
 func readLogs(value []byte) (l encodedLogs, err error) {
-	f := newFieldReader(value, EncodingFields)
-	l.truncated, l.count = f.flag(), f.count()
+	f := newFieldReader(value, EncodingFields, EncodingFields7)
+	l.truncated = f.flag()
+	timed := f.encoding == EncodingFields7
+	if timed {
+		began := f.count()
+		if began > maxMillis {
+			f.fail()
+		}
+		l.began = time.UnixMilli(int64(began)).UTC()
+	}
+	l.count = f.count()
 	if l.count > uint64(len(f.left)) {
 		f.fail()
 	}
@@ -67,6 +91,9 @@ func readLogs(value []byte) (l encodedLogs, err error) {
 	for range min(l.count, uint64(len(f.left))) {
 		f.number()
 		f.octet()
+		if timed {
+			f.number()
+		}
 	}
 	l.data = f.view(uint64(len(f.left)))
 	return l, f.end()
@@ -76,10 +103,14 @@ func readLogs(value []byte) (l encodedLogs, err error) {
 func (l encodedLogs) all() iter.Seq[runtime.LogMark] {
 	return func(yield func(runtime.LogMark) bool) {
 		f := fieldReader{left: l.marks}
-		offset := 0
+		var m runtime.LogMark
 		for range l.count {
-			offset += f.int()
-			if !yield(runtime.LogMark{Offset: offset, Stream: f.octet()}) {
+			m.Offset += f.int()
+			m.Stream = f.octet()
+			if !l.began.IsZero() {
+				m.Millis += uint32(f.number())
+			}
+			if !yield(m) {
 				return
 			}
 		}

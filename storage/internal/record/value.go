@@ -29,6 +29,7 @@ const (
 	EncodingFields6      = 20 // of executions: with what becomes of their args, and the run that they repeat
 	EncodingPacked       = 14 // of args and results: the bytes that follow are the value, compressed as a block of S2
 	EncodingJSON6        = 22 // of versions: with the user who deployed it
+	EncodingFields7      = 23 // of logs: with the times of lines
 	EncodingFields2      = 5  // of attempts, and of executions that are done: with lost attempts, and logs
 )
 

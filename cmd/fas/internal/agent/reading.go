@@ -177,7 +177,7 @@ func (t *tools) readLogs(ctx context.Context, in readLogs) (any, error) {
 
 // logs returns the text that an execution has written, cut to its beginning and end.
 func (t *tools) logs(ctx context.Context, id string, only client.Stream) (string, error) {
-	logs, err := t.c.Logs(ctx, id, only)
+	logs, err := t.c.Logs(ctx, id, client.LogOptions{Only: only})
 	if err != nil {
 		return "", err
 	}

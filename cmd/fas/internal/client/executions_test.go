@@ -89,12 +89,15 @@ func TestExecutionRequests(t *testing.T) {
 		},
 		"logs": {
 			"{}",
-			func(ctx context.Context, c *Client) error { _, err := c.Logs(ctx, anID, ""); return err },
+			func(ctx context.Context, c *Client) error { _, err := c.Logs(ctx, anID, LogOptions{}); return err },
 			seen{"GET", "/v1/executions/" + anID + "/logs", auth, "", ""},
 		},
 		"logs of a stream": {
 			"{}",
-			func(ctx context.Context, c *Client) error { _, err := c.Logs(ctx, anID, Stderr); return err },
+			func(ctx context.Context, c *Client) error {
+				_, err := c.Logs(ctx, anID, LogOptions{Only: Stderr})
+				return err
+			},
 			seen{"GET", "/v1/executions/" + anID + "/logs?stream=stderr", auth, "", ""},
 		},
 		"raw logs": {

@@ -24,9 +24,9 @@ type Followed struct {
 // Follow calls f with the logs of an execution while the run writes them, from the beginning of
 // the latest attempt, and returns the execution once it is done, without an output above 1 KiB.
 // It resumes where it was when the connection is lost, and survives a server that is unreachable
-// for up to a minute. only restricts it to one stream, unless it is empty.
-func (c *Client) Follow(ctx context.Context, id string, only Stream, f Followed) (Execution, error) {
-	s := following{client: c, path: logsPath(id, url.Values{"follow": {"1"}}, only), Followed: f}
+// for up to a minute.
+func (c *Client) Follow(ctx context.Context, id string, o LogOptions, f Followed) (Execution, error) {
+	s := following{client: c, path: logsPath(id, url.Values{"follow": {"1"}}, o), Followed: f}
 	again := retrier{OnError: f.OnError}
 	for {
 		began := time.Now()

@@ -75,7 +75,7 @@ func TestFollow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var story []string
 				add := func(s string) { story = append(story, s) }
-				x, err := followed(t, tc.streams).Follow(t.Context(), anID, "", Followed{
+				x, err := followed(t, tc.streams).Follow(t.Context(), anID, LogOptions{}, Followed{
 					Entry:   func(e LogEntry) error { add(string(e.Stream) + " " + strings.TrimSpace(e.Text)); return nil },
 					Attempt: func(n int) error { add(fmt.Sprint("attempt ", n)); return nil },
 					OnError: func(error) { add("error") },
@@ -164,7 +164,7 @@ func TestFollowGivesUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, err := followed(t, []stream{tc.stream}).Follow(t.Context(), anID, "", Followed{})
+				_, err := followed(t, []stream{tc.stream}).Follow(t.Context(), anID, LogOptions{}, Followed{})
 				if runtime.CodeOf(err) != tc.code {
 					t.Errorf("got %v, want %s", err, tc.code)
 				}
@@ -177,7 +177,7 @@ func TestFollowGivesUpAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		c := scriptedClient(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
-		_, err := c.Follow(t.Context(), anID, "", Followed{})
+		_, err := c.Follow(t.Context(), anID, LogOptions{}, Followed{})
 		if took := time.Since(began); runtime.CodeOf(err) != runtime.CodeUnavailable || took < patience || took > patience+lastPause {
 			t.Errorf("after %v: %v", took, err)
 		}
@@ -188,7 +188,7 @@ func TestFollowGivesUpAfterAMinute(t *testing.T) {
 func TestFollowStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
-		_, err := c.Follow(t.Context(), anID, "", Followed{Entry: func(LogEntry) error { return errStop }})
+		_, err := c.Follow(t.Context(), anID, LogOptions{}, Followed{Entry: func(LogEntry) error { return errStop }})
 		if !errors.Is(err, errStop) {
 			t.Errorf("got %v", err)
 		}
@@ -197,7 +197,7 @@ func TestFollowStops(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errStop)
 		defer cancel()
 		c := followed(t, []stream{{pieces: []string{end}, pause: 5 * time.Second}})
-		if _, err := c.Follow(ctx, anID, "", Followed{}); !errors.Is(err, errStop) {
+		if _, err := c.Follow(ctx, anID, LogOptions{}, Followed{}); !errors.Is(err, errStop) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -207,7 +207,7 @@ func TestFollowStops(t *testing.T) {
 func TestFollowIsPatientWithSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := followed(t, []stream{{pieces: []string{logOne, logTwo, end}}})
-		x, err := c.Follow(t.Context(), anID, "", Followed{
+		x, err := c.Follow(t.Context(), anID, LogOptions{}, Followed{
 			Entry:   func(LogEntry) error { time.Sleep(2 * silence); return nil },
 			OnError: func(err error) { t.Error(err) },
 		})
@@ -224,7 +224,7 @@ func TestFollowOneStream(t *testing.T) {
 			query = r.URL.RawQuery
 			return say(404, `{"message":"there is none","error_code":"not_found"}`)
 		})
-		_, _ = c.Follow(t.Context(), anID, Stderr, Followed{})
+		_, _ = c.Follow(t.Context(), anID, LogOptions{Only: Stderr}, Followed{})
 		if query != "follow=1&stream=stderr" {
 			t.Errorf("requested %s", query)
 		}

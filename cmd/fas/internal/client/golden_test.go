@@ -84,7 +84,7 @@ func TestGoldenForms(t *testing.T) {
 	record("all executions", nil, err)
 	cancellation, err := c.Cancel(ctx, id)
 	record("cancellation", cancellation, err)
-	logs, err := c.Logs(ctx, id, "")
+	logs, err := c.Logs(ctx, id, LogOptions{})
 	record("logs", logs, err)
 	_, err = c.DeadLetters(ctx, 0, func(page []DeadLetter) error {
 		record("dead letters", page, nil)

@@ -107,7 +107,7 @@ func (c *Client) Rollback(ctx context.Context, name string, r wire.FunctionRollb
 type TryRequest = wire.TryRequest
 
 // Trial is the outcome of code that ran once.
-type Trial = wire.Trial
+type Trial = wire.Trial[Moment]
 
 // Try runs code once, without storing it.
 func (c *Client) Try(ctx context.Context, r TryRequest) (t Trial, err error) {

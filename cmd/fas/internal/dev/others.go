@@ -50,7 +50,7 @@ func (s *session) followOthers(ctx context.Context) <-chan Execution {
 				if whole, err := s.Client.Execution(ctx, x.ID); err == nil {
 					one.Args = whole.Args
 				}
-				if logs, err := s.Client.Logs(ctx, x.ID, ""); err == nil {
+				if logs, err := s.Client.Logs(ctx, x.ID, client.LogOptions{}); err == nil {
 					one.Log = logs.Entries
 				}
 			}

@@ -320,7 +320,7 @@ func (s *session) run(ctx context.Context, since time.Time) error {
 	}
 	s.own.add(id)
 	if id != "" && !s.hideLog {
-		if logs, err := s.Client.Logs(ctx, id, ""); err == nil {
+		if logs, err := s.Client.Logs(ctx, id, client.LogOptions{}); err == nil {
 			took.Log = logs.Entries
 		}
 	}

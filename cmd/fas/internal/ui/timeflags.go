@@ -92,6 +92,14 @@ func Timestamp(t time.Time, people bool) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
+// LineTimestamp renders the time of a line of a log, like [Timestamp] with milliseconds.
+func LineTimestamp(t time.Time, people bool) string {
+	if people {
+		return t.Local().Format("2006-01-02 15:04:05.000")
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
 // SecondsText renders a duration in whole seconds.
 func SecondsText(d time.Duration) string { return d.Truncate(time.Second).String() }
 

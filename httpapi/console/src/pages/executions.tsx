@@ -1,6 +1,6 @@
 import type { Chart, Dot } from "../chart";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Execution, executions, type Filter, may, unlimited } from "../api";
+import { type Execution, executions, Failure, type Filter, may, unlimited } from "../api";
 import { cancel, rerun } from "../calls";
 import { count, plural, quote, timeOf } from "../format";
 import { useFollowed } from "../follow";
@@ -25,13 +25,14 @@ function filterOf(q: URLSearchParams): Filter {
     trace_id: q.get("trace") ?? undefined,
     created_after: q.get("from") ?? (hours ? since(hours) : undefined),
     created_before: q.get("to") ?? undefined,
+    where: q.get("where") ?? undefined,
   };
 }
 
 /** commandOf returns the command that lists the same executions. */
 function commandOf(q: URLSearchParams): string {
   const words = ["fas executions list --include-completed"];
-  for (const [name, flag] of [["function", "--function"], ["status", "--status"], ["trace", "--trace"]]) {
+  for (const [name, flag] of [["function", "--function"], ["status", "--status"], ["trace", "--trace"], ["where", "--where"]]) {
     const value = q.get(name);
     if (value) words.push(`${flag} ${quote(value)}`);
   }
@@ -130,22 +131,26 @@ export default function ExecutionsPage() {
   const work = useWork(reload);
   const chosen = rows.filter((x) => selected.has(x.uuid));
   const all = rows.length > 0 && chosen.length === rows.length;
+  const wrong = q.get("where") && error instanceof Failure && error.code === "invalid_argument" ? error : undefined;
   const zoomed = q.get("from") || q.get("to");
   return (
     <Page title="Executions" sub={data && `${count(rows.length)}${next ? "+" : ""} shown, the newest first`}
       actions={may("invoke") && (chosen.length > 0
         ? <Bulk of={chosen} finish={() => { setSelected(new Set()); reload(); }} />
         : rows.length > 0 && unlimited() && <ForAll filter={filterOf(q)} shown={`${count(rows.length)}${next ? "+" : ""}`} work={work} />)}>
-      <Problem error={error} />
+      <Problem error={wrong ? undefined : error} />
       <Operations work={work} />
       <div class="filters">
         <Choices label="Status" options={statuses} value={q.get("status") ?? ""} onChange={(status) => setQuery({ status })} />
         <Choices label="Accepted" options={spans} value={zoomed ? "zoom" : (q.get("since") ?? "")} onChange={(value) => setQuery({ since: value, from: "", to: "" })} />
         <input type="search" aria-label="Function" placeholder="Function" value={q.get("function") ?? ""} onChange={(e) => setQuery({ function: e.currentTarget.value.trim() })} />
+        <input type="search" class="where" aria-label="Where" aria-invalid={!!wrong} aria-describedby={wrong && "wrong"} placeholder="duration >= 30s and user = ann" spellcheck={false}
+          value={q.get("where") ?? ""} onChange={(e) => setQuery({ where: e.currentTarget.value.trim() })} />
         {zoomed && <Button onClick={() => setQuery({ from: "", to: "" })}>Selected times ✕</Button>}
         {q.get("trace") && <Button onClick={() => setQuery({ trace: "" })}>Trace {q.get("trace")!.slice(0, 8)} ✕</Button>}
       </div>
-      <Panel flush>
+      {wrong && <div class="problem" role="alert" id="wrong"><pre>{wrong.message}</pre>{wrong.hint && <p>{wrong.hint}</p>}</div>}
+      {!wrong && <Panel flush>
         {loading ? <p class="empty">Loading…</p> : (
           <>
             {rows.filter((x) => x.started).length > 1 && <Scatter of={rows} />}
@@ -158,7 +163,7 @@ export default function ExecutionsPage() {
             ]} />
           </>
         )}
-      </Panel>
+      </Panel>}
       <Command line={commandOf(q)} />
     </Page>
   );
