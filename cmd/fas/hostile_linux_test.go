@@ -31,6 +31,8 @@ var hostileCalls = map[string][]string{
 	"functions update":   {"f", "--file", "f.py"},
 	"functions apply":    {"f", "--file", "f.py"},
 	"functions delete":   {"f", "--yes"},
+	"functions pause":    {"f"},
+	"functions resume":   {"f"},
 	"functions get":      {"f"},
 	"functions list":     {},
 	"functions run":      {"f", "--wait"},
