@@ -280,7 +280,22 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 	for range 3 {
 		ids = append(ids, s.Submit(b.t, "slow", `{"seconds":200,"n":1}`))
 	}
-	story("queue", func() { b.visit("queue", "slow") })
+	story("queue", func() {
+		b.visit("queue", "slow")
+		b.click("Pause")
+		b.see("Paused")
+		if answer := s.Must(b.t, "GET", "/v1/functions/slow", ""); !strings.Contains(string(answer.Body), `"paused":true`) {
+			b.t.Errorf("the function is not paused: %s", answer.Body)
+		}
+		b.visit("functions", "slow", "Paused")
+		b.visit("functions/slow", "Paused")
+		b.visit("queue", "slow", "Paused")
+		b.click("Resume")
+		b.until("the end of the pause", `!document.querySelector("main").innerText.includes("Paused")`)
+		if answer := s.Must(b.t, "GET", "/v1/functions/slow", ""); !strings.Contains(string(answer.Body), `"paused":false`) {
+			b.t.Errorf("the function is paused: %s", answer.Body)
+		}
+	})
 	story("cancel", func() {
 		b.visit("executions/"+ids[0], "slow")
 		b.click("Cancel")
