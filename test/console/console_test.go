@@ -301,7 +301,7 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.click("Cancel")
 		b.see("Cancelled")
 		b.visit("executions?function=slow", "slow")
-		b.until("all of them", `document.querySelectorAll("tbody tr").length === 4`)
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 6`)
 		b.do(`document.querySelector("[aria-label='Select all']").click()`)
 		b.click("Cancel 2")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 3`)
@@ -311,7 +311,7 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 			s.Submit(b.t, "slow", `{"seconds":200,"n":2}`)
 		}
 		b.visit("executions?function=slow&status=", "slow")
-		b.until("all of them", `document.querySelectorAll("tbody tr").length === 7`)
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 9`)
 		b.click("Cancel all waiting and running")
 		b.see("Cancelling: 3 of 3 executions that matched, done")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 6`)
