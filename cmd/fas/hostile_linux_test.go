@@ -318,7 +318,7 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = object{"ticket": hostile, "path": hostile, "expires": hostile}
 	case path == "/v1/functions" && r.Method == http.MethodGet:
 		answer = list{function}
-	case path == "/v1/functions/f" && r.Method == http.MethodGet:
+	case path == "/v1/functions/f" && r.Method == http.MethodGet, strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		answer = function
 	case strings.HasSuffix(path, "/bulk_rpc"):
 		answer = list{anyID}
