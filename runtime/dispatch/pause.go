@@ -41,6 +41,13 @@ func (d *Dispatcher) SetPaused(f *runtime.Function) {
 	}
 }
 
+// Paused reports whether a function is paused.
+func (d *Dispatcher) Paused(tenant runtime.Tenant, id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plan.paused.of(tenant, id) != nil
+}
+
 // pause holds the queued runs of a function, and returns its attempts that have not begun.
 func (p *plan) pause(f *runtime.Function) (waiting []*attempt) {
 	if known := p.paused.of(f.Tenant, f.ID); known != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,6 +122,10 @@ func TestPausedFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := startJob(t, e, runtime.JobStartRequest{Job: j.Name, Tasks: tasks(5)})
+	_, err = e.StartJob(ctx, runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true})
+	if coded := wantCode(t, err, runtime.CodeTooBusy); !strings.Contains(coded.Message, "paused") {
+		t.Errorf("an execution that must start now: %v", err)
+	}
 	othersGoOn(e, "hello")
 	if l, figures := loadOf(t, e, "hello"), e.Figures(); l.Queued != 25 || l.Running != 0 || figures.Paused != 25 || figures.Waiting != 0 || figures.Oldest != 0 {
 		t.Errorf("%+v, %+v", l, figures)
