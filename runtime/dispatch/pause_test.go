@@ -162,3 +162,20 @@ func idsOf(runs []*QueuedRun) string {
 	}
 	return fmt.Sprint(ids)
 }
+
+// BenchmarkPause pauses a function with many queued runs, and resumes it.
+func BenchmarkPause(b *testing.B) {
+	for _, n := range []int{1, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := testPlan()
+			for i := range n {
+				p.put(queued("a", "f", fmt.Sprint(i)))
+			}
+			paused, resumed := pausedFunctionOf("a", "f"), resumedFunctionOf("a", "f")
+			for b.Loop() {
+				p.pause(paused)
+				p.resume(resumed)
+			}
+		})
+	}
+}
