@@ -141,8 +141,8 @@ func TestPanicOfAWriter(t *testing.T) {
 			t.Errorf("%s %s: log %s", r.Method, r.Path, log)
 		}
 	}
-	if writers != 33 {
-		t.Errorf("%d routes write to the store: create, put, put a bundle, roll back, change the context, update and delete, a bundle to try, three to run in the background, and to cancel and run again do; "+
+	if writers != 35 {
+		t.Errorf("%d routes write to the store: create, put, put a bundle, roll back, change the context, update, pause, resume and delete, a bundle to try, three to run in the background, and to cancel and run again do; "+
 			"operations to start and to end; of jobs create, update and delete, run (two), run again, trigger, and cancel; of dead letters to drive again and to purge, one and many; a backup; "+
 			"tenants to create, change and delete, tokens to create, rotate and delete", writers)
 	}

@@ -426,6 +426,11 @@ func tourVersions(t *testing.T, tr *tour, f map[string]string) {
 	tr.visit(t, stop{method: "POST", pattern: diff, params: f, body: `{"name":"g"}`, status: 400})
 	tr.visit(t, stop{method: "POST", pattern: diff, params: none, body: `{"timeout":7}`, status: 404})
 	tr.visit(t, stop{method: "POST", pattern: rollback, params: f, body: `{"version":1}`})
+	for _, pattern := range []string{"/v1/functions/{name}/pause", "/v1/functions/{name}/resume"} {
+		tr.visit(t, stop{method: "POST", pattern: pattern, params: f})
+		tr.visit(t, stop{method: "POST", pattern: pattern, params: f}) // nothing changes
+		tr.visit(t, stop{method: "POST", pattern: pattern, params: none, status: 404})
+	}
 	const values = "/v1/functions/{name}/context"
 	tr.visit(t, stop{method: "PATCH", pattern: values, params: f, body: `{"k":2,"absent":null}`, h: apitest.Header{"Idempotency-Key": "values"}})
 	tr.visit(t, stop{method: "PATCH", pattern: values, params: none, body: `{"k":2}`, status: 404})

@@ -8,6 +8,7 @@ type EngineFigures struct {
 	Waiting int           // queued runs that may start
 	Delayed int           // queued runs that wait for their next attempt
 	Held    int           // tasks that wait for others of their execution of a job
+	Paused  int           // queued runs of functions that are paused
 	Oldest  time.Duration // age of the oldest of Waiting; zero: there is none
 
 	Running        int // runs that have started and not ended

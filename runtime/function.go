@@ -21,6 +21,9 @@ type Function struct {
 	Version uint64 // number of the current version, from 1
 	Created time.Time
 	Updated time.Time
+	// Paused says that no background run of the function begins, tasks of jobs included. They are accepted, and
+	// queued until it is resumed. Blocking runs go on.
+	Paused bool
 }
 
 // Version is one state of a function's code, context and limits. A version never changes; the
@@ -89,6 +92,14 @@ type FunctionUpdate struct {
 	UserID      string       // see [Caller]
 	// IdempotencyKey: see [SubmitRequest].
 	IdempotencyKey string
+}
+
+// FunctionPause is a request to pause a function or to resume it.
+type FunctionPause struct {
+	Tenant Tenant
+	Name   string
+	Paused bool
+	UserID string // see [Caller]
 }
 
 // FunctionDeletion is a request to delete a function.

@@ -71,7 +71,10 @@ type FunctionStats struct {
 }
 
 // FunctionLoad counts the runs of a function that have not ended, see [QueueStats].
-type FunctionLoad struct{ Queued, Running int }
+type FunctionLoad struct {
+	Queued, Running int
+	Paused          bool // see [Function]
+}
 
 // RunStats counts runs that have ended. The durations are those of runs that have started.
 type RunStats struct {

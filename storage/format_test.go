@@ -223,6 +223,10 @@ func goldenStore(t *testing.T) *Store {
 	i := runtime.Function{ID: "id of a user's", Tenant: "t\x00", Name: "i", Version: 1, Created: at, Updated: at}
 	v.FunctionID, v.Name, v.By, v.Allow = i.ID, i.Name, "ada", nil
 	must(t, s.CreateFunction(i, v, runtime.Change{Execution: done(25, runtime.KindCreate, runtime.StateSucceeded)}))
+	// A function that is paused.
+	paused := runtime.Function{ID: "id of a paused one", Tenant: "t\x00", Name: "p", Version: 1, Created: at, Updated: at, Paused: true}
+	v.FunctionID, v.Name = paused.ID, paused.Name
+	must(t, s.CreateFunction(paused, v, runtime.Change{Execution: done(26, runtime.KindCreate, runtime.StateSucceeded)}))
 	return s
 }
 

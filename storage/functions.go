@@ -218,6 +218,44 @@ func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (a
 	return all, fault("storage.functions", err)
 }
 
+// ListPaused lists the functions of all tenants that are paused.
+func (s *Store) ListPaused() (all []runtime.Function, err error) {
+	err = s.snapshot(func(r kv.Reader) error {
+		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
+			paused, err := readPaused(r, tenant)
+			all = append(all, paused...)
+			return err
+		})
+	})
+	return all, fault("storage.paused", err)
+}
+
+// readPaused reads all functions of a tenant, and decodes those that are paused.
+func readPaused(r kv.Reader, tenant runtime.Tenant) (all []runtime.Function, err error) {
+	prefix := keys.OfKind(tenant, keys.KindFunction)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var value []byte
+		if value, err = it.ValueAndErr(); err != nil || !record.MayBePaused(value) {
+			continue
+		}
+		var id string
+		var f runtime.Function
+		if id, err = keys.DecodeText(prefix, it.Key()); err == nil {
+			f, err = record.DecodeFunction(tenant, id, value)
+		}
+		if err != nil {
+			err = kv.Damaged("key %x: %v", it.Key(), err)
+			continue
+		}
+		all = append(all, f)
+	}
+	return all, errors.Join(err, it.Error(), it.Close())
+}
+
 // readFunctions reads only as many names and functions as it returns.
 func readFunctions(r kv.Reader, tenant runtime.Tenant, after string, limit int) (all []runtime.Function, err error) {
 	prefix := keys.FunctionNames(tenant)

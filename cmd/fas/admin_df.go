@@ -86,7 +86,7 @@ func (a *app) writeStorage(s wire.Storage) error {
 	people := ui.IsTerminal(a.Out)
 	size := func(n int64) string {
 		if people {
-			return ui.SizeText(n)
+			return ui.AboutSize(n)
 		}
 		return strconv.FormatInt(n, 10)
 	}

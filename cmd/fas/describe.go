@@ -68,7 +68,7 @@ its last failure, and the jobs that run it, with their schedules.
 
 With --json the output is an object with the fields
 
-  name, runner_url, version, created, updated (RFC 3339), rid, timeout (seconds), memory
+  name, runner_url, version, created, updated (RFC 3339), rid, paused, timeout (seconds), memory
   (MB), retries, allow, keep_args, context_keys, bundle (sha256, bytes; null for a single
   file), versions (as in "fas history"), last_24h: count, success, failed (includes
   timed_out), timed_out, cancelled, p50_ms, p90_ms, p99_ms, max_ms, mean_ms (null: none
@@ -162,6 +162,9 @@ func (a *app) writeDescription(d description) error {
 		{"keep args", strconv.FormatBool(d.KeepArgs)},
 		{"allow", strings.Join(d.Allow, ", ")},
 		{"context", strings.Join(d.ContextKeys, ", ")},
+	}
+	if d.Paused {
+		rows = append(rows, [2]string{"paused", pausedText})
 	}
 	if d.Bundle != nil {
 		rows = append(rows, [2]string{"bundle", fmt.Sprintf("%d bytes, SHA-256 %s", d.Bundle.Bytes, d.Bundle.SHA256)})

@@ -160,7 +160,7 @@ func diskFinding(ctx context.Context, c *client.Client) server.Finding {
 	if d.Problem != nil {
 		return server.Finding{Check: check, State: server.FindingProblem, Detail: *d.Problem, Fix: "free some room; `fas admin df` shows what takes it"}
 	}
-	return server.Ok(check, "%s of %s free, %s are needed", ui.SizeText(int64(d.Free)), ui.SizeText(int64(d.Total)), ui.SizeText(int64(d.Floor)))
+	return server.Ok(check, "%s of %s free, %s are needed", ui.AboutSize(int64(d.Free)), ui.AboutSize(int64(d.Total)), ui.AboutSize(int64(d.Floor)))
 }
 
 // writeFindings prints the findings. It returns an error if one is a problem.

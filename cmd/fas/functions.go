@@ -35,6 +35,8 @@ function is deployed. The return value of main, as JSON, is the result of the ru
 		newFunctionsApply(a),
 		newFunctionsUpdate(a),
 		newFunctionsDelete(a),
+		newFunctionsPause(a),
+		newFunctionsResume(a),
 		newFunctionsRun(a),
 		newFunctionsRunBulk(a),
 		newFunctionsSamples(a),

@@ -29,7 +29,7 @@ func newFunctionsGet(a *app) *cobra.Command {
 
 With --json the output is an object with the fields
 
-  name, runner_url, version, created, updated (RFC 3339), rid, timeout
+  name, runner_url, version, created, updated (RFC 3339), rid, paused, timeout
   (seconds), memory (MB), retries, allow, context_keys, code, bundle (sha256, bytes;
   absent for a single file), imports_during_runs (modules that the first runs
   of a bundle imported, and that every run imports again; absent if there are none)
@@ -78,6 +78,9 @@ given; - is the standard output.`,
 			fmt.Fprintf(w, "url:\t%s\n", f.RunnerURL)
 			fmt.Fprintf(w, "rid:\t%s\n", f.RID)
 			fmt.Fprintf(w, "version:\t%d\n", f.Version)
+			if f.Paused {
+				fmt.Fprintf(w, "paused:\t%s\n", pausedText)
+			}
 			fmt.Fprintf(w, "timeout:\t%g s\n", f.Timeout)
 			fmt.Fprintf(w, "memory:\t%g MB\n", f.Memory)
 			fmt.Fprintf(w, "retries:\t%d\n", f.Retries)
@@ -106,6 +109,9 @@ given; - is the standard output.`,
 	_ = cmd.MarkFlagFilename("bundle", "zip")
 	return cmd
 }
+
+// pausedText says to people what it means that a function is paused.
+const pausedText = "no background run begins; `fas functions resume` lets them begin again"
 
 // shownImports is the largest number of imports during runs that are shown by name.
 const shownImports = 8

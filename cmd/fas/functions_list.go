@@ -28,7 +28,7 @@ tab-separated fields without a heading: name, version, updated, runner_url.
 
 With --json it is an array of objects with the fields
 
-  name, runner_url, version, created, updated (RFC 3339), rid`,
+  name, runner_url, version, created, updated (RFC 3339), rid, paused`,
 		Example: `  fas functions list
   fas functions list --sort updated
   fas functions list --json | jq -r '.[].name'
@@ -66,12 +66,24 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
+// withPaused returns the name of a function for people, who are told if it is paused.
+func withPaused(name string, paused bool) string {
+	if paused {
+		return name + " (paused)"
+	}
+	return name
+}
+
 // functionTable returns the table of functions.
 func functionTable(out io.Writer, people bool) *ui.Table[client.Listed] {
 	return &ui.Table[client.Listed]{
 		Out: out, ForPeople: people, Heading: "NAME\tVERSION\tUPDATED", Elastic: "NAME",
 		Row: func(f client.Listed, people bool) string {
-			row := fmt.Sprintf("%s\t%d\t%s", f.Name, f.Version, ui.Timestamp(f.Updated, people))
+			name := f.Name
+			if people {
+				name = withPaused(name, f.Paused)
+			}
+			row := fmt.Sprintf("%s\t%d\t%s", name, f.Version, ui.Timestamp(f.Updated, people))
 			if !people {
 				row += "\t" + f.RunnerURL
 			}

@@ -31,6 +31,8 @@ var hostileCalls = map[string][]string{
 	"functions update":   {"f", "--file", "f.py"},
 	"functions apply":    {"f", "--file", "f.py"},
 	"functions delete":   {"f", "--yes"},
+	"functions pause":    {"f"},
+	"functions resume":   {"f"},
 	"functions get":      {"f"},
 	"functions list":     {},
 	"functions run":      {"f", "--wait"},
@@ -316,7 +318,7 @@ func hostileData(w http.ResponseWriter, r *http.Request) {
 		answer = object{"ticket": hostile, "path": hostile, "expires": hostile}
 	case path == "/v1/functions" && r.Method == http.MethodGet:
 		answer = list{function}
-	case path == "/v1/functions/f" && r.Method == http.MethodGet:
+	case path == "/v1/functions/f" && r.Method == http.MethodGet, strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		answer = function
 	case strings.HasSuffix(path, "/bulk_rpc"):
 		answer = list{anyID}

@@ -25,7 +25,7 @@ func newServe(a *app) *cobra.Command {
 	}
 	var hosts []string
 	var config string
-	var check bool
+	var check, schema bool
 	var keepArgs bool
 	cmd := &cobra.Command{
 		Use:        "serve",
@@ -49,7 +49,8 @@ proxy that speaks TLS in front.
 --config names a TOML file with a line for each setting, such as memory_budget = "4GB":
 its keys are the flags with _ in place of -. A flag overrides its variable, which
 overrides the file. --check reports all mistakes with their lines, or prints the settings
-in force and where they come from, and starts nothing.
+in force and where they come from, and starts nothing. --schema prints the JSON Schema of
+the file.
 
 Before it runs functions, the server gives up the rights that it does not need, as far
 as the kernel allows: it uses no files but its data folder and a few of the system's,
@@ -60,7 +61,7 @@ With --workers N, functions run in N further processes, which have no files, no 
 and no secrets but those of the functions that they run. If one crashes, its runs lose one
 attempt, and the server starts it again.
 
-All flags except --check, --demo, --address-file and --reset-admin-token can also be set
+All flags except --check, --schema, --demo, --address-file and --reset-admin-token can also be set
 by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
 FAASPOT_TLS_CERT, FAASPOT_TLS_KEY, FAASPOT_ACME_DOMAIN, FAASPOT_ACME_EMAIL,
 FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_SECRETS_FILE,
@@ -82,6 +83,14 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
   fas serve --demo`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if schema {
+				text, err := settingsSchema(cmd.Flags())
+				if err != nil {
+					return err
+				}
+				_, err = a.Out.Write(text)
+				return err
+			}
 			settings := readServeSettings(cmd.Flags(), newServe(&app{env: a.env}).Flags(), a.env)
 			settings.errs.Add("data", a.serveOptions(&o, hosts))
 			settings.errs.Add("", o.Check())
@@ -99,6 +108,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f := cmd.Flags()
 	f.StringVar(&config, configFlag, "", "TOML `FILE` with settings, which flags and variables override (default none)")
 	f.BoolVar(&check, "check", false, "check the settings, print those in force, and exit")
+	f.BoolVar(&schema, "schema", false, "print the JSON Schema of the file of --config, for editors, and exit")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `FILE` with the certificate of the server and those that lead to its authority; read again when it changes")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `FILE` with the private key of --tls-cert")
 	f.StringSliceVar(&o.ACMEDomains, "acme-domain", nil, "`DOMAIN` for which the server gets certificates itself, by ACME")

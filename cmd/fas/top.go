@@ -39,6 +39,7 @@ type functionLoad struct {
 	PerSecond float64 `json:"runs_per_second"`
 	Running   int     `json:"running"`
 	Queued    int     `json:"queued"`
+	Paused    bool    `json:"paused"`
 	client.RunStats
 }
 
@@ -65,7 +66,7 @@ by longer steps beyond 2 hours. It counts the 100 functions with most runs.
 
 With --json the output is an object with the fields
 
-  seconds (that are counted), functions: name, runs_per_second, running, queued, count
+  seconds (that are counted), functions: name, runs_per_second, running, queued, paused, count
   (ended), success, failed (includes timed_out), timed_out, cancelled, p50_ms, p90_ms, p99_ms, max_ms, mean_ms
   (null: none has started); other_functions (that are not listed), queued, oldest_ms (age
   of the oldest run in the queue), running, memory_used, memory_limit (bytes)`,
@@ -124,7 +125,7 @@ func readLoad(ctx context.Context, c *client.Client, back time.Duration, compare
 		Queued: s.Queue.Queued, OldestMS: s.Queue.OldestMS, Running: s.Queue.Running, Memory: s.Memory.Used, Limit: s.Memory.Limit,
 	}
 	for _, f := range s.Functions {
-		one := functionLoad{Name: f.Function, Running: f.Running, Queued: f.Queued, RunStats: f.RunStats}
+		one := functionLoad{Name: f.Function, Running: f.Running, Queued: f.Queued, Paused: f.Paused, RunStats: f.RunStats}
 		if l.Seconds > 0 {
 			one.PerSecond = float64(f.Count) / l.Seconds
 		}
@@ -178,7 +179,7 @@ func writeLoad(out io.Writer, l load, people bool) error {
 		Out: out, ForPeople: people, Heading: "RUNS/S\tRUNNING\tQUEUED\tRUNS\tFAILED\tP50\tP99\tFUNCTION", Elastic: "FUNCTION",
 		Row: func(f functionLoad, people bool) string {
 			if people {
-				return fmt.Sprintf("%.1f\t%d\t%d\t%d\t%d\t%s\t%s\t%s", f.PerSecond, f.Running, f.Queued, f.Count, f.Failed, msText(f.P50), msText(f.P99), ui.OneLine(f.Name))
+				return fmt.Sprintf("%.1f\t%d\t%d\t%d\t%d\t%s\t%s\t%s", f.PerSecond, f.Running, f.Queued, f.Count, f.Failed, msText(f.P50), msText(f.P99), withPaused(ui.OneLine(f.Name), f.Paused))
 			}
 			return fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s", strconv.FormatFloat(f.PerSecond, 'f', 3, 64), f.Running, f.Queued, f.Count, f.Failed, number(f.P50), number(f.P99), f.Name)
 		},

@@ -16,6 +16,7 @@ type Engine interface {
 	CreateFunction(ctx context.Context, s runtime.FunctionSpec) (runtime.Deployment, error)
 	UpdateFunction(ctx context.Context, u runtime.FunctionUpdate) (runtime.Deployment, error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
+	PauseFunction(ctx context.Context, p runtime.FunctionPause) (runtime.Function, error)
 	GetFunction(ctx context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error)
 	// GetBundle returns the bundle of a function's current version, and ReadBundle writes its zip to w.
 	GetBundle(ctx context.Context, tenant runtime.Tenant, name string) (runtime.Bundle, error)
@@ -123,6 +124,8 @@ func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
 			{Method: "GET", Path: "/v1/functions/{name}/versions/{version}", Handle: a.getVersion, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"encoding"}},
 			{Method: "GET", Path: "/v1/functions/{name}/diff", Handle: a.diffVersions, Scope: runtime.ScopeRead, MaxBody: web.NoBody, Query: []string{"from", "to"}},
 			{Method: "POST", Path: "/v1/functions/{name}/diff", Handle: a.diffDraft, Scope: runtime.ScopeDeploy, MaxBody: maxFunctionBody, Body: functionIs},
+			{Method: "POST", Path: "/v1/functions/{name}/pause", Handle: a.pauseFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.pause", MaxBody: web.NoBody},
+			{Method: "POST", Path: "/v1/functions/{name}/resume", Handle: a.resumeFunction, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.resume", MaxBody: web.NoBody},
 			{Method: "POST", Path: "/v1/functions/{name}/rollback", Handle: a.rollback, Scope: runtime.ScopeDeploy, Writes: true, Change: "function.rollback", MaxBody: maxRollbackBody, Body: versionIs},
 
 			{Method: "POST", Path: "/v1/try", Handle: a.try, Scope: runtime.ScopeDeploy, Queues: true, MaxBody: maxTryBody, Body: trialIs},

@@ -246,6 +246,27 @@ func (a *api) deleteFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	return nil
 }
 
+// pauseFunction pauses a function: its background runs are queued, and do not begin until it is resumed.
+func (a *api) pauseFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	return a.setPaused(ctx, tenant, true)
+}
+
+func (a *api) resumeFunction(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
+	return a.setPaused(ctx, tenant, false)
+}
+
+func (a *api) setPaused(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, paused bool) error {
+	name, err := functionName(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := a.engine().PauseFunction(a.Context(), runtime.FunctionPause{Tenant: tenant, Name: name, Paused: paused, UserID: web.UserID(ctx)})
+	if err != nil {
+		return err
+	}
+	return web.WriteValue(ctx, renderFunction(a.URL(ctx), f))
+}
+
 // renderFunction renders a function for a caller who reaches the server at base.
 func renderFunction(base string, f runtime.Function) wire.Function[string] {
 	return wire.Function[string]{
@@ -255,6 +276,7 @@ func renderFunction(base string, f runtime.Function) wire.Function[string] {
 		Version:   f.Version,
 		Created:   formatTime(f.Created),
 		Updated:   formatTime(f.Updated),
+		Paused:    f.Paused,
 	}
 }
 

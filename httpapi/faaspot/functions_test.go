@@ -303,7 +303,7 @@ func TestGet(t *testing.T) {
 		"name": "hello.py", "rid": "ri.function-registry.main.function." + apitest.ID, "runner_url": "http://api.test/v1/functions/hello.py/rpc/",
 		"version": 3.0, "created": "2026-03-04 05:06:07.891011+00:00", "updated": "2026-03-04 06:06:07.891011+00:00",
 		"code": faaspot.Quote([]byte(source)), "encoding": "percent",
-		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "allow": []any{"*.example.com:443"}, "context_keys": []any{"a", "token"}, "keep_args": false,
+		"timeout": 1.5, "memory": 128.0, "retries": 4.0, "allow": []any{"*.example.com:443"}, "context_keys": []any{"a", "token"}, "keep_args": false, "paused": false,
 	}
 	a := ts.Do(t, "GET", "/v1/functions/hello.py", "", nil)
 	if diff := cmp.Diff(want, a.Object(t)); diff != "" || a.Status != 200 {
@@ -396,7 +396,7 @@ func TestList(t *testing.T) {
 	}
 	a := ts.Do(t, "GET", "/v1/deployments?limit=1", "", nil)
 	want := `[{"name":"f00000","rid":"ri.function-registry.main.function.","runner_url":"https://faas.example.com/v1/functions/f00000/rpc/","version":0,` +
-		`"created":"2026-03-04 05:06:07.891011+00:00","updated":"2026-03-04 05:06:07.891011+00:00"}]`
+		`"created":"2026-03-04 05:06:07.891011+00:00","updated":"2026-03-04 05:06:07.891011+00:00","paused":false}]`
 	if strings.TrimSpace(a.Body) != want {
 		t.Errorf("got %s", a.Body)
 	}

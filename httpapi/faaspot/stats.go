@@ -81,7 +81,7 @@ func renderStats(s *runtime.Stats) wire.Stats {
 	}
 	for i := range s.Functions {
 		f := &s.Functions[i]
-		r.Functions = append(r.Functions, wire.FunctionStats{Function: f.Function, RunStats: renderRunStats(&f.RunStats), Queued: f.Queued, Running: f.Running})
+		r.Functions = append(r.Functions, wire.FunctionStats{Function: f.Function, RunStats: renderRunStats(&f.RunStats), Queued: f.Queued, Running: f.Running, Paused: f.Paused})
 	}
 	return r
 }

@@ -14,6 +14,7 @@ type Function[T any] struct {
 	Version   uint64 `json:"version"`
 	Created   T      `json:"created"`
 	Updated   T      `json:"updated"`
+	Paused    bool   `json:"paused"` // no background run begins
 }
 
 // FunctionDetail is one function with its code. Of its context it has only the names: the

@@ -43,8 +43,9 @@ type StepStats struct {
 type FunctionStats struct {
 	Function string `json:"function"` // name at the time of acceptance
 	RunStats
-	Queued  int `json:"queued"`
-	Running int `json:"running"`
+	Queued  int  `json:"queued"`
+	Running int  `json:"running"`
+	Paused  bool `json:"paused"` // no background run begins
 }
 
 // QueueStats counts the runs of the tenant that have not ended.

@@ -11,6 +11,7 @@ type Backlog struct {
 	Waiting int // that may start and wait for their turn, suspects included
 	Delayed int // that wait for their next attempt
 	Held    int // tasks that wait for others of their execution
+	Paused  int // of functions that are paused
 	Active  int // attempts that have a lease
 	// Oldest is the time of acceptance of the oldest run in Waiting; zero: there is none.
 	Oldest time.Time
@@ -21,7 +22,8 @@ func (d *Dispatcher) Backlog() Backlog {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return Backlog{
-		Waiting: d.plan.queue.Len() + d.plan.suspects(), Delayed: len(d.plan.delayed), Held: d.plan.held,
+		Waiting: d.plan.queue.Len() - d.plan.queue.Paused() + d.plan.suspects(), Delayed: len(d.plan.delayed), Held: d.plan.held,
+		Paused: d.plan.queue.Paused() + d.plan.pausedSuspects,
 		Active: len(d.plan.active), Oldest: d.plan.oldest(""),
 	}
 }

@@ -42,12 +42,18 @@ func (l load) count(tenant runtime.Tenant, function string, queued, running int)
 }
 
 // Load returns how many runs of each function of a tenant are queued, and how many hold a lease. It has no
-// entry for functions without such runs.
+// entry for functions without such runs, unless they are paused.
 func (d *Dispatcher) Load(tenant runtime.Tenant) map[string]runtime.FunctionLoad {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if of := d.plan.load[tenant]; of != nil {
-		return maps.Clone(of)
+	all := maps.Clone(d.plan.load[tenant])
+	if all == nil {
+		all = make(map[string]runtime.FunctionLoad)
 	}
-	return make(map[string]runtime.FunctionLoad)
+	for _, f := range d.plan.paused[tenant] {
+		n := all[f.name]
+		n.Paused = true
+		all[f.name] = n
+	}
+	return all
 }

@@ -33,10 +33,12 @@ type plan struct {
 	leasedSuspects int                                    // suspects that have a lease, also after they have outlived their probation
 	delayed        delays                                 // may not start yet
 	gone           map[runtime.Tenant]map[string]struct{} // ids of runs that were cancelled and may be in queue
-	groups         map[string]*TaskGroup                  // executions of jobs that are not done, by id
-	groupBytes     int64                                  // memory of groups
-	held           int                                    // tasks that wait in their groups
-	reserved       int                                    // executions that are being accepted
+	paused         pausedFunctions
+	pausedSuspects int                   // suspects of functions that are paused
+	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
+	groupBytes     int64                 // memory of groups
+	held           int                   // tasks that wait in their groups
+	reserved       int                   // executions that are being accepted
 
 	load     load                            // of what waits and what has a lease, by function
 	active   map[string]*attempt             // have a lease or are about to get one, by execution id
@@ -56,6 +58,7 @@ type plan struct {
 func newPlan(leaser notify.Signal) plan {
 	return plan{
 		queue:   queue.NewFair[*QueuedRun](),
+		paused:  make(pausedFunctions),
 		groups:  make(map[string]*TaskGroup),
 		active:  make(map[string]*attempt),
 		load:    make(load),
@@ -71,7 +74,7 @@ func newPlan(leaser notify.Signal) plan {
 
 // size returns the number of runs in the backlog, reserved places included.
 func (p *plan) size() int {
-	return p.queue.Len() + p.suspects() + len(p.delayed) + p.held + p.reserved
+	return p.queue.Len() + p.suspects() + p.pausedSuspects + len(p.delayed) + p.held + p.reserved
 }
 
 // suspects returns the number of suspects that have no lease and may start.
@@ -124,6 +127,10 @@ func (p *plan) enter(r *QueuedRun) {
 			return
 		}
 		g.state.places++
+	}
+	if f := p.paused.of(r.Tenant, r.FunctionID); f != nil {
+		p.enterPaused(r, f)
+		return
 	}
 	if suspected(r.suspicion) {
 		p.laneOf(r).insert(r)
@@ -392,7 +399,7 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 		}
 	}
 	g.state.cancelled = true
-	removed := p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g)
+	removed := p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g) + p.dropPausedTasks(g)
 	g.state.places -= removed
 	if gone := removed + g.state.holding(); gone > 0 {
 		g.state.use.Queue(-gone)

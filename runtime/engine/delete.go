@@ -52,6 +52,10 @@ func (e *Engine) remove(ctx context.Context, name functionKey, userID string, ke
 		return runtime.Deployment{}, err
 	}
 	e.current.invalidate(name)
+	if f.Paused {
+		f.Paused = false
+		e.background.SetPaused(&f) // so that its runs end
+	}
 	e.retire(f.ID, f.Version, held)
 	for _, number := range versions {
 		if number != f.Version {

@@ -15,6 +15,13 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return recoverError(err)
 	}
+	paused, err := e.store.ListPaused()
+	if err != nil {
+		return recoverError(err)
+	}
+	for i := range paused {
+		e.background.SetPaused(&paused[i])
+	}
 	origins := make(map[dispatch.Origin]*dispatch.Origin)
 	newQueuedRun := func(x *runtime.Execution) *dispatch.QueuedRun {
 		key := dispatch.Origin{Tenant: x.Tenant, Use: e.useOf(x.Tenant), FunctionID: x.FunctionID, Function: x.Function, Version: x.Version, Pinned: x.Pinned, Caller: x.Caller}

@@ -77,6 +77,12 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 		if err := use.CheckRuns(); err != nil {
 			return runtime.JobAcceptance{}, err
 		}
+		if e.background.Paused(x.Tenant, x.FunctionID) {
+			err := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: its function is paused").
+				WithHint("resume the function, or allow the execution to be queued")
+			err.RetryAfter = runtime.BusyRetry
+			return runtime.JobAcceptance{}, err
+		}
 		space := queue.Run{Tenant: x.Tenant, Function: x.FunctionID, Bytes: bytes}
 		if err := e.startNow(&space); err != nil {
 			return runtime.JobAcceptance{}, err

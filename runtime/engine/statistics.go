@@ -43,7 +43,7 @@ func (e *Engine) queueOf(tenant runtime.Tenant) (q runtime.QueueStats) {
 func (e *Engine) Figures() runtime.EngineFigures {
 	b, a, c := e.background.Backlog(), e.admission.Figures(), e.deliveries.Figures()
 	f := runtime.EngineFigures{
-		Waiting: b.Waiting, Delayed: b.Delayed, Held: b.Held,
+		Waiting: b.Waiting, Delayed: b.Delayed, Held: b.Held, Paused: b.Paused,
 		Running: a.Running, WaitingRuns: a.Waiting, Parked: a.Parked, BlockedCallers: a.Blocked,
 		Callbacks: c.Waiting, Delivered: c.Delivered, FailedPosts: c.Failed, DeadLetters: c.Dead,
 		Followers: int(e.feeds.count.Load()),

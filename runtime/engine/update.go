@@ -80,6 +80,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 			return runtime.Deployment{}, err
 		}
 		e.invalidate(from, to)
+		e.background.SetPaused(&f) // its name may be new
 		return runtime.Deployment{Function: f, ExecutionID: x.ID}, nil
 	}
 
@@ -116,6 +117,7 @@ func (e *Engine) update(ctx context.Context, u runtime.FunctionUpdate, key *runt
 		return runtime.Deployment{}, err
 	}
 	e.invalidate(from, to)
+	e.background.SetPaused(&f)
 	e.retire(f.ID, old.Number, held)
 	return runtime.Deployment{Function: f, ExecutionID: x.ID, Logs: outcome.Logs}, nil
 }

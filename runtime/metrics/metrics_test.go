@@ -35,7 +35,7 @@ func newMetrics() *metrics.Metrics {
 		},
 		Engine: func() (runtime.EngineFigures, bool) {
 			return runtime.EngineFigures{
-				Waiting: 21, Delayed: 22, Held: 23, Oldest: 24 * time.Second, Running: 90, WaitingRuns: 50, Parked: 27, BlockedCallers: 28,
+				Waiting: 21, Delayed: 22, Held: 23, Paused: 34, Oldest: 24 * time.Second, Running: 90, WaitingRuns: 50, Parked: 27, BlockedCallers: 28,
 				Callbacks: 29, Delivered: 30, FailedPosts: 31, DeadLetters: 32, Followers: 33,
 			}, true
 		},
@@ -93,7 +93,7 @@ func TestText(t *testing.T) {
 		`faaspot_execution_duration_seconds_count{mode="background"} 1`,
 		`faaspot_execution_wait_seconds_sum{mode="background"} 1`,
 		`faaspot_egress_bytes_total{direction="sent"} 20`, `faaspot_egress_bytes_total{direction="received"} 40`, `faaspot_egress_connections_total 4`,
-		`faaspot_queue_runs{state="waiting"} 21`, `faaspot_queue_runs{state="delayed"} 22`, `faaspot_queue_runs{state="held"} 23`, `faaspot_queue_oldest_seconds 24`,
+		`faaspot_queue_runs{state="waiting"} 21`, `faaspot_queue_runs{state="delayed"} 22`, `faaspot_queue_runs{state="held"} 23`, `faaspot_queue_runs{state="paused"} 34`, `faaspot_queue_oldest_seconds 24`,
 		`faaspot_runs{state="computing"} 40`, `faaspot_runs{state="waiting"} 23`, `faaspot_runs{state="parked"} 27`, `faaspot_blocked_callers 28`,
 		`faaspot_callbacks_waiting 29`, `faaspot_callback_posts_total{outcome="accepted"} 30`, `faaspot_callback_posts_total{outcome="failed"} 31`, `faaspot_dead_letters_total 32`, `faaspot_followers 33`,
 		`faaspot_ready 1`, `faaspot_memory_budget_bytes 1.073741824e+09`, `faaspot_memory_used_bytes 1000`, `faaspot_memory_held_bytes{holder="runs"} 1000`, `faaspot_workers 2`, `faaspot_worker_restarts 5`, `faaspot_worker_runs 10`, `faaspot_slots{state="idle"} 48`, `faaspot_slots{state="busy"} 49`,

@@ -75,11 +75,12 @@ func (p *parts) states(name, help string, of map[string]func(*reading) float64) 
 }
 
 func (p *parts) addEngine() {
-	p.states("faaspot_queue_runs", "Runs in the background that have no attempt: waiting for their turn, delayed until their next attempt, or held by others of their job's execution.",
+	p.states("faaspot_queue_runs", "Runs in the background that have no attempt: waiting for their turn, delayed until their next attempt, or held by others of their job's execution, or of functions that are paused.",
 		map[string]func(*reading) float64{
 			"waiting": func(r *reading) float64 { return float64(r.engine.Waiting) },
 			"delayed": func(r *reading) float64 { return float64(r.engine.Delayed) },
 			"held":    func(r *reading) float64 { return float64(r.engine.Held) },
+			"paused":  func(r *reading) float64 { return float64(r.engine.Paused) },
 		})
 	p.gauge("faaspot_queue_oldest_seconds", "Age of the oldest run that waits for its turn; 0 if none does.", func(r *reading) float64 { return r.engine.Oldest.Seconds() })
 	p.states("faaspot_runs", "Runs that have started: computing, waiting for something in an interpreter, or parked without one.",

@@ -2,91 +2,39 @@ package sandbox
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // authority issues certificates for the servers and clients of a test.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	pair *certs.Pair
 	text string // the certificate, in PEM
 }
 
-var certificateNumbers atomic.Int64
-
-func certificateTemplate(name string) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(certificateNumbers.Add(1)),
-		Subject:      pkix.Name{CommonName: name, Organization: []string{"faaspot tests"}},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-	}
-}
+// ours notes in a certificate that it is of the tests.
+func ours(c *x509.Certificate) { c.Subject.Organization = []string{"faaspot tests"} }
 
 func newAuthority(t testing.TB, name string) *authority {
 	t.Helper()
-	template := certificateTemplate(name)
-	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	pair := certs.Issue(t, nil, certs.Root(name), ours)
+	return &authority{pair, certs.PEM(pair)}
 }
 
 // issue returns a certificate with its key, in PEM. names are the names or addresses that it is valid for.
 func (a *authority) issue(t testing.TB, change func(*x509.Certificate), names ...string) (chain, key string) {
 	t.Helper()
-	template := certificateTemplate(names[0])
-	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
-	if change != nil {
-		change(template)
-	}
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))
+	pair := certs.Issue(t, a.pair, certs.Leaf(names[0], names...), ours, change)
+	return certs.PEM(pair), pair.KeyPEM(t)
 }
 
 // settings returns the settings of a server with a certificate for these names.
@@ -177,7 +125,7 @@ func tlsServers(t testing.TB) map[string]any {
 	web.StartTLS()
 	t.Cleanup(web.Close)
 	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
+	pool.AddCert(ca.pair.Cert)
 	mutual := settings.Clone()
 	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, pool
 	old := mutual.Clone()

@@ -300,13 +300,28 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 	for range 3 {
 		ids = append(ids, s.Submit(b.t, "slow", `{"seconds":200,"n":1}`))
 	}
-	story("queue", func() { b.visit("queue", "slow") })
+	story("queue", func() {
+		b.visit("queue", "slow")
+		b.click("Pause")
+		b.see("Paused")
+		if answer := s.Must(b.t, "GET", "/v1/functions/slow", ""); !strings.Contains(string(answer.Body), `"paused":true`) {
+			b.t.Errorf("the function is not paused: %s", answer.Body)
+		}
+		b.visit("functions", "slow", "Paused")
+		b.visit("functions/slow", "Paused")
+		b.visit("queue", "slow", "Paused")
+		b.click("Resume")
+		b.until("the end of the pause", `!document.querySelector("main").innerText.includes("Paused")`)
+		if answer := s.Must(b.t, "GET", "/v1/functions/slow", ""); !strings.Contains(string(answer.Body), `"paused":false`) {
+			b.t.Errorf("the function is paused: %s", answer.Body)
+		}
+	})
 	story("cancel", func() {
 		b.visit("executions/"+ids[0], "slow")
 		b.click("Cancel")
 		b.see("Cancelled")
 		b.visit("executions?function=slow", "slow")
-		b.until("all of them", `document.querySelectorAll("tbody tr").length === 4`)
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 6`)
 		b.do(`document.querySelector("[aria-label='Select all']").click()`)
 		b.click("Cancel 2")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 3`)
@@ -316,7 +331,7 @@ func cancelStory(b *Browser, s *process.Server, story func(string, func())) {
 			s.Submit(b.t, "slow", `{"seconds":200,"n":2}`)
 		}
 		b.visit("executions?function=slow&status=", "slow")
-		b.until("all of them", `document.querySelectorAll("tbody tr").length === 7`)
+		b.until("all of them", `document.querySelectorAll("tbody tr").length === 9`)
 		b.click("Cancel all waiting and running")
 		b.see("Cancelling: 3 of 3 executions that matched, done")
 		b.until("the end", `[...document.querySelectorAll("tbody .status")].filter((e) => e.innerText === "Cancelled").length === 6`)

@@ -281,6 +281,28 @@ func TestUnitUnderSystemd(t *testing.T) {
 		t.Errorf("the watchdog has not noticed: %s", out)
 	}
 
+	// An upgrade, and the return to the binary before. What was deployed in between is lost then.
+	upgrade := documentedCommands(t, "## Upgrading")
+	if len(upgrade) != 2 {
+		t.Fatalf("the page for operators has %q, want the upgrade and the return", upgrade)
+	}
+	m.must(t, "sh", "-ec", "cd /src\n"+upgrade[0])
+	again()
+	fas("deploy", "/src/greet.py", "--name", "later")
+	const start = "systemctl start faaspot"
+	restore, found := strings.CutSuffix(upgrade[1], start)
+	if !found {
+		t.Fatalf("the return to an earlier release is %q", upgrade[1])
+	}
+	m.must(t, "sh", "-ec", "cd /src\n"+restore)
+	// As after a first start, which compiles the interpreter.
+	m.must(t, "cp", "-a", "/var/lib/private/faaspot.later/cache", "/var/lib/private/faaspot")
+	m.must(t, "sh", "-ec", start)
+	again()
+	if got := fas("functions", "list", "-q"); got != "greet\n" {
+		t.Errorf("the functions are %q", got)
+	}
+
 	// TLS at port 443, with a key that only its group reads, and workers.
 	certify := func(serial int64, group string) {
 		t.Helper()
@@ -327,6 +349,19 @@ func TestUnitUnderSystemd(t *testing.T) {
 	}
 	if lines := m.complaints(t, invocation); lines != nil {
 		t.Errorf("the server logs\n%s", strings.Join(lines, ""))
+	}
+
+	removal := documentedCommands(t, "## Uninstalling")
+	if len(removal) != 1 {
+		t.Fatalf("the page for operators has %q, want the removal", removal)
+	}
+	m.must(t, "sh", "-ec", removal[0])
+	m.must(t, "rm", "-rf", "/src", "/var/lib/private/faaspot.later")
+	if left := m.must(t, "sh", "-c", "find /etc /usr/local /var/lib /var/cache /run/systemd -xdev \\( -iname '*faaspot*' -o -name fas -o -name faasd.toml \\)"); left != "" {
+		t.Errorf("these are left:\n%s", left)
+	}
+	if state := m.property(t, "LoadState"); state != "not-found" {
+		t.Errorf("the unit is %s", state)
 	}
 }
 

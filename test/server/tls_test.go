@@ -3,12 +3,8 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -18,34 +14,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/faaspot/faaspot/test/certs"
 	"github.com/faaspot/faaspot/test/process"
 )
 
 // writeCertificate writes a new certificate for localhost and its key.
 func writeCertificate(t *testing.T, dir string, serial int64) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(
-		os.MkdirAll(dir, 0o700),
-		os.WriteFile(filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := certs.Issue(t, nil, certs.Leaf("localhost", "localhost"), func(c *x509.Certificate) { c.SerialNumber = big.NewInt(serial) })
+	made.Write(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 }
 
 // served returns the serial number of the certificate of a server, and the status of a request.

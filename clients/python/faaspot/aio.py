@@ -295,6 +295,19 @@ class AsyncFunctions:
         InvalidRequest if it is the current one."""
         return await self._calls.call(self._sync.rollback, name, version, wait, keep_context=keep_context)
 
+    async def pause(self, name: str) -> FunctionSummary:
+        """Begin no background run of a function until it is resumed, and return the function.
+
+        Runs and tasks of jobs are accepted and queued meanwhile. Those that have begun go on, and so do
+        runs whose caller waits. A function that is paused stays so."""
+        return await self._calls.call(self._sync.pause, name)
+
+    async def resume(self, name: str) -> FunctionSummary:
+        """Let the background runs of a function begin again, and return the function.
+
+        A function that is not paused stays so."""
+        return await self._calls.call(self._sync.resume, name)
+
     async def stats(
         self, name: Optional[str] = None, *, since: Optional[Time] = None, step: Union[int, str, None] = None
     ) -> Stats:

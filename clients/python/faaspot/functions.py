@@ -224,6 +224,23 @@ class Functions:
         body = {"version": arguments.check_whole(version, "version"), "keep_context": bool(keep_context)}
         return self._change("POST", _path(name) + "/rollback", body, wait)
 
+    def pause(self, name: str) -> FunctionSummary:
+        """Begin no background run of a function until it is resumed, and return the function.
+
+        Runs and tasks of jobs are accepted and queued meanwhile. Those that have begun go on, and so do
+        runs whose caller waits. A function that is paused stays so."""
+        return self._set_paused(name, "/pause")
+
+    def resume(self, name: str) -> FunctionSummary:
+        """Let the background runs of a function begin again, and return the function.
+
+        A function that is not paused stays so."""
+        return self._set_paused(name, "/resume")
+
+    def _set_paused(self, name: str, path: str) -> FunctionSummary:
+        request = Request("POST", _path(name) + path, repeatable=True)
+        return cast(FunctionSummary, self._transport().call(request).expect(dict))
+
     def stats(
         self,
         name: Optional[str] = None,

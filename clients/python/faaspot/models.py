@@ -16,6 +16,7 @@ class FunctionSummary(TypedDict):
     version: int  # number of the latest version, from 1
     created: str
     updated: str
+    paused: bool  # no background run begins
 
 
 class Bundle(TypedDict):
@@ -106,6 +107,9 @@ class FunctionStats(RunStats):
     """Numbers of the runs of one function."""
 
     function: str
+    queued: int  # in the background, not started
+    running: int
+    paused: bool  # no background run begins
 
 
 class Stats(TypedDict):

@@ -248,6 +248,25 @@ class Versions(WithServer):
         f.functions.rollback(name, 1)
         self.assertEqual(f.functions.get(name)["context_keys"], [])
 
+    def test_pause_and_resume(self) -> None:
+        f, name, other = self.f, self.function(), self.function()
+        self.assertTrue(f.functions.pause(name)["paused"])
+        self.assertTrue(f.functions.pause(name)["paused"])
+        ids = f.functions.run_bulk(name, [{"n": n} for n in range(3)])
+        f.executions.get(f.functions.run(other), wait=True)
+        self.assertEqual([x["status"] for x in f.executions.get_bulk(ids)], ["Pending"] * 3)
+        self.assertEqual(f.functions.run(name, {"n": 9}, wait=True), {"n": 9})
+        (stats,) = f.functions.stats(name)["functions"]
+        self.assertEqual((stats["paused"], stats["queued"]), (True, 3))
+        self.assertTrue(f.functions.get(name)["paused"])
+        self.assertEqual([each["name"] for each in f.functions.list() if each["paused"]], [name])
+        self.assertFalse(f.functions.resume(name)["paused"])
+        for n, execution in enumerate(ids):
+            self.assertEqual(f.executions.get(execution, wait=True)["output"], {"n": n})
+        for call in (f.functions.pause, f.functions.resume):
+            with self.assertRaises(NotFound):
+                call("absent")
+
     def test_what_is_refused(self) -> None:
         f, name = self.f, self.function()
         refused: List[Callable[[], object]] = [

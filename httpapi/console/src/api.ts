@@ -65,6 +65,7 @@ export interface Fn {
   version: number;
   created: string;
   updated: string;
+  paused: boolean; // no background run begins
 }
 
 export interface FnDetail extends Fn {

@@ -1,6 +1,6 @@
 // Requests that only pages send that are loaded later.
 import { timeOf } from "./format";
-import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type Filter, type FnDetail, type Job, type JobExecution, type Listing, type Operation, type Task, type Token, type Limits, type Tenant, type Trial, type Usage, type Version, type VersionDiff, type Worker } from "./api";
+import { at, get, paged, send, type AuditEntry, type DeadLetter, type Disk, type Execution, type FnChange, type Filter, type Fn, type FnDetail, type Job, type JobExecution, type Listing, type Operation, type Task, type Token, type Limits, type Tenant, type Trial, type Usage, type Version, type VersionDiff, type Worker } from "./api";
 
 // Functions.
 
@@ -24,6 +24,9 @@ export const diff = (name: string, from: number | undefined, signal?: AbortSigna
 /** patchContext sets values of the context of a function, and removes those that are null. */
 export const patchContext = (name: string, values: Record<string, unknown>) => send<string>("PATCH", at`/v1/functions/${name}/context`, values);
 export const rollback = (name: string, version: number) => send<string>("POST", at`/v1/functions/${name}/rollback`, { version });
+
+/** setPaused lets no background run of a function begin, or lets them begin again. */
+export const setPaused = (name: string, paused: boolean) => send<Fn>("POST", at`/v1/functions/${name}/` + (paused ? "pause" : "resume"));
 
 // Executions.
 

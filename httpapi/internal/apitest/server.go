@@ -89,6 +89,15 @@ func (f *Fake) DeleteFunction(_ context.Context, d runtime.FunctionDeletion) (ru
 	return runtime.Deployment{ExecutionID: ID, Replayed: f.Replayed}, f.Err
 }
 
+func (f *Fake) PauseFunction(_ context.Context, p runtime.FunctionPause) (runtime.Function, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Tenants = append(f.Tenants, p.Tenant)
+	d := f.Detail.Function
+	d.Tenant, d.Name, d.Paused = p.Tenant, p.Name, p.Paused
+	return d, f.Err
+}
+
 func (f *Fake) GetFunction(_ context.Context, tenant runtime.Tenant, name string) (runtime.FunctionDetail, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -3,15 +3,17 @@ package tlsengine
 import (
 	goruntime "runtime"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // BenchmarkHandshake performs a handshake of TLS 1.3, with both ends and a verified certificate (EC).
 func BenchmarkHandshake(b *testing.B) {
-	root := issue(b, nil, asRoot("root"))
-	leaf := issue(b, root, asServer("a.example"))
+	root := certs.Issue(b, nil, certs.Root("root"))
+	leaf := certs.Issue(b, root, asServer("a.example"))
 	o, sums := rooted(b, root)
 	client := Settings{ServerHostname: "a.example", CheckHostname: true, VerifyMode: verifyRequired, Roots: sums, MinimumVersion: minimumSupported, MaximumVersion: maximumSupported}
-	server := Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(b)}, MinimumVersion: minimumSupported, MaximumVersion: maximumSupported}
+	server := Settings{ServerSide: true, Certificate: &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(b)}, MinimumVersion: minimumSupported, MaximumVersion: maximumSupported}
 	for b.Loop() {
 		o.Sessions.Clear()
 		c, err := New(&client, o)

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 func heap() int64 {
@@ -30,7 +32,7 @@ func dense(t *testing.T, by *authority, id asn1.ObjectIdentifier, part []byte) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	return issue(t, by, func(c *x509.Certificate) {
+	return certs.Issue(t, by, func(c *x509.Certificate) {
 		c.Subject, c.KeyUsage = pkix.Name{CommonName: "dense"}, x509.KeyUsageDigitalSignature
 		c.ExtraExtensions = []pkix.Extension{{Id: id, Value: value}}
 	})
@@ -49,7 +51,7 @@ func TestCertificateSize(t *testing.T) {
 		{"usages", asn1.ObjectIdentifier{2, 5, 29, 37}, []byte{6, 1, 42}},
 		{"OCSP", oidAccess, []byte{0x30, 0xc, 6, 8, 0x2b, 6, 1, 5, 5, 7, 48, 1, 0x86, 0}},
 	} {
-		raw := dense(t, nil, test.id, test.part).cert.Raw
+		raw := dense(t, nil, test.id, test.part).Cert.Raw
 		before := heap()
 		c, err := x509.ParseCertificate(bytes.Clone(raw))
 		if err != nil {
@@ -86,7 +88,7 @@ func TestDenseCertificates(t *testing.T) {
 	leaf := dense(t, nil, oidSubjectAltName, []byte{0x86, 0})
 	o, _ := rooted(t, leaf)
 	client := newEngine(t, Settings{}, o)
-	server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf, leaf, leaf), Key: leaf.keyPEM(t)}}, Options{})
+	server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: certs.PEM(leaf, leaf, leaf), Key: leaf.KeyPEM(t)}}, Options{})
 	greet(t, client, server)
 	client.Read(make([]byte, 1)) // tickets
 	const one = 25_000 * 150
@@ -98,23 +100,23 @@ func TestDenseCertificates(t *testing.T) {
 	if size := server.Size(); size < one {
 		t.Errorf("the server is charged %d bytes", size)
 	}
-	large := issue(t, nil, func(c *x509.Certificate) {
+	large := certs.Issue(t, nil, func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, maxCertificate)}}
 	})
-	text := pemOf(leaf, large)
-	if _, err := Pair(&Certificate{Chain: text, Key: leaf.keyPEM(t)}); err == nil {
+	text := certs.PEM(leaf, large)
+	if _, err := Pair(&Certificate{Chain: text, Key: leaf.KeyPEM(t)}); err == nil {
 		t.Error("a certificate that is too large is sent")
 	}
 }
 
 // TestLargeTicket lets a server send a ticket of 60,000 bytes, and then no more than a part of one.
 func TestLargeTicket(t *testing.T) {
-	leaf := issue(t, nil, asServer("a.example"))
+	leaf := certs.Issue(t, nil, asServer("a.example"))
 	o, _ := rooted(t, leaf)
 	for _, whole := range []bool{true, false} {
 		o.Sessions.Clear()
 		client := newEngine(t, Settings{}, o)
-		server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}}, Options{})
+		server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(t)}}, Options{})
 		server.config.tls.WrapSession = func(tls.ConnectionState, *tls.SessionState) ([]byte, error) { return make([]byte, 60_000), nil }
 		client.Handshake()
 		carry(client, server, MaxInput)
@@ -160,7 +162,7 @@ func TestProtocolsAreCharged(t *testing.T) {
 
 // TestRootsCountOnce names the same roots many times.
 func TestRootsCountOnce(t *testing.T) {
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	o, sums := rooted(t, root)
 	s := Settings{Roots: strings.Split(strings.Repeat(sums[0]+" ", maxRootSets-1)+sums[0], " ")}
 	v, err := newVerifier(&s, o)
@@ -187,8 +189,8 @@ func TestLargeKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := issueFor(t, nil, key, asServer("a.example"))
-		if _, err := Pair(&Certificate{Chain: pemOf(a), Key: a.keyPEM(t)}); (err == nil) != want {
+		a := certs.IssueFor(t, nil, key, asServer("a.example"))
+		if _, err := Pair(&Certificate{Chain: certs.PEM(a), Key: a.KeyPEM(t)}); (err == nil) != want {
 			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
@@ -210,12 +212,12 @@ func TestManyNames(t *testing.T) {
 // TestForgottenSessions opens more connections than sessions are kept: those of others are kept by
 // nothing, and cannot be resumed.
 func TestForgottenSessions(t *testing.T) {
-	leaf := issue(t, nil, asServer("a.example"))
+	leaf := certs.Issue(t, nil, asServer("a.example"))
 	o, _ := rooted(t, leaf)
 	var first, late *Engine
 	for i := range maxSessions + 1 {
 		client := newEngine(t, Settings{}, o)
-		server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}}, Options{})
+		server := newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(t)}}, Options{})
 		if i == 0 {
 			first = client
 		}
@@ -241,16 +243,16 @@ func TestForgottenSessions(t *testing.T) {
 
 // TestLongChains verifies chains of as many certificates as may be, and of one more.
 func TestLongChains(t *testing.T) {
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	o, sums := rooted(t, root)
 	for n, code := range map[int]int{maxDepth: 0, maxDepth + 1: codeChainTooLong} {
 		var chain []*x509.Certificate
 		by := root
 		for i := range n - 2 {
-			by = issue(t, by, asRoot(strconv.Itoa(i)))
-			chain = append(chain, by.cert)
+			by = certs.Issue(t, by, certs.Root(strconv.Itoa(i)))
+			chain = append(chain, by.Cert)
 		}
-		chain = append(chain, issue(t, by, asServer("a.example")).cert)
+		chain = append(chain, certs.Issue(t, by, asServer("a.example")).Cert)
 		slices.Reverse(chain)
 		v, err := newVerifier(&Settings{VerifyMode: verifyRequired, Roots: sums}, o)
 		if err != nil {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // python returns the path of a Python with ssl, or skips the test.
@@ -60,7 +62,7 @@ func marshal(t testing.TB, v any) []byte {
 
 // awkward returns certificates with all that getpeercert shows, and with what is rare.
 func awkward(t *testing.T) map[string]*authority {
-	certs := map[string]func(c *x509.Certificate){
+	templates := map[string]func(c *x509.Certificate){
 		"empty name":   nil,
 		"large serial": func(c *x509.Certificate) { c.SerialNumber = new(big.Int).Lsh(big.NewInt(255), 144) },
 		"old and far": func(c *x509.Certificate) {
@@ -123,8 +125,8 @@ func awkward(t *testing.T) map[string]*authority {
 		},
 	}
 	made := make(map[string]*authority)
-	for name, change := range certs {
-		made[name] = issue(t, nil, change)
+	for name, change := range templates {
+		made[name] = certs.Issue(t, nil, change)
 	}
 	return made
 }
@@ -136,7 +138,7 @@ func TestDecodeAsCPython(t *testing.T) {
 	var files []string
 	for name, c := range awkward(t) {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".pem")
-		if err := os.WriteFile(path, []byte(pemOf(c)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(certs.PEM(c)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, path)
@@ -193,7 +195,7 @@ for path in sys.argv[1:]:
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	whole := issue(t, nil, asServer("a.example")).cert.Raw
+	whole := certs.Issue(t, nil, asServer("a.example")).Cert.Raw
 	for i := range whole {
 		if d, err := Decode(whole[:i]); err == nil {
 			t.Fatalf("the first %d bytes are %+v", i, d)
@@ -207,7 +209,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(issue(f, nil, asServer("a.example")).cert.Raw)
+	f.Add(certs.Issue(f, nil, asServer("a.example")).Cert.Raw)
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if d, err := Decode(der); err == nil {
 			if _, err := json.Marshal(d); err != nil {

@@ -5,19 +5,21 @@ import (
 	"crypto/rand"
 	"fmt"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // connected returns two engines of one version before their handshake.
 func connected(t testing.TB, version int) (client, server *Engine) {
 	t.Helper()
-	root := issue(t, nil, asRoot("root"))
-	leaf := issue(t, root, asServer("a.example"))
+	root := certs.Issue(t, nil, certs.Root("root"))
+	leaf := certs.Issue(t, root, asServer("a.example"))
 	o, sums := rooted(t, root)
 	client = newEngine(t, Settings{
 		ServerHostname: "a.example", CheckHostname: true, VerifyMode: verifyRequired, VerifyFlags: verifyStrict | verifyPartialChain, Roots: sums,
 		ALPN: []string{"h2", "http/1.1"}, MinimumVersion: version, MaximumVersion: version,
 	}, o)
-	server = newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}, ALPN: []string{"http/1.1"}}, Options{})
+	server = newEngine(t, Settings{ServerSide: true, Certificate: &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(t)}, ALPN: []string{"http/1.1"}}, Options{})
 	return client, server
 }
 

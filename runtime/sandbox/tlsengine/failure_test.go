@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // outcome is how one end of a connection has ended.
@@ -183,12 +185,12 @@ func file(t *testing.T, text string) string {
 // TestWithCPython connects both ends to CPython and OpenSSL on this machine, and compares how this
 // end ends with how CPython ends in its place.
 func TestWithCPython(t *testing.T) {
-	root, other := issue(t, nil, asRoot("root")), issue(t, nil, asRoot("other"))
-	leaf := issue(t, root, asServer("a.example"))
+	root, other := certs.Issue(t, nil, certs.Root("root")), certs.Issue(t, nil, certs.Root("other"))
+	leaf := certs.Issue(t, root, asServer("a.example"))
 	files := map[string]string{
-		"leaf": file(t, leaf.keyPEM(t)+pemOf(leaf)), "root": file(t, pemOf(root)), "other": file(t, pemOf(other)),
+		"leaf": file(t, leaf.KeyPEM(t)+certs.PEM(leaf)), "root": file(t, certs.PEM(root)), "other": file(t, certs.PEM(other)),
 	}
-	pair := &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}
+	pair := &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(t)}
 	o, sums := rooted(t, root)
 	oOther, sumsOther := rooted(t, other)
 	for name, test := range map[string]struct {
@@ -271,13 +273,13 @@ func bothPython(t *testing.T, client, server map[string]any) (c, s outcome) {
 
 // TestFirstBytes compares what comes of first bytes that are no TLS.
 func TestFirstBytes(t *testing.T) {
-	leaf := issue(t, nil, asServer("a.example"))
+	leaf := certs.Issue(t, nil, asServer("a.example"))
 	texts := []string{
 		"HTTP/1.1 400 Bad Request\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n",
 		"\x15\x03\x03\x00\x02\x02\x28", "\x15\x03\x01\x00\x02\x02\x46", "\x15\x03\x03\x00\x02\x02\x30", "\x15\x03\x03\x00\x02\x01\x00", "", "\x16", "\x16\x03\x03",
 	}
 	for _, server := range []bool{false, true} {
-		args := []string{fmt.Sprint(server), file(t, leaf.keyPEM(t)+pemOf(leaf))}
+		args := []string{fmt.Sprint(server), file(t, leaf.KeyPEM(t)+certs.PEM(leaf))}
 		args = append(args, texts...)
 		for i := range args[2:] {
 			args[2+i] = fmt.Sprintf("%x", args[2+i])
@@ -302,7 +304,7 @@ for text in sys.argv[3:]:
 			}
 			s := Settings{ServerSide: server}
 			if server {
-				s.Certificate = &Certificate{Chain: pemOf(leaf), Key: leaf.keyPEM(t)}
+				s.Certificate = &Certificate{Chain: certs.PEM(leaf), Key: leaf.KeyPEM(t)}
 			} else {
 				s.ServerHostname = "a.example"
 			}

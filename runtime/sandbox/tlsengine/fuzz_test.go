@@ -3,13 +3,15 @@ package tlsengine
 import (
 	"encoding/pem"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // FuzzSettings reads what a program passes for the settings of a connection, for keys with a password
 // and for cipher strings.
 func FuzzSettings(f *testing.F) {
-	made := issue(f, nil, asServer("a.example"))
-	chain := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.cert.Raw}))
+	made := certs.Issue(f, nil, asServer("a.example"))
+	chain := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.Cert.Raw}))
 	for _, text := range []string{
 		`{"server_side":false,"server_hostname":"a.example","check_hostname":true,"verify_mode":2,"alpn":["h2"],"roots":["x"]}`, `{"server_side":true,"minimum_version":772}`, `{"unknown":1}`, `{}{}`,
 		"ECDHE+AESGCM:!RSA:@STRENGTH", "ALL:-ALL:+HIGH", ":::", "+", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",

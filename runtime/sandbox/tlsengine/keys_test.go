@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // keyed returns a certificate with a key of each kind.
@@ -36,7 +38,7 @@ func keyed(t testing.TB) map[string]*authority {
 	}
 	made := make(map[string]*authority)
 	for name, key := range map[string]crypto.Signer{"RSA": rsaKey, "EC": ecKey, "Ed25519": edKey} {
-		made[name] = issueFor(t, nil, key, asServer("a.example"))
+		made[name] = certs.IssueFor(t, nil, key, asServer("a.example"))
 	}
 	return made
 }
@@ -44,8 +46,8 @@ func keyed(t testing.TB) map[string]*authority {
 func TestPair(t *testing.T) {
 	kinds := keyed(t)
 	for name, a := range kinds {
-		for _, text := range []string{a.keyPEM(t), pemOf(a) + a.keyPEM(t)} {
-			if _, err := Pair(&Certificate{Chain: "text\n" + a.keyPEM(t) + pemOf(a), Key: text}); err != nil {
+		for _, text := range []string{a.KeyPEM(t), certs.PEM(a) + a.KeyPEM(t)} {
+			if _, err := Pair(&Certificate{Chain: "text\n" + a.KeyPEM(t) + certs.PEM(a), Key: text}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -56,13 +58,13 @@ func TestPair(t *testing.T) {
 		}
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
-	rsaKey, ecKey := kinds["RSA"].key.(*rsa.PrivateKey), kinds["EC"].key.(*ecdsa.PrivateKey)
+	rsaKey, ecKey := kinds["RSA"].Key.(*rsa.PrivateKey), kinds["EC"].Key.(*ecdsa.PrivateKey)
 	ecDER, err := x509.MarshalECPrivateKey(ecKey)
 	for name, text := range map[string]string{
 		"RSA": block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil),
 		"EC":  "-----BEGIN EC PARAMETERS-----\nBgUrgQQAIg==\n-----END EC PARAMETERS-----\n" + block("EC PRIVATE KEY", ecDER, err),
 	} {
-		if _, err := Pair(&Certificate{Chain: pemOf(kinds[name]), Key: text}); err != nil {
+		if _, err := Pair(&Certificate{Chain: certs.PEM(kinds[name]), Key: text}); err != nil {
 			t.Errorf("%s in its own form: %v", name, err)
 		}
 	}
@@ -70,12 +72,12 @@ func TestPair(t *testing.T) {
 		c    Certificate
 		want string
 	}{
-		"other key":        {Certificate{Chain: pemOf(kinds["EC"]), Key: issue(t, nil, asServer("x")).keyPEM(t)}, "[X509: KEY_VALUES_MISMATCH] key values mismatch"},
-		"key of its kind":  {Certificate{Chain: pemOf(kinds["EC"]), Key: kinds["RSA"].keyPEM(t)}, "[X509: KEY_TYPE_MISMATCH] key type mismatch"},
-		"no certificate":   {Certificate{Chain: kinds["EC"].keyPEM(t), Key: kinds["EC"].keyPEM(t)}, "[SSL] PEM lib"},
-		"no key":           {Certificate{Chain: pemOf(kinds["EC"]), Key: pemOf(kinds["EC"])}, "[SSL] PEM lib"},
-		"key is too large": {Certificate{Chain: pemOf(kinds["EC"]), Key: block("PRIVATE KEY", make([]byte, maxKey+1), nil)}, "[SSL] PEM lib"},
-		"chain is long":    {Certificate{Chain: strings.Repeat(pemOf(kinds["EC"]), maxChain+1), Key: kinds["EC"].keyPEM(t)}, "[SSL: EXCESSIVE_MESSAGE_SIZE] excessive message size"},
+		"other key":        {Certificate{Chain: certs.PEM(kinds["EC"]), Key: certs.Issue(t, nil, asServer("x")).KeyPEM(t)}, "[X509: KEY_VALUES_MISMATCH] key values mismatch"},
+		"key of its kind":  {Certificate{Chain: certs.PEM(kinds["EC"]), Key: kinds["RSA"].KeyPEM(t)}, "[X509: KEY_TYPE_MISMATCH] key type mismatch"},
+		"no certificate":   {Certificate{Chain: kinds["EC"].KeyPEM(t), Key: kinds["EC"].KeyPEM(t)}, "[SSL] PEM lib"},
+		"no key":           {Certificate{Chain: certs.PEM(kinds["EC"]), Key: certs.PEM(kinds["EC"])}, "[SSL] PEM lib"},
+		"key is too large": {Certificate{Chain: certs.PEM(kinds["EC"]), Key: block("PRIVATE KEY", make([]byte, maxKey+1), nil)}, "[SSL] PEM lib"},
+		"chain is long":    {Certificate{Chain: strings.Repeat(certs.PEM(kinds["EC"]), maxChain+1), Key: kinds["EC"].KeyPEM(t)}, "[SSL: EXCESSIVE_MESSAGE_SIZE] excessive message size"},
 	} {
 		if _, err := Pair(&test.c); err == nil || err.Error() != test.want {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
@@ -110,7 +112,7 @@ func TestEncryptedKeys(t *testing.T) {
 		"EC as it was before":  {"EC", []string{"ec", "-aes256"}, false},
 	} {
 		c := exec.Command(openssl, append(test.args, "-passout", "pass:"+password)...)
-		c.Stdin = strings.NewReader(kinds[test.key].keyPEM(t))
+		c.Stdin = strings.NewReader(kinds[test.key].KeyPEM(t))
 		out, err := c.Output()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -118,7 +120,7 @@ func TestEncryptedKeys(t *testing.T) {
 		if !strings.Contains(string(out), "ENCRYPTED") {
 			t.Fatalf("%s: %s", name, out)
 		}
-		pair := &Certificate{Chain: pemOf(kinds[test.key]), Key: string(out), Password: &password}
+		pair := &Certificate{Chain: certs.PEM(kinds[test.key]), Key: string(out), Password: &password}
 		if _, err := Pair(pair); (err != nil) != test.refused {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // overSocket performs an operation of an engine over a connection, and returns its status.
@@ -32,8 +34,8 @@ func TestRenegotiation(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no openssl")
 	}
-	leaf := issue(t, nil, asServer("a.example"))
-	c := exec.Command(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", file(t, pemOf(leaf)), "-key", file(t, leaf.keyPEM(t)), "-tls1_2", "-naccept", "1")
+	leaf := certs.Issue(t, nil, asServer("a.example"))
+	c := exec.Command(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", file(t, certs.PEM(leaf)), "-key", file(t, leaf.KeyPEM(t)), "-tls1_2", "-naccept", "1")
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,100 +1,22 @@
 package tlsengine
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"slices"
 	"testing"
-	"time"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // authority is a certificate with its key, which can sign others.
-type authority struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
+type authority = certs.Pair
 
-// serial makes serial numbers differ.
-var serial int64
-
-// issue returns a certificate that an authority signs, or itself if that is nil. change changes the
-// template.
-func issue(t testing.TB, by *authority, change func(c *x509.Certificate)) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return issueFor(t, by, key, change)
-}
-
-func issueFor(t testing.TB, by *authority, key crypto.Signer, change func(c *x509.Certificate)) *authority {
-	t.Helper()
-	serial++
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		BasicConstraintsValid: true,
-	}
-	if change != nil {
-		change(c)
-	}
-	parent, signer := c, key
-	if by != nil {
-		parent, signer = by.cert, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{parsed, key}
-}
-
-func asRoot(name string) func(*x509.Certificate) {
-	return func(c *x509.Certificate) {
-		c.Subject = pkix.Name{CommonName: name}
-		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-	}
-}
-
-func asServer(names ...string) func(*x509.Certificate) {
-	return func(c *x509.Certificate) {
-		c.Subject = pkix.Name{CommonName: "server"}
-		c.DNSNames, c.KeyUsage = names, x509.KeyUsageDigitalSignature
-		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	}
-}
-
-func pemOf(list ...*authority) string {
-	var out []byte
-	for _, a := range list {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})...)
-	}
-	return string(out)
-}
-
-func (a *authority) keyPEM(t testing.TB) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
+func asServer(names ...string) func(*x509.Certificate) { return certs.Leaf("server", names...) }
 
 // rooted returns options with these roots, and their sum.
 func rooted(t testing.TB, list ...*authority) (Options, []string) {
 	t.Helper()
-	r, err := ParseRoots([]byte(pemOf(list...)), nil)
+	r, err := ParseRoots([]byte(certs.PEM(list...)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 func TestParseRoots(t *testing.T) {
-	root, leaf := issue(t, nil, asRoot("root")), issue(t, nil, asServer("a.example"))
+	root, leaf := certs.Issue(t, nil, certs.Root("root")), certs.Issue(t, nil, asServer("a.example"))
 	block := func(kind string, content []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
 	}
@@ -22,15 +24,15 @@ func TestParseRoots(t *testing.T) {
 		reason             string
 		certificates, auth int
 	}{
-		{"PEM", pemOf(root, leaf), "", 2, 1},
-		{"PEM with comments, twice", "# a\n" + pemOf(root) + "text\n" + pemOf(root), "", 1, 1},
-		{"DER", string(root.cert.Raw) + string(leaf.cert.Raw), "", 2, 1},
+		{"PEM", certs.PEM(root, leaf), "", 2, 1},
+		{"PEM with comments, twice", "# a\n" + certs.PEM(root) + "text\n" + certs.PEM(root), "", 1, 1},
+		{"DER", string(root.Cert.Raw) + string(leaf.Cert.Raw), "", 2, 1},
 		{"a list alone", block("X509 CRL", []byte{0x30, 0}), "", 0, 0},
-		{"trusted", block("TRUSTED CERTIFICATE", append(root.cert.Raw[:len(root.cert.Raw):len(root.cert.Raw)], 0x30, 0)), "", 1, 1},
-		{"one that cannot be read", block("CERTIFICATE", []byte{1}) + pemOf(root), "", 1, 1},
+		{"trusted", block("TRUSTED CERTIFICATE", append(root.Cert.Raw[:len(root.Cert.Raw):len(root.Cert.Raw)], 0x30, 0)), "", 1, 1},
+		{"one that cannot be read", block("CERTIFICATE", []byte{1}) + certs.PEM(root), "", 1, 1},
 		{"nothing", "", "NOT_ENOUGH_DATA", 0, 0},
-		{"half", string(root.cert.Raw[:100]), "NOT_ENOUGH_DATA", 0, 0},
-		{"a key alone", root.keyPEM(t), "NO_CERTIFICATE_OR_CRL_FOUND", 0, 0},
+		{"half", string(root.Cert.Raw[:100]), "NOT_ENOUGH_DATA", 0, 0},
+		{"a key alone", root.KeyPEM(t), "NO_CERTIFICATE_OR_CRL_FOUND", 0, 0},
 		{"text", "no certificates", "WRONG_TAG", 0, 0},
 	} {
 		r, err := ParseRoots([]byte(test.source), nil)
@@ -52,30 +54,30 @@ func TestParseRoots(t *testing.T) {
 
 // TestParseRootsIsBounded passes more certificates than a tenant may have, and large ones.
 func TestParseRootsIsBounded(t *testing.T) {
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	r := &Roots{}
 	r.size = maxTenantTrust - 1
-	r.add(root.cert.Raw, nil)
-	r.add(issue(t, nil, asRoot("other")).cert.Raw, nil)
+	r.add(root.Cert.Raw, nil)
+	r.add(certs.Issue(t, nil, certs.Root("other")).Cert.Raw, nil)
 	if n, _ := r.Counts(); n != 1 {
 		t.Errorf("%d certificates are kept", n)
 	}
-	large := issue(t, nil, func(c *x509.Certificate) {
+	large := certs.Issue(t, nil, func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, maxCertificate)}}
 	})
-	if r, err := ParseRoots([]byte(pemOf(large, root)), nil); err != nil || len(r.anchors) != 1 {
+	if r, err := ParseRoots([]byte(certs.PEM(large, root)), nil); err != nil || len(r.anchors) != 1 {
 		t.Errorf("a large certificate is kept: %v", err)
 	}
-	if _, err := Decode(large.cert.Raw); err == nil {
+	if _, err := Decode(large.Cert.Raw); err == nil {
 		t.Error("a large certificate is described")
 	}
 }
 
 func TestReadRoots(t *testing.T) {
 	dir := t.TempDir()
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	path := filepath.Join(dir, "roots.pem")
-	if err := os.WriteFile(path, []byte("secret\n"+pemOf(root)+root.keyPEM(t)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("secret\n"+certs.PEM(root)+root.KeyPEM(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")
@@ -104,9 +106,9 @@ func TestReadRoots(t *testing.T) {
 func TestStoreIsBounded(t *testing.T) {
 	var held int64
 	s := NewStore(func(n int64) { held += n })
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	set := func(i int) *Roots {
-		r, err := ParseRoots([]byte(fmt.Sprintf("%d\n%s", i, pemOf(root))), nil)
+		r, err := ParseRoots([]byte(fmt.Sprintf("%d\n%s", i, certs.PEM(root))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,8 +152,8 @@ func TestStoreIsBounded(t *testing.T) {
 // TestRootsAreCopies overwrites the memory that roots were parsed from, which is that of a program and
 // later of another.
 func TestRootsAreCopies(t *testing.T) {
-	root := issue(t, nil, asRoot("root"))
-	for _, text := range []string{string(root.cert.Raw), pemOf(root)} {
+	root := certs.Issue(t, nil, certs.Root("root"))
+	for _, text := range []string{string(root.Cert.Raw), certs.PEM(root)} {
 		source := []byte(text)
 		units := 0
 		r, err := ParseRoots(source, func(n int) { units += n })
@@ -159,10 +161,10 @@ func TestRootsAreCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		clear(source)
-		if r.find(root.cert) == nil || !r.anchors[0].Equal(root.cert) {
+		if r.find(root.Cert) == nil || !r.anchors[0].Equal(root.Cert) {
 			t.Error("the roots are in the memory of their source")
 		}
-		if units < len(root.cert.Raw) || r.spend != nil {
+		if units < len(root.Cert.Raw) || r.spend != nil {
 			t.Errorf("%d units of work are counted", units)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // verifyCase is a chain that a server sends, and what the client trusts and asks for.
@@ -45,32 +47,32 @@ func with(base func(*x509.Certificate), change func(*x509.Certificate)) func(*x5
 // forged returns a certificate with another signature.
 func forged(t *testing.T, a *authority) *authority {
 	t.Helper()
-	der := bytes.Clone(a.cert.Raw)
+	der := bytes.Clone(a.Cert.Raw)
 	der[len(der)-1] ^= 1
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{c, a.key}
+	return &authority{Cert: c, Key: a.Key}
 }
 
 func verifyCases(t *testing.T) []verifyCase {
-	root, other := issue(t, nil, asRoot("root")), issue(t, nil, asRoot("other"))
-	impostor := issue(t, nil, asRoot("root"))
-	middle := issue(t, root, asRoot("middle"))
-	leaf := issue(t, middle, asServer("a.example", "*.b.example", "*.c", "x*.d.example"))
+	root, other := certs.Issue(t, nil, certs.Root("root")), certs.Issue(t, nil, certs.Root("other"))
+	impostor := certs.Issue(t, nil, certs.Root("root"))
+	middle := certs.Issue(t, root, certs.Root("middle"))
+	leaf := certs.Issue(t, middle, asServer("a.example", "*.b.example", "*.c", "x*.d.example"))
 	server := func(by *authority, change func(c *x509.Certificate)) *authority {
-		return issue(t, by, with(asServer("a.example"), change))
+		return certs.Issue(t, by, with(asServer("a.example"), change))
 	}
 	authorityOf := func(by *authority, change func(c *x509.Certificate)) *authority {
-		return issue(t, by, with(asRoot("changed"), change))
+		return certs.Issue(t, by, with(certs.Root("changed"), change))
 	}
 	past := func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
 	}
 	future := func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }
-	ending := issue(t, root, func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "ending"} })
-	selfSigned := issue(t, nil, asServer("a.example"))
+	ending := certs.Issue(t, root, func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "ending"} })
+	selfSigned := certs.Issue(t, nil, asServer("a.example"))
 	list := []verifyCase{
 		{name: "good", sent: []*authority{leaf, middle}, roots: []*authority{root}},
 		{name: "good, with its root", sent: []*authority{leaf, middle, root}, roots: []*authority{other, root}},
@@ -124,8 +126,8 @@ func verifyCases(t *testing.T) []verifyCase {
 		{name: "no subject", sent: []*authority{server(root, func(c *x509.Certificate) { c.Subject = pkix.Name{} })}, roots: []*authority{root}},
 	}
 	// Lengths of paths and names that are permitted.
-	short := issue(t, root, with(asRoot("short"), func(c *x509.Certificate) { c.MaxPathLenZero = true }))
-	below := issue(t, short, asRoot("below"))
+	short := certs.Issue(t, root, with(certs.Root("short"), func(c *x509.Certificate) { c.MaxPathLenZero = true }))
+	below := certs.Issue(t, short, certs.Root("below"))
 	list = append(list,
 		verifyCase{name: "short path", sent: []*authority{server(short, func(*x509.Certificate) {}), short}, roots: []*authority{root}},
 		verifyCase{name: "path too long", sent: []*authority{server(below, func(*x509.Certificate) {}), below, short}, roots: []*authority{root}, code: codePathLength},
@@ -170,9 +172,9 @@ func verifyCases(t *testing.T) []verifyCase {
 	if err != nil {
 		t.Fatal(err)
 	}
-	weak := issueFor(t, root, key, asServer("a.example"))
+	weak := certs.IssueFor(t, root, key, asServer("a.example"))
 	list = append(list, verifyCase{name: "weak key", sent: []*authority{weak}, roots: []*authority{root}, code: codeLeafKeyWeak})
-	weakRoot := issueFor(t, root, key, asRoot("weak"))
+	weakRoot := certs.IssueFor(t, root, key, certs.Root("weak"))
 	list = append(list, verifyCase{name: "weak key of an authority", sent: []*authority{server(weakRoot, func(*x509.Certificate) {}), weakRoot}, roots: []*authority{root}, code: codeAuthorityKeyWeak})
 	return list
 }
@@ -216,7 +218,7 @@ func judge(t *testing.T, c verifyCase, flags int64, host string) verdict {
 	}
 	var sent []*x509.Certificate
 	for _, a := range c.sent {
-		sent = append(sent, a.cert)
+		sent = append(sent, a.Cert)
 	}
 	chain, f := v.chain(sent)
 	if f == nil {
@@ -250,7 +252,7 @@ func TestVerifyAsCPython(t *testing.T) {
 	var names []string
 	var ours []verdict
 	each(t, func(c verifyCase, flags int64, host string) {
-		tasks = append(tasks, task{pemOf(c.sent...), c.sent[0].keyPEM(t), pemOf(c.roots...), host, flags, c.hosts})
+		tasks = append(tasks, task{certs.PEM(c.sent...), c.sent[0].KeyPEM(t), certs.PEM(c.roots...), host, flags, c.hosts})
 		names = append(names, fmt.Sprintf("%s, flags %#x", c.name, flags))
 		ours = append(ours, judge(t, c, flags, host))
 	})
@@ -308,7 +310,7 @@ for task in json.load(open(sys.argv[1])):
 // TestRootsAreNotHeld opens an engine whose roots are dropped before it verifies.
 func TestRootsAreNotHeld(t *testing.T) {
 	_, server := connected(t, 0x304)
-	root := issue(t, nil, asRoot("root"))
+	root := certs.Issue(t, nil, certs.Root("root"))
 	o, sums := rooted(t, root)
 	kept := true
 	find := o.Roots
@@ -327,12 +329,12 @@ func TestRootsAreNotHeld(t *testing.T) {
 
 // TestRootsAreConstrained checks that a constraint of Mozilla's list is kept.
 func TestRootsAreConstrained(t *testing.T) {
-	root := issue(t, nil, asRoot("root"))
-	leaf := issue(t, root, asServer("a.example"))
+	root := certs.Issue(t, nil, certs.Root("root"))
+	leaf := certs.Issue(t, root, asServer("a.example"))
 	r := &Roots{}
-	r.add(root.cert.Raw, func([]*x509.Certificate) error { return errors.New("distrusted") })
+	r.add(root.Cert.Raw, func([]*x509.Certificate) error { return errors.New("distrusted") })
 	v := &verifier{roots: []*Roots{r}, mode: verifyRequired, host: "a.example", purpose: x509.ExtKeyUsageServerAuth, now: time.Now}
-	if _, f := v.chain([]*x509.Certificate{leaf.cert}); f == nil || f.VerifyCode != codeUnspecified {
+	if _, f := v.chain([]*x509.Certificate{leaf.Cert}); f == nil || f.VerifyCode != codeUnspecified {
 		t.Errorf("the verdict is %v", f)
 	}
 }

@@ -255,7 +255,7 @@ func hostile(t *rapid.T, r *rig, state *State, functions []function) {
 		b[20] = []byte{0, 0, 0, 1, 0}[i]
 		binary.LittleEndian.PutUint32(b[16:], fd)
 	}
-	copy(mem[atHostileTLS:], strings.Join(hostileTexts(), ""))
+	copy(mem[atHostileTLS:], strings.Join(hostileTexts(t), ""))
 	r.sys.Connect(r.network)
 	r.control.patience = time.Millisecond
 	before := make([]byte, hostileMemory)

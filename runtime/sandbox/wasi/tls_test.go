@@ -2,24 +2,19 @@ package wasi
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/faaspot/faaspot/runtime/sandbox/tlsengine"
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // tlsServer is a server whose certificate is its own authority.
@@ -45,29 +40,19 @@ func echoBlocks(n int) tlsAnswer {
 	}
 }
 
-// selfSigned returns a certificate for a.example that is its own authority, in DER, and its key.
-func selfSigned() ([]byte, *ecdsa.PrivateKey) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a.example"}, DNSNames: []string{"a.example"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	return der, key
+// selfSigned returns a certificate for a.example that is its own authority.
+func selfSigned(t certs.T) *certs.Pair {
+	t.Helper()
+	return certs.Issue(t, nil, certs.Leaf("a.example", "a.example"), func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage, c.ExtKeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature, nil
+	})
 }
 
 func newTLSServer(t testing.TB, config *tls.Config, answer tlsAnswer) tlsServer {
 	t.Helper()
-	der, key := selfSigned()
+	own := selfSigned(t)
 	config = config.Clone()
-	config.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	config.Certificates = []tls.Certificate{own.TLS()}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +74,7 @@ func newTLSServer(t testing.TB, config *tls.Config, answer tlsAnswer) tlsServer 
 			}()
 		}
 	}()
-	return tlsServer{l.Addr().(*net.TCPAddr).AddrPort(), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	return tlsServer{l.Addr().(*net.TCPAddr).AddrPort(), certs.PEM(own)}
 }
 
 // atOut is where the rig lets tls_call write.

@@ -119,8 +119,7 @@ func TestTLSWaits(t *testing.T) {
 		t.Error("it did not give its processor back")
 	}
 	// The handshake goes on after that.
-	der, key := selfSigned()
-	server := tls.Server(peer, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	server := tls.Server(peer, &tls.Config{Certificates: []tls.Certificate{selfSigned(t).TLS()}})
 	other := r.tlsOpen(fd, s, nil)
 	r.tlsMust(other, tlsClose, "", 0, 0)
 	ended := make(chan error, 1)

@@ -2,29 +2,35 @@ package wasi
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 // atHostileTLS is where a hostile guest has the texts that it passes to tls_call.
 const atHostileTLS = 0x8000
 
-// hostileTexts are these texts: settings of clients and servers, certificates and keys, and others.
-var hostileTexts = sync.OnceValue(func() []string {
-	der, key := selfSigned()
-	chain := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	pair := map[string]any{"chain": chain, "key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))}
-	var list []string
+// hostileMade are these texts: settings of clients and servers, certificates and keys, and others.
+var hostileMade struct {
+	made sync.Once
+	list []string
+}
+
+// hostileTexts returns these texts, which are the same for all tests.
+func hostileTexts(t certs.T) []string {
+	hostileMade.made.Do(func() { hostileMade.list = makeHostileTexts(t) })
+	return hostileMade.list
+}
+
+func makeHostileTexts(t certs.T) (list []string) {
+	own := selfSigned(t)
+	chain := certs.PEM(own)
+	pair := map[string]any{"chain": chain, "key": own.KeyPEM(t)}
 	for _, v := range []any{
 		pair,
 		map[string]any{"server_side": true, "certificate": pair, "alpn": []string{"a", "b"}},
@@ -36,16 +42,16 @@ var hostileTexts = sync.OnceValue(func() []string {
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
 		list = append(list, string(text))
 	}
-	return append(list, chain, string(der), "ECDHE+AESGCM:!RSA", "GET / HTTP/1.1\r\n\r\n")
-})
+	return append(list, chain, string(own.Cert.Raw), "ECDHE+AESGCM:!RSA", "GET / HTTP/1.1\r\n\r\n")
+}
 
 // saneTLS makes a call of tls_call likely to do something.
 func saneTLS(t *rapid.T, p []uint64) {
-	texts := hostileTexts()
+	texts := hostileTexts(t)
 	i := rapid.IntRange(0, len(texts)-1).Draw(t, "text")
 	p[0] = rapid.Uint64Range(0, 6).Draw(t, "handle")
 	p[1] = rapid.SampledFrom([]uint64{

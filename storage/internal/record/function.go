@@ -15,6 +15,7 @@ type functionFields struct {
 	Version uint64    `json:"version"`
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
+	Paused  bool      `json:"paused,omitempty"`
 }
 
 // Version is the record of a runtime.Version, without its source and context.
@@ -43,18 +44,25 @@ type limitsRecord struct {
 	Tmp       int64         `json:"tmp,omitempty"`
 }
 
-// EncodeFunction returns the record of a function.
+// EncodeFunction returns the record of a function. Earlier releases read those that are not paused.
 func EncodeFunction(f runtime.Function) ([]byte, error) {
-	return encodeJSON(EncodingJSON, functionFields{f.Name, f.Version, f.Created.UTC(), f.Updated.UTC()})
+	encoding := byte(EncodingJSON)
+	if f.Paused {
+		encoding = EncodingJSON2
+	}
+	return encodeJSON(encoding, functionFields{f.Name, f.Version, f.Created.UTC(), f.Updated.UTC(), f.Paused})
 }
+
+// MayBePaused reports whether a record is that of a function that is paused, or damaged.
+func MayBePaused(value []byte) bool { return len(value) == 0 || value[0] != EncodingJSON }
 
 // DecodeFunction decodes what EncodeFunction returns.
 func DecodeFunction(tenant runtime.Tenant, id string, value []byte) (runtime.Function, error) {
 	var r functionFields
-	if err := decodeJSON(value, &r, EncodingJSON); err != nil {
+	if err := decodeJSON(value, &r, EncodingJSON, EncodingJSON2); err != nil {
 		return runtime.Function{}, fmt.Errorf("function %q of tenant %q: %w", id, tenant, err)
 	}
-	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated}, nil
+	return runtime.Function{ID: id, Tenant: tenant, Name: r.Name, Version: r.Version, Created: r.Created, Updated: r.Updated, Paused: r.Paused}, nil
 }
 
 // EncodeVersion returns the record of a version. Earlier releases read those without what they do not

@@ -17,7 +17,7 @@ const (
 	EncodingFields = 3 // fields follow, see fieldWriter
 
 	// Encodings of records whose fields have changed. Values in the older encodings are still read.
-	EncodingJSON2        = 4  // of versions: with retries; of revisions: with the id of the function
+	EncodingJSON2        = 4  // of versions: with retries; of revisions: with the id of the function; of functions: paused
 	EncodingFields3      = 6  // of executions: with the request, and the task that the execution is
 	EncodingPostings     = 7  // postings follow, see package search
 	EncodingSamePostings = 8  // the field and value of a stream with the same postings follow, see package search

@@ -161,7 +161,7 @@ func TestFunctionIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	const promise = `{"name":"f","runner_url":"http://h/v1/functions/f/rpc/","version":3,` +
-		`"created":"2017-07-21T15:10:52.537686Z","updated":"2017-07-21T15:10:52Z","rid":"ri.x",` +
+		`"created":"2017-07-21T15:10:52.537686Z","updated":"2017-07-21T15:10:52Z","rid":"ri.x","paused":false,` +
 		`"timeout":2.5,"memory":128,"retries":2,"allow":["*.example:443"],"keep_args":true,"context_keys":["a"],"code":"x = '%41'"}`
 	if diff := cmp.Diff(promise, string(data)); diff != "" {
 		t.Errorf("the JSON form has changed, which breaks scripts:\n%s", diff)

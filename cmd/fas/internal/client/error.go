@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -104,8 +105,11 @@ func (c *Client) hintOf(e *runtime.Error) string {
 	switch {
 	case e.Code == runtime.CodeUnauthenticated:
 		hint := "the token comes from " + c.source
-		if c.source == "" {
+		switch c.source {
+		case "":
 			hint = "check the token"
+		case environ.TokenVar:
+			hint += "; without that variable it is that of a profile"
 		}
 		return hint + "; `fas serve --reset-admin-token` generates a new one"
 	case e.RetryAfter > 0:

@@ -15,7 +15,8 @@ type Listed struct {
 	Version   uint64    `json:"version"`    // of code, context and limits, from 1
 	Created   time.Time `json:"created"`    // in UTC
 	Updated   time.Time `json:"updated"`
-	RID       string    `json:"rid"` // stays the same when the function is renamed
+	RID       string    `json:"rid"`    // stays the same when the function is renamed
+	Paused    bool      `json:"paused"` // no background run begins
 }
 
 // Function is one function, in a form for which the same holds.
@@ -37,7 +38,7 @@ func newListed(w *wire.Function[Moment]) Listed {
 	return Listed{
 		Name: w.Name, RunnerURL: w.RunnerURL, Version: w.Version,
 		Created: w.Created.Time, Updated: w.Updated.Time,
-		RID: w.RID,
+		RID: w.RID, Paused: w.Paused,
 	}
 }
 

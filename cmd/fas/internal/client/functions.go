@@ -99,6 +99,17 @@ func (c *Client) Delete(ctx context.Context, name string) (executionID string, e
 	return c.send(ctx, http.MethodDelete, functionPath(name), nil)
 }
 
+// SetPaused pauses a function or resumes it, and returns it.
+func (c *Client) SetPaused(ctx context.Context, name string, paused bool) (Listed, error) {
+	path := functionPath(name) + "/resume"
+	if paused {
+		path = functionPath(name) + "/pause"
+	}
+	var w wire.Function[Moment]
+	err := c.change(ctx, http.MethodPost, path, nil, &w)
+	return newListed(&w), err
+}
+
 // Run runs a function with a JSON object of args and waits for the end of the run.
 func (c *Client) Run(ctx context.Context, name string, args []byte) (Answer, error) {
 	a, err := c.do(ctx, request{

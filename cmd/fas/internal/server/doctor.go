@@ -11,6 +11,7 @@ import (
 	goruntime "runtime"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/pyguest"
 	"github.com/faaspot/faaspot/runtime"
@@ -98,11 +99,11 @@ func checkMachineMemory() Finding {
 	size := memory.Machine()
 	if size < enoughMemory {
 		return Finding{
-			Check: "memory", State: FindingWarning, Detail: fmt.Sprintf("this machine or its control group has %s", ui.SizeText(size)),
+			Check: "memory", State: FindingWarning, Detail: fmt.Sprintf("this machine or its control group has %s", ui.AboutSize(size)),
 			Fix: "give it at least " + ui.SizeText(enoughMemory) + ", such as by MemoryMax= of the unit; a function with the default limits takes " + ui.SizeText(usualMemory),
 		}
 	}
-	return Ok("memory", "%s, of which a server takes half without --memory-budget", ui.SizeText(size))
+	return Ok("memory", "%s, of which a server takes half without --memory-budget", ui.AboutSize(size))
 }
 
 func checkProcessors() Finding {
@@ -130,7 +131,7 @@ func (o Secrets) checkFolder() Finding {
 	case info.Mode().Perm()&0o077 != 0:
 		return Finding{
 			Check: check, State: FindingWarning, Detail: fmt.Sprintf("other users have access to %s (%v)", o.Data, info.Mode().Perm()),
-			Fix: "chmod 700 " + o.Data,
+			Fix: "chmod 700 " + shell.Quote(o.Data),
 		}
 	}
 	f, err := os.CreateTemp(o.Data, ".doctor-*")
@@ -145,6 +146,9 @@ func (o Secrets) checkFolder() Finding {
 // checkKeys checks that the keys of secrets are there and private, if the folder has data.
 func (o Secrets) checkKeys() Finding {
 	const check = "keys of secrets"
+	if info, err := os.Stat(o.Data); err == nil && !info.IsDir() {
+		return Finding{Check: check, State: FindingSkipped, Detail: "there is no data folder"}
+	}
 	k, err := o.given()
 	if err != nil {
 		return Failed(check, FindingProblem, err)
@@ -161,7 +165,7 @@ func (o Secrets) checkKeys() Finding {
 	if info, err := os.Stat(o.path()); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return Finding{
 			Check: check, State: FindingWarning, Detail: fmt.Sprintf("other users have access to %s (%v)", o.path(), info.Mode().Perm()),
-			Fix: "chmod 600 " + o.path(),
+			Fix: "chmod 600 " + shell.Quote(o.path()),
 		}
 	}
 	return Ok(check, "%d in %s; keep a copy apart from backups", k.Len(), o.path())
@@ -175,7 +179,7 @@ func (o Secrets) checkRoom() Finding {
 		return Finding{Check: check, State: FindingSkipped, Detail: err.Error()}
 	}
 	floor := storage.DefaultFloor(total)
-	detail := fmt.Sprintf("%s of %s free", ui.SizeText(int64(free)), ui.SizeText(int64(total)))
+	detail := fmt.Sprintf("%s of %s free", ui.AboutSize(int64(free)), ui.AboutSize(int64(total)))
 	switch {
 	case free < floor:
 		return Finding{Check: check, State: FindingProblem, Detail: detail + ": nothing new is accepted", Fix: "free some room; `fas admin df` shows what takes it"}

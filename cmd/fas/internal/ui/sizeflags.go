@@ -109,6 +109,17 @@ func cutSuffixFold(text, suffix string) (string, bool) {
 	return text[:n], true
 }
 
+// AboutSize renders a number of bytes for people, in the largest unit with at most one decimal.
+func AboutSize(n int64) string {
+	for _, unit := range units {
+		if n >= unit.bytes && unit.bytes > 1 {
+			text := strconv.FormatFloat(float64(n)/float64(unit.bytes), 'f', 1, 64)
+			return strings.TrimSuffix(text, ".0") + " " + unit.names[0]
+		}
+	}
+	return SizeText(n)
+}
+
 // SizeText renders a number of bytes in the largest unit in which it is a whole number.
 func SizeText(n int64) string {
 	for _, unit := range units {

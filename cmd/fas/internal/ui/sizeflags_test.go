@@ -20,6 +20,13 @@ func TestSize(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]string{
+		0: "0 bytes", 1023: "1023 bytes", 1024: "1 KB", 1536: "1.5 KB", 6 << 20: "6 MB", 24731708 << 10: "23.6 GB", 1<<30 + 1: "1 GB",
+	} {
+		if got := AboutSize(n); got != want {
+			t.Errorf("AboutSize(%d) = %s, want %s", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{
 		0: "0 bytes", 1: "1 bytes", 1024: "1 KB", 1536: "1536 bytes", 6 << 20: "6 MB", 3 << 29: "1536 MB", 1 << 30: "1 GB",
 	} {
 		if got := SizeText(n); got != want {

@@ -311,7 +311,7 @@ export default function FunctionPage({ rest: [name] }: PageProps) {
     reload();
   };
   return (
-    <Page title={name} sub={fn ? <>Deployed <Time at={fn.updated} /></> : "Not deployed yet"}>
+    <Page title={name} sub={fn ? <>Deployed <Time at={fn.updated} />{fn.paused && <> · <Status of="Paused" /></>}</> : "Not deployed yet"}>
       <Workbench fn={fn} name={name} deployed={deployed} />
       {fn && (
         <>

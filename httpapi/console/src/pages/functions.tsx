@@ -4,7 +4,7 @@ import { count, ms } from "../format";
 import { useLive } from "../live";
 import { go, href, route, setQuery } from "../router";
 import { Choices, Command, Dialog, Progress, spans } from "../parts";
-import { Button, Field, Page, Panel, Problem, Table, Time } from "../ui";
+import { Button, Field, Page, Panel, Problem, Status, Table, Time } from "../ui";
 import { executionLink, failureOf } from "./shared";
 
 const latest = 100;
@@ -57,7 +57,7 @@ export default function FunctionsPage() {
       <Panel flush>
         {loading ? <p class="empty">Loading…</p> : (
           <Table label="Functions" rows={rows} id={(f) => f.name} empty={q ? "No function has this in its name." : "There are no functions yet."} columns={[
-            { name: "Name", cell: (f) => <a href={href(["functions", f.name])}><b>{f.name}</b></a> },
+            { name: "Name", cell: (f) => <><a href={href(["functions", f.name])}><b>{f.name}</b></a>{f.paused && <> <Status of="Paused" /></>}</> },
             { name: "Version", class: "num", cell: (f) => f.version },
             { name: "Deployed", cell: (f) => <Time at={f.updated} /> },
             {
