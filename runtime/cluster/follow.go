@@ -77,18 +77,37 @@ func (n *Node) ownerless(ctx context.Context, r Replica) (end uint64, suspect bo
 	epoch, applied := r.Applied()
 	known, _ := n.members.find(owner)
 	silent := time.Since(seen) >= SilenceTime
-	switch {
-	case epoch == 0 || owner != "" && known.Released >= epoch:
-	case !silent && (owner == "" || known.Owns || known.Epoch < epoch):
-		return 0, false
-	case !n.unowned(ctx, owner, epoch, silent):
-		return 0, false
+	if epoch > 0 && (owner == "" || known.Released < epoch) {
+		if !silent && (owner == "" || known.Owns || known.Epoch < epoch) {
+			return 0, false
+		}
+		if end, ok := n.readEnd(ctx, r); !ok || end != applied || !n.unowned(ctx, owner, epoch, silent) {
+			return 0, false
+		}
 	}
 	// The last question is the one to the log: nothing has come since the others.
+	end, ok := n.readEnd(ctx, r)
+	return end, ok && end == applied
+}
+
+// readEnd asks the log for the sequence of its last record, and notes since when it has answered.
+func (n *Node) readEnd(ctx context.Context, r Replica) (end uint64, ok bool) {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	end, err := r.End(asking)
-	return end, err == nil && end == applied
+	switch {
+	case err != nil:
+		n.readable = time.Time{}
+	case n.readable.IsZero():
+		n.readable = time.Now()
+	}
+	return end, err == nil
+}
+
+// stuck reports whether an owner that answers cannot write to a log that this node can read. A log that
+// answers again must have had time to answer the owner.
+func (n *Node) stuck(owner Status) bool {
+	return owner.Stuck >= StuckTime && !n.readable.IsZero() && time.Since(n.readable) >= SilenceTime
 }
 
 // unowned asks the owner, and all nodes that have announced that they are, and reports whether none of them is
@@ -110,7 +129,7 @@ func (n *Node) unowned(ctx context.Context, owner string, epoch uint64, silent b
 		cancel()
 		switch {
 		case err != nil || s.Node != name: // nobody there, or another node has the address now
-		case s.Owns && s.Epoch >= epoch && s.Stuck < StuckTime:
+		case s.Owns && s.Epoch >= epoch && !n.stuck(s):
 			return false
 		case name == owner && !s.Owns && s.Epoch >= epoch:
 			answered = true

@@ -98,8 +98,10 @@ func (n *Node) announce(ctx context.Context) {
 	}
 }
 
-// publish sends the status of the node to the others.
+// publish sends the status of the node to the others. The last status is the last that is sent.
 func (n *Node) publish() {
+	n.publishing <- struct{}{}
+	defer func() { <-n.publishing }()
 	message, err := json.Marshal(n.Status())
 	if err == nil {
 		err = n.Bus.Publish(message)

@@ -15,8 +15,12 @@ const retryTime = time.Second
 // itself, and then stays the owner with [Node.Hold]. Both are called in turn, with the replica of that turn.
 type Node struct {
 	Options
-	members *members
-	changed chan struct{} // has one element if the status is to be announced at once
+	members    *members
+	changed    chan struct{} // has one element if the status is to be announced at once
+	publishing chan struct{} // has one element while the status is sent
+	// readable is since when the log has answered all questions for its end; zero: it did not answer the
+	// last one. Follow alone uses it.
+	readable time.Time
 
 	mu       sync.Mutex
 	replica  Replica // of Follow or Hold; nil: none
@@ -32,7 +36,7 @@ type Node struct {
 
 // New returns a node. Run must be called.
 func New(o Options) *Node {
-	return &Node{Options: o, members: newMembers(o.Name), changed: make(chan struct{}, 1)}
+	return &Node{Options: o, members: newMembers(o.Name), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
 }
 
 // Run exchanges announcements with the other nodes until ctx ends.
@@ -88,7 +92,7 @@ func (n *Node) Current() error {
 func (n *Node) begin(r Replica) (done func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.replica, n.seen = r, time.Now()
+	n.replica, n.seen, n.readable = r, time.Now(), time.Time{}
 	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
