@@ -129,6 +129,9 @@ func (n *Node) Hold(ctx context.Context, r Replica) error {
 	for {
 		sent := time.Now()
 		if err := r.Beat(); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err() // the replica was closed
+			}
 			n.lose()
 			return err
 		}
