@@ -23,7 +23,7 @@ var errUnreachable = errors.New("unreachable")
 // world is a cluster in a bubble of synctest: nodes with replicas of a log in memory, whose processes
 // stop and die, and whose connections are cut.
 type world struct {
-	seed  uint64
+	seed  uint64 // of the random faults of the log; 0: there are none
 	log   *mem.Log
 	nodes []*host
 
@@ -174,7 +174,7 @@ func (h *host) ask(ctx context.Context, address string) (s cluster.Status, err e
 func (h *host) start() {
 	p := &process{h: h, done: make(chan struct{})}
 	p.dead, p.kill = context.WithCancel(context.Background())
-	random := mem.RandomFaults(rand.Uint64(), 20, 300*time.Millisecond)
+	random := func(mem.Op) mem.Fault { return mem.Fault{} }
 	if h.w.seed > 0 {
 		random = mem.RandomFaults(h.w.seed*1000+uint64(h.name[0]), 20, 300*time.Millisecond)
 	}
