@@ -28,6 +28,7 @@ type Node struct {
 	claiming bool    // the node tries to become the owner
 	owns     bool
 	released uint64
+	durable  uint64
 	// acked is when the last acknowledged record of the owner was sent.
 	acked time.Time
 	// seen is when the last record of another owner was applied.
@@ -51,7 +52,7 @@ func (n *Node) Run(ctx context.Context) {
 func (n *Node) Status() Status {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released}
+	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable}
 	if n.replica != nil {
 		s.Epoch, _ = n.replica.Applied()
 	}
@@ -63,6 +64,22 @@ func (n *Node) Status() Status {
 
 // Members returns the nodes that have announced themselves lately, without the node itself.
 func (n *Node) Members() []Status { return n.members.live() }
+
+// Hardened notes up to which sequence the records are on the disk of the node.
+func (n *Node) Hardened(seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.durable = seq
+}
+
+// Lowest returns the sequence up to which the records are on the disks of all live nodes; 0: it is not known.
+func (n *Node) Lowest() uint64 {
+	lowest := n.Status().Durable
+	for _, one := range n.members.live() {
+		lowest = min(lowest, one.Durable)
+	}
+	return lowest
+}
 
 // Owner returns the node that owns the shard, as far as this node knows.
 func (n *Node) Owner() (s Status, ok bool) {

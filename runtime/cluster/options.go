@@ -89,6 +89,8 @@ type Status struct {
 	Owns bool `json:"owns"`
 	// Epoch is the epoch of the last record that the node has applied.
 	Epoch uint64 `json:"epoch"`
+	// Durable is the sequence up to which the records are on the disk of the node; 0: it is not known.
+	Durable uint64 `json:"durable,omitempty"`
 	// Released is the last epoch that the node has owned and given up; 0: none.
 	Released uint64 `json:"released,omitempty"`
 	// Stuck is the time for which an owner has waited for the log to acknowledge a record.

@@ -24,7 +24,7 @@ type Bus struct {
 // OpenBus opens the bus of the cluster that the options of its log name. It waits for the servers until ctx
 // ends.
 func OpenBus(ctx context.Context, o Options) (*Bus, error) {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	conn, err := dial(ctx, &o, o.Auth)
