@@ -21,6 +21,11 @@ func (n *Node) Follow(ctx context.Context, r Replica) error {
 			return err
 		}
 		// Another node may be the owner now, or the log does not take records.
+		select {
+		case <-time.After(askTime):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		n.mu.Lock()
 		n.seen = time.Now()
 		n.mu.Unlock()
@@ -158,7 +163,7 @@ func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, er
 		n.announceNow()
 		return true, nil
 	}
-	n.Log.Info("this node did not become the owner", "reason", err)
+	n.Log.Warn("this node did not become the owner", "reason", err)
 	if problem := r.Problem(); problem != nil {
 		return false, problem
 	}
