@@ -134,7 +134,10 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	}
 	if s.opts.Current != nil && !r.Open && !r.Writes {
 		if err := s.opts.Current(); err != nil {
-			ctx.Response.Reset()
+			closes := ctx.Response.ConnectionClose()
+			if ctx.Response.Reset(); closes {
+				ctx.SetConnectionClose()
+			}
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,8 @@ const (
 	// logGeneration is the generation of a log that was not made from a copy.
 	logGeneration = 1
 )
+
+var validNode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 // node is a server of a cluster. It has one life after the other, in which it follows the owner of the
 // data, and then may be the owner. What outlives them is here.
@@ -80,7 +83,13 @@ func (o *Options) checkCluster() error {
 			errs.Add(flag, clierror.Usagef("see docs/cluster.md", "--%s is missing", flag))
 		}
 	}
+	if o.Node != "" && !validNode.MatchString(o.Node) {
+		errs.Add("node", clierror.Usagef("give letters, digits, _ and -, at most 63", "the name %q of the node is not valid", o.Node))
+	}
 	errs.Add("node-listen", checkAddress(o.NodeListen))
+	if o.NodeAddress != "" {
+		errs.Add("node-address", checkAddress(o.NodeAddress))
+	}
 	if len(o.ACMEDomains) > 0 {
 		errs.Add("acme-domain", clierror.Usagef("give --tls-cert and --tls-key, the same on all nodes", "--acme-domain cannot be used with --cluster"))
 	}
