@@ -5,7 +5,9 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/runtime/cluster/key"
+	"github.com/faaspot/faaspot/storage/replog/nats"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -27,6 +31,28 @@ type clusterOfNodes struct {
 
 	mu       sync.Mutex
 	accepted map[string]int // the number that a run got, by id
+	keyFile  string
+	urls     []string
+}
+
+// nodeFlags returns the flags of a node.
+func (c *clusterOfNodes) nodeFlags(name string) []string {
+	return []string{
+		"--cluster", strings.Join(c.urls, ","), "--cluster-name", "test", "--node", name, "--node-listen", "127.0.0.1:0",
+		"--cluster-key-file", c.keyFile, "--memory-budget", "1GB", "--grace", "2s",
+	}
+}
+
+// copyKeys gives a node the keys of secrets, which all nodes have.
+func (c *clusterOfNodes) copyKeys(t *testing.T, data string) {
+	t.Helper()
+	keys, err := os.ReadFile(filepath.Join(c.sites[0].Data, "secrets.keys"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(data, "secrets.keys"), keys, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func startCluster(t *testing.T, nodes int) *clusterOfNodes {
@@ -36,26 +62,14 @@ func startCluster(t *testing.T, nodes int) *clusterOfNodes {
 	if err := os.WriteFile(keyFile, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &clusterOfNodes{accepted: make(map[string]int)}
-	var urls []string
-	c.engines, urls = startEngines(t, dir, keyFile)
+	c := &clusterOfNodes{accepted: make(map[string]int), keyFile: keyFile}
+	c.engines, c.urls = startEngines(t, dir, keyFile)
 	for i := range nodes {
-		flags := []string{
-			"--cluster", strings.Join(urls, ","), "--cluster-name", "test", "--node", string(rune('a' + i)), "--node-listen", "127.0.0.1:0",
-			"--cluster-key-file", keyFile, "--memory-budget", "1GB", "--grace", "2s",
-		}
+		flags, site := c.nodeFlags(string(rune('a'+i))), process.NewSite(t)
 		if i == 0 {
 			flags = append(flags, "--cluster-create")
-		}
-		site := process.NewSite(t)
-		if i > 0 { // all nodes have the keys of the first
-			keys, err := os.ReadFile(filepath.Join(c.sites[0].Data, "secrets.keys"))
-			if err == nil {
-				err = os.WriteFile(filepath.Join(site.Data, "secrets.keys"), keys, 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		} else {
+			c.copyKeys(t, site.Data)
 		}
 		c.sites, c.flags = append(c.sites, site), append(c.flags, flags)
 		c.nodes = append(c.nodes, nil)
@@ -219,5 +233,56 @@ func TestNodes(t *testing.T) {
 	stop()
 	load.Wait()
 	t.Logf("%d runs were accepted", len(c.accepted))
+	c.verify(t)
+	c.joinLate(t)
+}
+
+// joinLate lets nodes join when the log does not have its first records any more: one with a backup, and one
+// without. Then all others are killed.
+func (c *clusterOfNodes) joinLate(t *testing.T) {
+	t.Helper()
+	k, err := key.Read(c.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*process.Patience)
+	defer cancel()
+	l, err := nats.Open(ctx, nats.Options{Servers: c.urls, Cluster: "test", Generation: 1, Key: k, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	end, err := l.End(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := c.nodes[0].Must(t, http.MethodPost, "/v1/server/backup", "")
+	if err := l.Trim(ctx, end); err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	file, data := filepath.Join(home, "backup"), filepath.Join(home, "restored")
+	if err := errors.Join(os.WriteFile(file, backup.Body, 0o600), os.Mkdir(data, process.DataMode)); err != nil {
+		t.Fatal(err)
+	}
+	c.copyKeys(t, data)
+	site := &process.Site{Home: home, Data: data, Token: c.sites[0].Token}
+	if out, err := admin(t, site, nil, "restore", file, "--data", data); err != nil {
+		t.Fatalf("restore: %v, %s", err, out)
+	}
+	if err := os.Symlink(process.Guest(t), filepath.Join(data, "cache")); err != nil {
+		t.Fatal(err)
+	}
+	late := site.Serve(t, c.nodeFlags("late")...)
+	fresh := process.NewSite(t)
+	c.copyKeys(t, fresh.Data)
+	node := fresh.Launch(t, c.nodeFlags("fresh")...)
+	node.WaitExit(t, process.ExitUnavailable)
+	node.WaitLog(t, "the log does not have the records any more that this node lacks")
+	for _, n := range c.nodes {
+		n.Kill()
+	}
+	c.nodes = []*process.Server{late}
+	c.serves(t, 0)
 	c.verify(t)
 }
