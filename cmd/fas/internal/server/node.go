@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -128,6 +129,9 @@ func (o *Options) logOptions() (n nats.Options, err error) {
 	for _, address := range o.Cluster {
 		if !strings.Contains(address, "://") {
 			address = "nats://" + address
+		}
+		if u, err := url.Parse(address); err != nil || u.Host == "" || u.User != nil {
+			return n, clierror.Usagef("give the addresses of its servers, such as nats://10.0.0.1:4222, without users and passwords", "--cluster has something that is not the address of a server of the log")
 		}
 		n.Servers = append(n.Servers, address)
 	}

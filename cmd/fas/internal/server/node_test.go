@@ -31,6 +31,8 @@ func TestNodesThatAreRefused(t *testing.T) {
 		"nothing":                      {func(*Options) {}, ""},
 		"a key":                        {func(o *Options) { o.ClusterKeyFile, o.NodeListen = keyFile, "0.0.0.0:8788" }, ""},
 		"no cluster":                   {func(o *Options) { *o = Options{NodeListen: DefaultNodeListen} }, ""},
+		"a password":                   {func(o *Options) { o.Cluster[1] = "nats://user:s3cret@10.0.0.1:4222" }, "is not the address of a server"},
+		"no address":                   {func(o *Options) { o.Cluster[1] = "nats://" }, "is not the address of a server"},
 		"a name without a cluster":     {func(o *Options) { o.Cluster = nil }, "has no effect without --cluster"},
 		"no name":                      {func(o *Options) { o.ClusterName = "" }, "--cluster-name is missing"},
 		"no node":                      {func(o *Options) { o.Node = "" }, "--node is missing"},
