@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -11,10 +12,12 @@ import (
 
 // members are the nodes that have announced themselves.
 type members struct {
-	self string
+	self, address string
+	log           *slog.Logger
 
-	mu  sync.Mutex
-	all map[string]member
+	mu     sync.Mutex
+	all    map[string]member
+	warned time.Time // that another node has the same name
 }
 
 // member is the last announcement of a node.
@@ -23,17 +26,26 @@ type member struct {
 	heard time.Time
 }
 
-func newMembers(self string) *members { return &members{self: self, all: make(map[string]member)} }
+func newMembers(o Options) *members {
+	return &members{self: o.Name, address: o.Address, log: o.Log, all: make(map[string]member)}
+}
 
 // hear remembers an announcement. It ignores what is none.
 func (m *members) hear(message []byte) {
 	var s Status
-	if len(message) > maxMessage || json.Unmarshal(message, &s) != nil || s.Node == "" || s.Node == m.self {
+	if len(message) > maxMessage || json.Unmarshal(message, &s) != nil || s.Node == "" {
 		return
 	}
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if s.Node == m.self {
+		if s.Address != m.address && now.Sub(m.warned) > warnTime {
+			m.warned = now
+			m.log.Error("another node has the name of this one", "node", m.self, "address", s.Address, "hint", "give each node a name of its own with --node")
+		}
+		return
+	}
 	if _, known := m.all[s.Node]; !known && len(m.all) >= maxMembers && !m.forget(now) {
 		return
 	}

@@ -37,7 +37,7 @@ type Node struct {
 
 // New returns a node. Run must be called.
 func New(o Options) *Node {
-	return &Node{Options: o, members: newMembers(o.Name), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
+	return &Node{Options: o, members: newMembers(o), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
 }
 
 // Run exchanges announcements with the other nodes until ctx ends.

@@ -31,6 +31,8 @@ const (
 	rankTime = 300 * time.Millisecond
 	// ownTime bounds one attempt to become the owner.
 	ownTime = 30 * time.Second
+	// warnTime is the time between two warnings that another node has the same name.
+	warnTime = time.Minute
 	// maxMembers bounds the nodes that a node remembers; an announcement of a further one is ignored.
 	maxMembers = 256
 	// maxMessage bounds the size of an announcement that is read, in bytes.

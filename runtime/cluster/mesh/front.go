@@ -19,6 +19,8 @@ const (
 	copyBytes = 16 << 10
 	// halfTime bounds how long one direction of a tunnel stays open when the other one has ended.
 	halfTime = 10 * time.Second
+	// watchTime is the time between two looks at who owns the data.
+	watchTime = 500 * time.Millisecond
 )
 
 // Queue is a listener whose connections come from another one. A server may close it, while the other one stays open.
@@ -86,13 +88,16 @@ type Front struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 
+	mu     sync.Mutex
+	joined map[*joined]bool
+
 	own     atomic.Pointer[Queue] // of a server for all connections; nil: they are led to the owner
 	standby atomic.Pointer[Queue] // of a server for connections that cannot be led there
 }
 
 // NewFront returns a front for the connections of a listener. Serve must be called.
 func NewFront(ln net.Listener, o FrontOptions) *Front {
-	f := &Front{FrontOptions: o, listener: ln, slots: make(chan struct{}, maxTunnels)}
+	f := &Front{FrontOptions: o, listener: ln, slots: make(chan struct{}, maxTunnels), joined: make(map[*joined]bool)}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
@@ -113,6 +118,9 @@ func (f *Front) Standby() *Queue {
 
 // Serve accepts connections until Close is called.
 func (f *Front) Serve() {
+	f.group.Add(1)
+	defer f.group.Done()
+	f.group.Go(f.watch)
 	acceptAll(f.listener, f.Log, func(client net.Conn) {
 		if f.own.Load().Put(client) {
 			return
@@ -161,37 +169,54 @@ func (f *Front) lead(client net.Conn) {
 	f.join(client, server, owner)
 }
 
+// joined is a connection of a client that is led to an owner.
+type joined struct {
+	owner          string
+	client, server net.Conn
+}
+
+// end closes both sides.
+func (j *joined) end() { _, _ = j.client.Close(), j.server.Close() }
+
 // join copies between two connections until both directions have ended, or another node owns the data.
 func (f *Front) join(client, server net.Conn, owner cluster.Status) {
-	ctx, cancel := context.WithCancel(f.ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
-	defer stop()
-	go f.watch(ctx, cancel, owner)
+	j := &joined{owner.Node, client, server}
+	f.mu.Lock()
+	f.joined[j] = true
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.joined, j)
+		f.mu.Unlock()
+		j.end()
+	}()
+	defer context.AfterFunc(f.ctx, j.end)()
 	var both sync.WaitGroup
 	both.Go(func() { pour(server, client) })
 	both.Go(func() { pour(client, server) })
 	both.Wait()
 }
 
-// watchTime is the time between two looks at who owns the data.
-const watchTime = 500 * time.Millisecond
-
-// watch calls moved when another node owns the data, until ctx ends: the former owner may stand still.
-func (f *Front) watch(ctx context.Context, moved func(), owner cluster.Status) {
+// watch ends the connections that lead to a node that does not own the data any more, until Close is called: it may
+// stand still.
+func (f *Front) watch() {
 	ticker := time.NewTicker(watchTime)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			now, ok := f.Owner()
-			if f.own.Load().open() || ok && now.Node != owner.Node {
-				moved()
-				return
-			}
-		case <-ctx.Done():
+		case <-f.ctx.Done():
 			return
 		}
+		now, known := f.Owner()
+		own := f.own.Load().open()
+		f.mu.Lock()
+		for j := range f.joined {
+			if own || known && now.Node != j.owner {
+				go j.end() // closing an encrypted connection may wait
+			}
+		}
+		f.mu.Unlock()
 	}
 }
 

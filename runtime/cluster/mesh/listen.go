@@ -107,7 +107,7 @@ func (l *Listener) hello(t *tunnel) bool {
 	}
 	if line == statusLine {
 		if text, err := json.Marshal(l.Status()); err == nil {
-			_, _ = t.Conn.Write(text) // the other side asks again
+			_, _ = t.Write(text) // the other side asks again
 		}
 		return false
 	}

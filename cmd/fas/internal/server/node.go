@@ -466,11 +466,12 @@ func (l *life) Serve(ctx context.Context) error {
 		err = nil // it is a consequence of the end
 	}
 	l.node.ResetAdminToken = false // it has one
-	if stuck := l.stop(grace); stuck != nil {
-		l.stuck = true
-		return errors.Join(err, stuck)
+	stuck := l.stop(grace)
+	if l.health != nil {
+		_ = l.health.Close() // of a server that did not come so far
 	}
-	return err
+	l.stuck = stuck != nil
+	return errors.Join(err, stuck)
 }
 
 // Close implements [cluster.Life].
