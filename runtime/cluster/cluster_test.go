@@ -139,6 +139,8 @@ func (w *world) end(t *testing.T, l *ledger) {
 		}
 	}
 	time.Sleep(time.Minute) // processes that were killed end, too
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, h := range w.nodes {
 		r := newReplica(&process{h: h, log: w.log.Client()}, h.disk)
 		end, err := r.log.End(t.Context())
@@ -174,6 +176,9 @@ func (w *world) end(t *testing.T, l *ledger) {
 // afterwards there is an owner.
 func TestFaults(t *testing.T) {
 	var reads, refused, acked, epochs int
+	if testing.Short() {
+		*seeds = min(*seeds, 20)
+	}
 	for seed := *first; seed < *first+*seeds; seed++ {
 		synctest.Test(t, func(t *testing.T) {
 			w, l, rng := newWorld(seed, 3), &ledger{}, rand.New(rand.NewPCG(seed, 1))
@@ -192,6 +197,8 @@ func TestFaults(t *testing.T) {
 			done()
 			time.Sleep(time.Minute) // requests end
 			w.end(t, l)
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			reads, refused, acked, epochs = reads+int(l.reads.Load()), refused+int(l.refused.Load()), acked+len(l.acked), epochs+len(w.history(t))
 		})
 		if t.Failed() {
