@@ -24,6 +24,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/redact"
+	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
@@ -167,6 +168,12 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.cluster.Run(running)
 	n.maintain(running)
 	go n.harden(running)
+	if err := n.compile(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	if n.AddressFile != "" {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
 			return err
@@ -249,6 +256,17 @@ func (n *node) connect(ctx context.Context) error {
 		go n.checks.Serve()
 	}
 	return nil
+}
+
+// compile compiles the guest, if that was not done yet: a node that becomes the owner shall not wait for it.
+func (n *node) compile(ctx context.Context) error {
+	box, err := sandbox.Open(ctx, sandbox.Options{
+		CacheDir: n.cacheFolder(), Log: n.log, Processors: 1, Memory: memory.New(usualMemory, n.log), BundleDir: n.bundleFolder(),
+	})
+	if err != nil {
+		return err
+	}
+	return box.Close()
 }
 
 // close closes what connect and prepare have opened.
