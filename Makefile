@@ -118,6 +118,7 @@ soak: ## Run all random tests at length, those of the sandbox SOAK times, of the
 	$(MAKE) soak-restore soak-wazero soak-hostile
 	$(MAKE) soak-kill KILLS=1000
 	$(MAKE) soak-log
+	$(MAKE) soak-cluster
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
@@ -152,6 +153,11 @@ LOGTIME = 600s
 .PHONY: soak-log
 soak-log: ## Kill servers of the log for LOGTIME while owners take it from each other, and run random operations through a faulty network; nothing that was acknowledged may be lost.
 	$(GO) test -count 1 -timeout 0 ./storage/replog/nats -run 'TestNothingIsLostToKills|TestLogThroughAFaultyNetwork' -v -kill.time $(LOGTIME) -soak
+
+SEEDS = 10000
+.PHONY: soak-cluster
+soak-cluster: ## Simulate a cluster with SEEDS random schedules of faults; nothing that was acknowledged may be lost.
+	$(GO) test -count 1 -timeout 0 ./runtime/cluster -run TestFaults -v -cluster.seeds $(SEEDS)
 
 SECONDS = 1800
 .PHONY: soak-hostile

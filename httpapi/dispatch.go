@@ -132,6 +132,15 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if err := s.handle(ctx, r, caller); err != nil {
 		return err
 	}
+	if s.opts.Current != nil && !r.Open && !r.Writes {
+		if err := s.opts.Current(); err != nil {
+			closes := ctx.Response.ConnectionClose()
+			if ctx.Response.Reset(); closes {
+				ctx.SetConnectionClose()
+			}
+			return err
+		}
+	}
 	if err := web.MemoryOf(ctx).Refused(); err != nil {
 		web.MemoryOf(ctx).Short()
 		ctx.Response.ResetBody()

@@ -23,7 +23,10 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
 	if s.closing.Load() {
 		return runtime.Errorf(runtime.CodeUnavailable, "the server is shutting down")
 	}
-	err := s.checkStarted()
+	var err error
+	if !s.opts.Standby {
+		err = s.checkStarted()
+	}
 	if err == nil {
 		err = s.opts.Ready()
 	}

@@ -48,6 +48,13 @@ type Options struct {
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 
+	// Current returns nil if what the engine has read is the last state of the data. It is asked after each
+	// request that reads, which fails with its error. Nil: it always is.
+	Current func() error
+	// Standby says that there never is an engine: the server refuses requests with what Auth returns, and
+	// closes their connections. Ready alone says whether it is ready.
+	Standby bool
+
 	// Ready returns why the server cannot serve requests yet or any more, nil if it can. Only
 	// the message of a *runtime.Error is shown to callers. A nil Ready means always.
 	Ready func() error

@@ -91,6 +91,7 @@ func New(o Options) (*Server, error) {
 		Concurrency:        maxServed,
 		ReadBufferSize:     o.MaxHeader,
 		MaxRequestsPerConn: requestsPerConn,
+		DisableKeepalive:   o.Standby, // the next connection may be another server's
 		// Bodies are read by readBody, once there is memory for them.
 		StreamRequestBody: true,
 

@@ -171,25 +171,64 @@ func (s *Store) Own(ctx context.Context) error {
 		return fault(op, err)
 	}
 	defer done()
-	r := s.replica
 	for range claims {
 		if err := s.unlessBroken(ctx, s.catchUp(ctx, chain)); err != nil {
 			return fault(op, err)
 		}
-		// A store that cannot read the records must not take the log from one that can.
-		if err := s.checkReadable(); err != nil {
+		if err = s.claim(ctx, chain); !errors.Is(err, replog.ErrFenced) {
 			return fault(op, err)
 		}
-		w := replog.NewWriter(r.Log, chain, r.InFlight)
-		at, err := w.Claim(ctx, r.Node)
-		if err == nil {
-			return fault(op, s.own(w, at))
-		}
-		if !errors.Is(err, replog.ErrFenced) {
-			return fault(op, s.unlessBroken(ctx, err))
-		}
 	}
-	return fault(op, &runtime.Error{Code: runtime.CodeConflict, Message: "another node writes to the log", Err: replog.ErrFenced})
+	return fault(op, claimedError())
+}
+
+// OwnAt is like Own for a store that has applied all of the log, which ends with the record seq. If the log
+// has a further record, or the store has applied one, it fails with CodeConflict: the owner may be alive.
+func (s *Store) OwnAt(ctx context.Context, seq uint64) error {
+	const op = "storage.own"
+	ctx, chain, done, err := s.beginFollowing(ctx)
+	if err != nil {
+		return fault(op, err)
+	}
+	defer done()
+	if chain.At().Seq != seq {
+		return fault(op, claimedError())
+	}
+	if err = s.claim(ctx, chain); errors.Is(err, replog.ErrFenced) {
+		err = claimedError()
+	}
+	return fault(op, err)
+}
+
+// claimedError returns the error of a store that was not fast enough.
+func claimedError() error {
+	return &runtime.Error{Code: runtime.CodeConflict, Message: "another node writes to the log", Err: replog.ErrFenced}
+}
+
+// claim begins an epoch at exactly the place that a chain has read, and prepares the records for writes.
+func (s *Store) claim(ctx context.Context, chain *replog.Chain) error {
+	// A store that cannot read the records must not take the log from one that can.
+	if err := s.checkReadable(); err != nil {
+		return err
+	}
+	r := s.replica
+	w := replog.NewWriter(r.Log, chain, r.InFlight)
+	at, err := w.Claim(ctx, r.Node)
+	switch {
+	case err == nil:
+		return s.own(w, at)
+	case errors.Is(err, replog.ErrFenced):
+		return err
+	}
+	return s.unlessBroken(ctx, err)
+}
+
+// Problem returns why a store with a log can neither follow nor own it any more, or nil.
+func (s *Store) Problem() error {
+	if problem := s.replica.problem(); problem != nil {
+		return problem
+	}
+	return nil
 }
 
 // checkReadable returns why this release, or a store with the present keys, cannot read the records. It writes

@@ -263,6 +263,34 @@ func TestStoresThatDoNotOwn(t *testing.T) {
 	}
 }
 
+// OwnAt begins an epoch only if the log has nothing behind the record that is named.
+func TestOwnAtTheEndAlone(t *testing.T) {
+	shared := mem.New()
+	s := openReplica(t, vfs.NewMem(), "owner", shared.Client(), false)
+	must(t, s.PutSetting("a", []byte("1")))
+	f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
+	follow(t, f, s)
+	at, _ := f.Applied()
+	for _, seq := range []uint64{0, at.Seq - 1, at.Seq + 1} {
+		if err := f.OwnAt(t.Context(), seq); runtime.CodeOf(err) != runtime.CodeConflict {
+			t.Errorf("at %d of %d: %v", seq, at.Seq, err)
+		}
+	}
+	must(t, s.Beat()) // it owns the log
+	if err := f.OwnAt(t.Context(), at.Seq); runtime.CodeOf(err) != runtime.CodeConflict {
+		t.Errorf("the log has grown: %v", err)
+	}
+	must(t, f.Problem())
+	must(t, s.Beat())
+	follow(t, f, s)
+	at, _ = f.Applied()
+	must(t, f.OwnAt(t.Context(), at.Seq))
+	must(t, f.PutSetting("b", []byte("2")))
+	if err := s.Beat(); err == nil || s.Problem() == nil {
+		t.Errorf("the former owner: %v, %v", err, s.Problem())
+	}
+}
+
 // Follow ends when its store is closed, and does not begin after that.
 func TestFollowEndsWithItsStore(t *testing.T) {
 	shared := mem.New()

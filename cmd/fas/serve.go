@@ -24,6 +24,7 @@ func newServe(a *app) *cobra.Command {
 		OTLPSampleRatio: 1,
 	}
 	var hosts []string
+	o.NodeListen = server.DefaultNodeListen
 	var config string
 	var check, schema bool
 	var keepArgs bool
@@ -61,8 +62,12 @@ With --workers N, functions run in N further processes, which have no files, no 
 and no secrets but those of the functions that they run. If one crashes, its runs lose one
 attempt, and the server starts it again.
 
-All flags except --check, --schema, --demo, --address-file and --reset-admin-token can also be set
-by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
+With --cluster, the server is a node of a cluster: its data are a copy of a replicated log,
+see docs/cluster.md. One node owns the data, and all others lead their clients to it; if it
+is lost, another node becomes the owner.
+
+All flags except --check, --schema, --demo, --address-file, --cluster-create and
+--reset-admin-token can also be set by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
 FAASPOT_TLS_CERT, FAASPOT_TLS_KEY, FAASPOT_ACME_DOMAIN, FAASPOT_ACME_EMAIL,
 FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_SECRETS_FILE,
 FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
@@ -75,7 +80,8 @@ FAASPOT_TENANT_REQUEST_BURST, FAASPOT_TENANT_RUNS, FAASPOT_TENANT_QUEUED,
 FAASPOT_TENANT_FUNCTIONS, FAASPOT_TENANT_CODE_BYTES, FAASPOT_TENANT_STORED_BYTES,
 FAASPOT_TENANT_EGRESS_BYTES, FAASPOT_TENANT_EGRESS_HOSTS,
 FAASPOT_TENANT_PROCESSOR_SHARE, FAASPOT_TENANT_MEMORY_BYTES,
-FAASPOT_TENANT_IMAGE_BYTES, FAASPOT_OTLP_ENDPOINT, FAASPOT_OTLP_SAMPLE_RATIO,
+FAASPOT_TENANT_IMAGE_BYTES, FAASPOT_CLUSTER, FAASPOT_CLUSTER_NAME, FAASPOT_NODE,
+FAASPOT_NODE_LISTEN, FAASPOT_NODE_ADDRESS, FAASPOT_CLUSTER_KEY_FILE, FAASPOT_OTLP_ENDPOINT, FAASPOT_OTLP_SAMPLE_RATIO,
 FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 		Example: `  fas serve
   fas serve --listen 0.0.0.0:8080 --data /var/lib/faaspot --log-format json
@@ -150,6 +156,13 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.IntVar(&o.TenantLimits.ProcessorShare, "tenant-processor-share", 0, "part `N` of the processors, 1 to 1000, of each tenant without one of its own while others want them (default 100)")
 	limitVar(f, &o.TenantLimits.Memory, true, "tenant-memory-bytes", "`SIZE` of the memory of the runs of each tenant at once (default 7/8 of the memory of runs)")
 	limitVar(f, &o.TenantLimits.Images, true, "tenant-image-bytes", "`SIZE` of the images and idle instances of each tenant's functions that stay in memory (default without a limit)")
+	f.StringSliceVar(&o.Cluster, "cluster", nil, "`URL` of a server of the log of a cluster, such as nats://10.0.0.1:4222 (default none: the server is alone)")
+	f.StringVar(&o.ClusterName, "cluster-name", "", "`NAME` of the cluster, the same on all nodes")
+	f.StringVar(&o.Node, "node", "", "`NAME` of this node, which no other node has")
+	f.StringVar(&o.NodeListen, "node-listen", server.DefaultNodeListen, "`ADDRESS` to listen at for other nodes; port 0 is any free port")
+	f.StringVar(&o.NodeAddress, "node-address", "", "`ADDRESS` at which other nodes reach this one (default that of --node-listen)")
+	f.StringVar(&o.ClusterKeyFile, "cluster-key-file", "", "`FILE` with the key of the cluster (default none)")
+	f.BoolVar(&o.ClusterCreate, "cluster-create", false, "make the log of the cluster, and the keys of secrets, if there are none")
 	f.StringVar(&o.OTLPEndpoint, "otlp-endpoint", "", "`URL` of a collector that gets traces by OTLP over HTTP, such as http://127.0.0.1:4318 (default that of OTEL_EXPORTER_OTLP_ENDPOINT, else none)")
 	f.Var(&o.OTLPSampleRatio, "otlp-sample-ratio", "`PART` of the traces that is exported, from 0 to 1, of those whose callers do not say it")
 	f.Var(&o.LogLevel, "log-level", "lowest `LEVEL` to log: debug, info, warn or error")
@@ -161,7 +174,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("address-file")
-	for _, name := range []string{"secrets-file", configFlag, "tls-cert", "tls-key"} {
+	for _, name := range []string{"secrets-file", "cluster-key-file", configFlag, "tls-cert", "tls-key"} {
 		_ = cmd.MarkFlagFilename(name)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(server.LevelNames, cobra.ShellCompDirectiveNoFileComp))
@@ -176,7 +189,7 @@ func (a *app) serveOptions(o *server.Options, hosts []string) (err error) {
 	if o.Data, err = dataFolder(a, o.Data); err != nil {
 		return err
 	}
-	for _, path := range []*string{&o.TLSCert, &o.TLSKey} {
+	for _, path := range []*string{&o.TLSCert, &o.TLSKey, &o.ClusterKeyFile} {
 		if *path != "" {
 			if *path, err = filepath.Abs(*path); err != nil {
 				return err

@@ -20,6 +20,12 @@ var (
 	ErrTrimmed = errors.New("the log does not have this record any more")
 )
 
+// Sized is a Log of a bounded size.
+type Sized interface {
+	// Filled returns how full the log is: 1 if it takes no more records.
+	Filled(ctx context.Context) (part float64, err error)
+}
+
 // Log is a replicated log: a sequence of records, which are numbered without gaps from 1. It moves
 // bytes and knows nothing about them. What the records say, their chain and the look-up of unknown
 // outcomes is the same for all logs, and not here: see [Writer] and [Chain].

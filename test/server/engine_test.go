@@ -68,6 +68,30 @@ func (e *engineProcess) ready(t *testing.T) {
 	t.Fatalf("the engine is not ready: %s\n%s", last, log)
 }
 
+// startEngines starts three servers of a log, and returns their addresses, too.
+func startEngines(t *testing.T, dir, keyFile string) (engines []*engineProcess, urls []string) {
+	t.Helper()
+	var peers []string
+	for i := range 3 {
+		peers = append(peers, fmt.Sprintf("%c=%s", 'a'+i, freeAddress(t, "tcp")))
+	}
+	for i := range 3 {
+		listen := freeAddress(t, "tcp")
+		urls = append(urls, "nats://"+listen)
+		e := &engineProcess{health: freeAddress(t, "tcp"), log: filepath.Join(dir, fmt.Sprint("log", i))}
+		e.args = []string{
+			"engine", "--name", string(rune('a' + i)), "--peers", strings.Join(peers, ","), "--listen", listen, "--health-listen", e.health,
+			"--cluster-key-file", keyFile, "--data", filepath.Join(dir, fmt.Sprint("data", i)), "--max-store", "8GB", "--grace", "2s",
+		}
+		e.start(t)
+		engines = append(engines, e)
+	}
+	for _, e := range engines {
+		e.ready(t)
+	}
+	return engines, urls
+}
+
 // Three servers, confined and with a key, form a log that goes on while one of them stops and comes back.
 func TestEngines(t *testing.T) {
 	dir := t.TempDir()
@@ -82,25 +106,7 @@ func TestEngines(t *testing.T) {
 	}
 	defer manager.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
-	var engines []*engineProcess
-	var peers, urls []string
-	for i := range 3 {
-		peers = append(peers, fmt.Sprintf("%c=%s", 'a'+i, freeAddress(t, "tcp")))
-	}
-	for i := range 3 {
-		listen := freeAddress(t, "tcp")
-		urls = append(urls, "nats://"+listen)
-		e := &engineProcess{health: freeAddress(t, "tcp"), log: filepath.Join(dir, fmt.Sprint("log", i))}
-		e.args = []string{
-			"engine", "--name", string(rune('a' + i)), "--peers", strings.Join(peers, ","), "--listen", listen, "--health-listen", e.health,
-			"--cluster-key-file", keyFile, "--data", filepath.Join(dir, fmt.Sprint("data", i)), "--max-store", "2GB", "--grace", "2s",
-		}
-		e.start(t)
-		engines = append(engines, e)
-	}
-	for _, e := range engines {
-		e.ready(t)
-	}
+	engines, urls := startEngines(t, dir, keyFile)
 	k, err := key.Read(keyFile)
 	if err != nil {
 		t.Fatal(err)

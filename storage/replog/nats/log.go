@@ -41,7 +41,7 @@ type log struct {
 // Open opens a log. It waits for the servers until ctx ends, and refuses a log that they do not keep as
 // safely as it must be.
 func Open(ctx context.Context, o Options) (replog.Log, error) {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	conn, err := dial(ctx, &o, o.Auth)
@@ -215,6 +215,15 @@ func (l *log) Trim(ctx context.Context, before uint64) error {
 func (l *log) Close() error {
 	l.close()
 	return nil
+}
+
+// Filled implements [replog.Sized].
+func (l *log) Filled(ctx context.Context) (part float64, err error) {
+	state, err := l.state(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return float64(state.Bytes) / float64(max(l.stream.CachedInfo().Config.MaxBytes, 1)), nil
 }
 
 // state asks the leader for the state of the stream.

@@ -88,7 +88,8 @@ func (o *Options) subject() string {
 	return "fas." + o.Cluster + "." + strconv.Itoa(int(o.Shard)) + "." + strconv.FormatUint(o.Generation, 10)
 }
 
-func (o *Options) check() error {
+// Check returns what is wrong with the options.
+func (o *Options) Check() error {
 	switch {
 	case len(o.Servers) == 0:
 		return errors.New("no server of the log is named")

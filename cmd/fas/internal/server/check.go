@@ -44,6 +44,7 @@ func (o Options) Check() error {
 	_, err = Secrets{Data: o.Data, File: o.SecretsFile, Environ: o.Environ}.given()
 	errs.Add("secrets-file", err)
 	errs.Add("tls", o.checkTLS())
+	errs.Add("cluster", o.checkCluster())
 	if o.OTLPEndpoint != "" {
 		_, _, err = traceOptions(o.OTLPEndpoint, o.OTLPSampleRatio, o.Environ)
 		errs.Add("otlp-endpoint", err)

@@ -47,27 +47,37 @@ type Options struct {
 	// Largest sizes of finished executions: of all, of one tenant, of one function. 0: half of the
 	// disk, three quarters of that, half of that.
 	RetentionBytes, RetentionTenantBytes, RetentionFunctionBytes ui.ByteSize
-	DiskFloor                                                    ui.ByteSize          // what must be free on the disk for new work; 0: a share of the disk
-	Ballast                                                      ui.ByteSize          // what is held back for a full disk; 0: nothing; DefaultBallast: a share of the disk
-	AuditAge                                                     ui.Span              // age at which entries of the audit log are dropped
-	AuditBytes                                                   ui.ByteSize          // largest size of the audit log; 0: a share of the disk
-	DropArgs                                                     bool                 // store no args with executions, unless a function keeps them
-	PublicURL                                                    string               // URL of the server in answers; empty: derived from the request
-	EgressAllow                                                  []string             // private addresses that functions and callbacks may reach
-	EgressCeiling                                                []string             // rules beyond which no function may reach anything; empty: there is no ceiling
-	EgressProxy                                                  string               // URL of a proxy for functions; empty: none. It may have a password
-	Workers                                                      int                  // worker processes that run functions; 0: they run in the server
-	OwnWorkers                                                   int                  // tenants that may have a worker of their own
-	TenantLimits                                                 runtime.TenantLimits // of tenants that have none of their own
-	OTLPEndpoint                                                 string               // URL of a collector of traces; empty: that of the variables of OpenTelemetry, else none
-	OTLPSampleRatio                                              Ratio                // part of the traces that is exported
-	LogLevel                                                     LogLevel
-	LogFormat                                                    LogFormat
-	AccessLog                                                    bool   // log each request, whatever the level
-	AddressFile                                                  string // file to write the address to once the server is ready; empty: none
-	Demo                                                         bool   // deploy a sample function and run it
-	ResetAdminToken                                              bool
-	Unconfined                                                   bool // keep all rights of the process, for debugging
+	DiskFloor                                                    ui.ByteSize // what must be free on the disk for new work; 0: a share of the disk
+	Ballast                                                      ui.ByteSize // what is held back for a full disk; 0: nothing; DefaultBallast: a share of the disk
+	AuditAge                                                     ui.Span     // age at which entries of the audit log are dropped
+	AuditBytes                                                   ui.ByteSize // largest size of the audit log; 0: a share of the disk
+	DropArgs                                                     bool        // store no args with executions, unless a function keeps them
+	PublicURL                                                    string      // URL of the server in answers; empty: derived from the request
+	EgressAllow                                                  []string    // private addresses that functions and callbacks may reach
+	EgressCeiling                                                []string    // rules beyond which no function may reach anything; empty: there is no ceiling
+	EgressProxy                                                  string      // URL of a proxy for functions; empty: none. It may have a password
+	// Cluster are the URLs of servers of a replicated log; none: the server is alone. ClusterName, Node, NodeListen,
+	// NodeAddress, ClusterKeyFile and ClusterCreate have a meaning with them alone.
+	Cluster        []string
+	ClusterName    string // of the cluster
+	Node           string // name of this server, in the cluster
+	NodeListen     string // HOST:PORT to listen at for other nodes; port 0 is any free port
+	NodeAddress    string // HOST:PORT at which other nodes reach this one; empty: that of the listener
+	ClusterKeyFile string // path of the file with the key of the cluster; empty: none
+	ClusterCreate  bool   // make the log if there is none
+
+	Workers         int                  // worker processes that run functions; 0: they run in the server
+	OwnWorkers      int                  // tenants that may have a worker of their own
+	TenantLimits    runtime.TenantLimits // of tenants that have none of their own
+	OTLPEndpoint    string               // URL of a collector of traces; empty: that of the variables of OpenTelemetry, else none
+	OTLPSampleRatio Ratio                // part of the traces that is exported
+	LogLevel        LogLevel
+	LogFormat       LogFormat
+	AccessLog       bool   // log each request, whatever the level
+	AddressFile     string // file to write the address to once the server is ready; empty: none
+	Demo            bool   // deploy a sample function and run it
+	ResetAdminToken bool
+	Unconfined      bool // keep all rights of the process, for debugging
 
 	// Cache is the folder of the compiled guest. Empty: one in the data folder.
 	Cache string

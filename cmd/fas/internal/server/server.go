@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/tracing"
 	"github.com/faaspot/faaspot/runtime/worker"
 	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/keyset"
 )
 
 const (
@@ -64,6 +66,9 @@ type server struct {
 	notifier    *notifier        // of the service manager
 	listener    net.Listener
 	health      net.Listener // for health checks alone; nil: none
+	encryption  *tls.Config  // of connections; nil: they are not encrypted
+	keys        *keyset.Keyset
+	keepKeys    func() error // stores keys that are new; nil: they are stored
 	at          place
 	memory      *memory.Budget
 	govern      context.CancelFunc // ends the government of Go's memory
@@ -81,10 +86,14 @@ type server struct {
 	metrics     *metrics.Metrics
 	traces      *tracing.Exporter             // nil: none are exported
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
+	node        *node                         // of a cluster; nil: the server is alone
 }
 
 // Run runs a server until ctx ends, which is not an error.
 func Run(ctx context.Context, o Options) error {
+	if len(o.Cluster) > 0 {
+		return runNode(ctx, o)
+	}
 	s := &server{Options: o, secrets: redact.New()}
 	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
 	s.notifier = newNotifier(o.Environ, s.log)
@@ -122,6 +131,21 @@ var shareProcessors = sync.OnceValue(func() (places int) {
 // start starts all parts.
 func (s *server) start(ctx context.Context) (err error) {
 	began := time.Now()
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if s.keys, s.keepKeys, err = (Secrets{Data: s.Data, File: s.SecretsFile, Environ: s.Environ}).open(s.log); err != nil {
+		return err
+	}
+	s.openMemory()
+	if err := s.openStore(nil); err != nil {
+		return err
+	}
+	return s.serve(ctx, began)
+}
+
+// prepare opens what the server listens at, and starts the process that starts workers.
+func (s *server) prepare() (err error) {
 	s.hideOwn()
 	if s.listener, err = listen(s.Listen); err != nil {
 		return err
@@ -134,8 +158,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.at, err = placeOf(s.listener.Addr()); err != nil {
 		return fmt.Errorf("read the address of the listener: %w", err)
 	}
-	secure, err := s.secure()
-	if err != nil {
+	if s.encryption, err = s.secure(); err != nil {
 		return err
 	}
 	s.at = s.reachedAt(s.at)
@@ -144,9 +167,11 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.Data, dataMode); err != nil {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
-	if err := s.startSpawner(); err != nil {
-		return err
-	}
+	return s.startSpawner()
+}
+
+// openMemory opens the memory budget.
+func (s *server) openMemory() {
 	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
 	s.secrets.Count(s.memory.Open(memory.Options{Name: "secrets that the log does not show", Heap: true}))
 	if s.memory.Total() < usualMemory {
@@ -157,6 +182,21 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Warn("the memory budget and what the server takes beyond it are more than the memory of this machine or control group: the kernel may kill the server",
 			"budget", ui.SizeText(s.memory.Total()), "memory", ui.SizeText(machine), "hint", "leave "+ui.SizeText(ownMemory)+" beyond --memory-budget")
 	}
+}
+
+// openStore opens the store, as the replica of a log or alone.
+func (s *server) openStore(replication *storage.Replication) (err error) {
+	writes := s.memory.Open(memory.Options{Name: "writes to the store", Heap: true})
+	s.store, err = storage.Open(storage.Options{
+		Keys: s.keys, KeepKeys: s.keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, storeName), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
+		MinFree: uint64(s.DiskFloor), Ballast: ballastBytes(s.Ballast), AuditAge: time.Duration(s.AuditAge), AuditBytes: int64(s.AuditBytes),
+		Replication: replication,
+	})
+	return err
+}
+
+// serve starts all parts above the store.
+func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	if err = s.startTraces(); err != nil {
 		return err
 	}
@@ -173,17 +213,6 @@ func (s *server) start(ctx context.Context) (err error) {
 		Calls: s.notedCalls(),
 	})
 	if err != nil {
-		return err
-	}
-	keys, keepKeys, err := Secrets{Data: s.Data, File: s.SecretsFile, Environ: s.Environ}.open(s.log)
-	if err != nil {
-		return err
-	}
-	writes := s.memory.Open(memory.Options{Name: "writes to the store", Heap: true})
-	if s.store, err = storage.Open(storage.Options{
-		Keys: keys, KeepKeys: keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, storeName), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
-		MinFree: uint64(s.DiskFloor), Ballast: ballastBytes(s.Ballast), AuditAge: time.Duration(s.AuditAge), AuditBytes: int64(s.AuditBytes),
-	}); err != nil {
 		return err
 	}
 	if s.admin, err = s.openAdmin(); err != nil {
@@ -215,31 +244,27 @@ func (s *server) start(ctx context.Context) (err error) {
 		Disk:        s.store.Disk,
 		Maintenance: s.store,
 		Metrics:     s.metrics.Text,
-		Ready:       s.store.Health,
+		Ready:       s.ready,
+		Current:     s.node.current(),
 		Log:         s.log,
 		Secrets:     s.secrets,
 		AccessLog:   s.accessLog(),
 		BaseURL:     s.PublicURL,
-		TLS:         secure,
+		TLS:         s.encryption,
 		SpoolDir:    filepath.Join(s.Data, "spool"),
 		Version:     s.Version,
 	})
 	if err != nil {
 		return err
 	}
-	s.served = make(chan error, 2)
-	go func() { s.served <- s.web.Serve(s.listener) }()
-	if s.health != nil {
-		go func() { s.served <- s.web.ServeHealth(s.health) }()
-		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
-	}
+	s.listenAll()
 
 	box, err := s.openSandbox(ctx)
 	if err != nil {
 		return err
 	}
 	// Nothing of a tenant has run yet, and all that needs more rights is done.
-	s.confine()
+	s.node.confineOnce(s.confine)
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
@@ -269,6 +294,26 @@ func (s *server) start(ctx context.Context) (err error) {
 			"hint", "use --tls-cert and --tls-key, or --acme-domain; or put a proxy that speaks TLS in front")
 	}
 	return nil
+}
+
+// listenAll serves the API.
+func (s *server) listenAll() {
+	s.served = make(chan error, 3)
+	for _, ln := range s.node.listeners(s.listener) {
+		go func() { s.served <- s.web.Serve(ln) }()
+	}
+	if s.health != nil {
+		go func() { s.served <- s.web.ServeHealth(s.health) }()
+		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
+	}
+}
+
+// ready returns why the server cannot serve, or nil.
+func (s *server) ready() error {
+	if err := s.store.Health(); err != nil || s.node == nil {
+		return err
+	}
+	return s.node.cluster.Current()
 }
 
 // attend announces that the server is ready, and waits until ctx ends or the server stops by
@@ -326,6 +371,9 @@ func (s *server) stop(grace time.Duration) error {
 	}
 	if s.box != nil {
 		errs = append(errs, s.box.Close())
+	}
+	if s.node != nil { // the rest is the node's
+		return errors.Join(errs...)
 	}
 	if s.spawner != nil {
 		errs = append(errs, s.spawner.Close())

@@ -1,0 +1,502 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/cluster"
+	"github.com/faaspot/faaspot/runtime/cluster/key"
+	"github.com/faaspot/faaspot/runtime/cluster/mesh"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/redact"
+	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/replog"
+	"github.com/faaspot/faaspot/storage/replog/nats"
+)
+
+const (
+	// DefaultNodeListen is the address at which a node listens for others without --node-listen.
+	DefaultNodeListen = "127.0.0.1:8788"
+	// logTime is the time within which the servers of the log must answer when a node starts.
+	logTime = time.Minute
+	// standbyMemory bounds the memory of the server that answers while no node owns the data, in bytes.
+	standbyMemory = 64 * runtime.MiB
+	// hardenTime is the time between two syncs of what a node has applied.
+	hardenTime = 15 * time.Second
+	// logTrimPart is how full the log is before the owner drops records of it. Until then a node that was away, or is
+	// new, finds all.
+	logTrimPart = 0.5
+	// logGeneration is the generation of a log that was not made from a copy.
+	logGeneration = 1
+)
+
+var validNode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+
+// node is a server of a cluster. It has one life after the other, in which it follows the owner of the
+// data, and then may be the owner. What outlives them is here.
+type node struct {
+	*server // its listeners, its keys and the process that starts workers
+	cluster *cluster.Node
+	logs    replog.Log
+	bus     *nats.Bus
+	peers   *mesh.Listener
+	front   *mesh.Front                // of the API
+	checks  *mesh.Front                // of health checks; nil: none
+	standby *httpapi.Server            // for connections that cannot be led to the owner
+	tunnels atomic.Pointer[mesh.Queue] // of connections that come from other nodes
+	walls   sync.Once
+	stopped context.Context // ends when the process shall
+	life    atomic.Pointer[life]
+}
+
+// checkCluster returns what is wrong with the options of a node.
+func (o *Options) checkCluster() error {
+	var errs runtime.Errors
+	given := map[string]bool{
+		"cluster-name": o.ClusterName != "", "node": o.Node != "", "node-address": o.NodeAddress != "",
+		"cluster-key-file": o.ClusterKeyFile != "", "cluster-create": o.ClusterCreate,
+	}
+	if len(o.Cluster) == 0 {
+		for flag, is := range given {
+			if is {
+				errs.Add(flag, clierror.Usagef("add --cluster, or leave it out", "--%s has no effect without --cluster", flag))
+			}
+		}
+		return errs.Err()
+	}
+	for _, flag := range []string{"cluster-name", "node"} {
+		if !given[flag] {
+			errs.Add(flag, clierror.Usagef("see docs/cluster.md", "--%s is missing", flag))
+		}
+	}
+	if o.Node != "" && !validNode.MatchString(o.Node) {
+		errs.Add("node", clierror.Usagef("give letters, digits, _ and -, at most 63", "the name %q of the node is not valid", o.Node))
+	}
+	errs.Add("node-listen", checkAddress(o.NodeListen))
+	if o.NodeAddress != "" {
+		errs.Add("node-address", checkAddress(o.NodeAddress))
+	}
+	if len(o.ACMEDomains) > 0 {
+		errs.Add("acme-domain", clierror.Usagef("give --tls-cert and --tls-key, the same on all nodes", "--acme-domain cannot be used with --cluster"))
+	}
+	if o.Demo {
+		errs.Add("demo", clierror.Usagef("leave it out", "--demo cannot be used with --cluster"))
+	}
+	if err := errs.Err(); err != nil {
+		return err
+	}
+	options, err := o.logOptions()
+	if err == nil {
+		err = options.Check()
+	}
+	if err != nil {
+		return err
+	}
+	if options.Key.IsZero() && !onLoopback(o.NodeListen) {
+		return clierror.Usagef("give --cluster-key-file, or a loopback address", "other machines could reach the --node-listen %s without a key", o.NodeListen)
+	}
+	return nil
+}
+
+// onLoopback reports whether only this machine reaches an address.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// logOptions returns the options of the log of a cluster.
+func (o *Options) logOptions() (n nats.Options, err error) {
+	n = nats.Options{Cluster: o.ClusterName, Generation: logGeneration, Client: o.Node, Create: o.ClusterCreate}
+	for _, address := range o.Cluster {
+		if !strings.Contains(address, "://") {
+			address = "nats://" + address
+		}
+		if u, err := url.Parse(address); err != nil || u.Host == "" || u.User != nil {
+			return n, clierror.Usagef("give the addresses of its servers, such as nats://10.0.0.1:4222, without users and passwords", "--cluster has something that is not the address of a server of the log")
+		}
+		n.Servers = append(n.Servers, address)
+	}
+	if o.ClusterKeyFile != "" {
+		n.Key, err = key.Read(o.ClusterKeyFile)
+	}
+	return n, err
+}
+
+// runNode runs a node of a cluster until ctx ends, which is not an error.
+func runNode(ctx context.Context, o Options) (err error) {
+	began := time.Now()
+	s := &server{Options: o, secrets: redact.New()}
+	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
+	s.notifier = newNotifier(o.Environ, s.log)
+	defer s.notifier.close()
+	n := &node{server: s, stopped: ctx}
+	defer func() { err = errors.Join(err, n.close()) }()
+	if err := n.prepare(); err != nil {
+		return err
+	}
+	if err := n.openKeys(); err != nil {
+		return err
+	}
+	if err := n.connect(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	running, end := context.WithCancel(context.Background())
+	defer end()
+	go n.cluster.Run(running)
+	n.maintain(running)
+	go n.harden(running)
+	if err := n.compile(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if n.AddressFile != "" {
+		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
+			return err
+		}
+	}
+	n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
+	n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
+	err = n.cluster.Live(ctx, n.open)
+	if ctx.Err() != nil {
+		n.log.Info("stopped")
+	}
+	return err
+}
+
+// openKeys reads the keys of secrets, which are the same on all nodes: only the node that creates the cluster
+// makes one.
+func (n *node) openKeys() (err error) {
+	files := Secrets{Data: n.Data, File: n.SecretsFile, Environ: n.Environ}
+	if n.ClusterCreate {
+		n.keys, n.keepKeys, err = files.open(n.log)
+		return err
+	}
+	if n.keys, err = files.load(); errors.Is(err, fs.ErrNotExist) {
+		return clierror.Usagef("copy the file from another node, or name it with --secrets-file", "there are no keys of secrets in %s: all nodes of a cluster need the same", files.path())
+	}
+	return err
+}
+
+// connect opens all that outlives the lives of the node.
+func (n *node) connect(ctx context.Context) error {
+	options, err := n.logOptions()
+	if err != nil {
+		return err
+	}
+	options.Log = n.log
+	var dialer mesh.Dialer
+	if !options.Key.IsZero() {
+		if dialer.TLS, err = options.Key.TLS(); err != nil {
+			return err
+		}
+	}
+	ln, err := listen(n.NodeListen)
+	if err != nil {
+		return err
+	}
+	address := n.NodeAddress
+	if address == "" {
+		address = ln.Addr().String()
+		if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().IsUnspecified() {
+			return errors.Join(clierror.Usagef("give --node-address, at which the other nodes reach this one", "--node-listen %s names no address of this machine", n.NodeListen), ln.Close())
+		}
+	}
+	opening, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	if n.logs, err = nats.Open(opening, options); err == nil {
+		n.bus, err = nats.OpenBus(opening, options)
+	}
+	if err != nil {
+		_ = ln.Close()
+		return runtime.Errorf(runtime.CodeUnavailable, "cannot use the log of the cluster: %v", err).
+			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create")
+	}
+	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: dialer.Ask, Log: n.log})
+	n.peers = mesh.Listen(ln, mesh.ListenOptions{TLS: dialer.TLS, Status: n.cluster.Status, Tunnels: n.tunnels.Load, Log: n.log})
+	n.front = mesh.NewFront(n.listener, mesh.FrontOptions{Dialer: dialer, Owner: n.cluster.Owner, Log: n.log})
+	if n.health != nil {
+		n.checks = mesh.NewFront(n.health, mesh.FrontOptions{Owner: func() (cluster.Status, bool) { return cluster.Status{}, false }, Log: n.log})
+	}
+	n.standby, err = httpapi.New(httpapi.Options{
+		Auth: noOwner{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Ready: func() error { return n.reachable(dialer) }, Log: n.log, Secrets: n.secrets,
+		TLS: n.encryption, SpoolDir: filepath.Join(n.Data, "standby"), Version: n.Version,
+	})
+	if err != nil {
+		return err
+	}
+	go func() { _ = n.standby.Serve(n.front.Standby()) }() // until it is shut down
+	go n.front.Serve()
+	if n.checks != nil {
+		go func() { _ = n.standby.ServeHealth(n.checks.Standby()) }()
+		go n.checks.Serve()
+	}
+	return nil
+}
+
+// compile compiles the guest, if that was not done yet: a node that becomes the owner shall not wait for it.
+func (n *node) compile(ctx context.Context) error {
+	box, err := sandbox.Open(ctx, sandbox.Options{
+		CacheDir: n.cacheFolder(), Log: n.log, Processors: 1, Memory: memory.New(usualMemory, n.log), BundleDir: n.bundleFolder(),
+	})
+	if err != nil {
+		return err
+	}
+	return box.Close()
+}
+
+// close closes what connect and prepare have opened.
+func (n *node) close() error {
+	var errs []error
+	if n.standby != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = n.standby.Shutdown(now) // its requests are refused anyway
+	}
+	switch {
+	case n.front != nil:
+		errs = append(errs, n.front.Close())
+	case n.listener != nil:
+		errs = append(errs, n.listener.Close())
+	}
+	switch {
+	case n.checks != nil:
+		errs = append(errs, n.checks.Close())
+	case n.health != nil:
+		errs = append(errs, n.health.Close())
+	}
+	if n.peers != nil {
+		errs = append(errs, n.peers.Close())
+	}
+	if n.bus != nil {
+		errs = append(errs, n.bus.Close())
+	}
+	if n.logs != nil {
+		errs = append(errs, n.logs.Close())
+	}
+	if n.spawner != nil {
+		errs = append(errs, n.spawner.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// harden puts what the node has applied on its disk, from time to time, and drops records of the log that no
+// node needs.
+func (n *node) harden(ctx context.Context) {
+	ticker := time.NewTicker(hardenTime)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		l := n.life.Load()
+		if l == nil {
+			continue
+		}
+		seq, err := l.store.Harden()
+		if err != nil {
+			n.log.Debug("cannot sync what was applied", "error", err)
+			continue
+		}
+		n.cluster.Hardened(seq)
+		if n.cluster.Current() != nil {
+			continue
+		}
+		filled, err := n.filled(ctx)
+		if lowest := n.cluster.Lowest(); err == nil && filled >= logTrimPart && lowest > 0 {
+			if err := l.store.Trim(ctx, lowest); err != nil {
+				n.log.Warn("cannot drop records of the log", "error", err)
+			}
+		}
+	}
+}
+
+// filled returns how full the log is, from 0 to 1.
+func (n *node) filled(ctx context.Context) (float64, error) {
+	sized, ok := n.logs.(replog.Sized)
+	if !ok {
+		return 0, nil
+	}
+	return sized.Filled(ctx)
+}
+
+// noOwnerError is the answer to requests while there is no owner.
+func noOwnerError() error {
+	err := runtime.Errorf(runtime.CodeUnavailable, "no node of the cluster owns the data at the moment").WithHint("try again in a moment")
+	err.RetryAfter = time.Second
+	return err
+}
+
+// noOwner refuses all requests.
+type noOwner struct{}
+
+func (noOwner) Authenticate([]byte) (*runtime.Identity, error) { return nil, noOwnerError() }
+
+func (noOwner) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return nil, noOwnerError()
+}
+
+// reachable returns nil if this node reaches the one that owns the data.
+func (n *node) reachable(dialer mesh.Dialer) error {
+	owner, ok := n.cluster.Owner()
+	if !ok {
+		return noOwnerError()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s, err := dialer.Ask(ctx, owner.Address); err != nil || !s.Owns {
+		return noOwnerError()
+	}
+	return nil
+}
+
+// current returns how a server asks whether what it has read is current; nil: it always is.
+func (n *node) current() func() error {
+	if n == nil {
+		return nil
+	}
+	return n.cluster.Current
+}
+
+// confineOnce calls confine, for a node once.
+func (n *node) confineOnce(confine func()) {
+	if n == nil {
+		confine()
+		return
+	}
+	n.walls.Do(confine)
+}
+
+// listeners returns where a server serves the API: at its own listener or, as the owner of a cluster, where
+// connections of all nodes arrive.
+func (n *node) listeners(own net.Listener) []net.Listener {
+	if n == nil {
+		return []net.Listener{own}
+	}
+	tunnels := mesh.NewQueue(own.Addr())
+	n.tunnels.Store(tunnels)
+	return []net.Listener{n.front.Own(), tunnels}
+}
+
+// life is a server of a node from when its store is opened until it is closed.
+type life struct {
+	*server
+	stuck bool // its runs do not end, so that its store stays open
+}
+
+// open opens the store of the node, which follows.
+func (n *node) open() (cluster.Life, error) {
+	s := &server{
+		Options: n.Options, log: n.log, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
+		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
+	}
+	s.AddressFile = "" // it is written
+	s.openMemory()
+	err := s.openStore(&storage.Replication{Log: n.logs, Generation: logGeneration, Node: n.Node, Follow: true})
+	if err != nil {
+		return nil, err
+	}
+	l := &life{server: s}
+	n.life.Store(l)
+	return l, nil
+}
+
+// Follow implements [cluster.Replica].
+func (l *life) Follow(ctx context.Context, seen func(cluster.Record)) error {
+	err := l.store.Follow(ctx, func(r replog.Record) { seen(cluster.Record{Epoch: r.At.Epoch, Seq: r.At.Seq, Owner: r.Owner}) })
+	if errors.Is(err, replog.ErrTrimmed) {
+		return runtime.Errorf(runtime.CodeUnavailable, "the log does not have the records any more that this node lacks").
+			WithHint("restore a backup of the cluster into the folder of this node: see docs/cluster.md")
+	}
+	return err
+}
+
+// Applied implements [cluster.Replica].
+func (l *life) Applied() (epoch, seq uint64) {
+	at, _ := l.store.Applied()
+	return at.Epoch, at.Seq
+}
+
+// End implements [cluster.Replica].
+func (l *life) End(ctx context.Context) (uint64, error) { return l.node.logs.End(ctx) }
+
+// Own implements [cluster.Replica].
+func (l *life) Own(ctx context.Context, seq uint64) error { return l.store.OwnAt(ctx, seq) }
+
+// Beat implements [cluster.Replica].
+func (l *life) Beat() error { return l.store.Beat() }
+
+// Problem implements [cluster.Replica].
+func (l *life) Problem() error { return l.store.Problem() }
+
+// Serve implements [cluster.Life].
+func (l *life) Serve(ctx context.Context) error {
+	if l.node.checks != nil {
+		l.health = l.node.checks.Own()
+	}
+	err := l.serve(ctx, time.Now())
+	if err == nil {
+		var spawnerEnded <-chan struct{}
+		if l.spawner != nil {
+			spawnerEnded = l.spawner.Done()
+		}
+		select {
+		case err = <-l.served:
+			err = fmt.Errorf("the server stopped accepting connections: %w", err)
+		case <-spawnerEnded:
+			err = errSpawnerEnded
+		case <-ctx.Done():
+		}
+	}
+	grace := time.Duration(0)
+	if l.node.stopped.Err() != nil {
+		grace = l.Grace
+		l.node.notifier.send("STOPPING=1")
+		l.log.Info("stopping", "grace", grace.String())
+	}
+	if ctx.Err() != nil {
+		err = nil // it is a consequence of the end
+	}
+	l.node.ResetAdminToken = false // it has one
+	stuck := l.stop(grace)
+	if l.health != nil {
+		_ = l.health.Close() // of a server that did not come so far
+	}
+	l.stuck = stuck != nil
+	return errors.Join(err, stuck)
+}
+
+// Close implements [cluster.Life].
+func (l *life) Close() error {
+	l.node.life.Store(nil)
+	if l.stuck {
+		return errors.New("some runs did not end after the node lost the data: the process must end")
+	}
+	return l.store.Close()
+}

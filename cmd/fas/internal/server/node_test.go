@@ -1,0 +1,57 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+)
+
+// Options of a node that cannot work are refused before anything is started, with what to do.
+func TestNodesThatAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	keyFile, short, open := filepath.Join(dir, "key"), filepath.Join(dir, "short"), filepath.Join(dir, "open")
+	for path, text := range map[string]string{keyFile: strings.Repeat("k", 64), short: "k", open: strings.Repeat("k", 64)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	good := func() Options {
+		return Options{Cluster: []string{"nats://127.0.0.1:4222", "127.0.0.1:4223"}, ClusterName: "c", Node: "a", NodeListen: "127.0.0.1:0"}
+	}
+	for name, test := range map[string]struct {
+		change func(*Options)
+		want   string // in the error; empty: there is none
+	}{
+		"nothing":                      {func(*Options) {}, ""},
+		"a key":                        {func(o *Options) { o.ClusterKeyFile, o.NodeListen = keyFile, "0.0.0.0:8788" }, ""},
+		"no cluster":                   {func(o *Options) { *o = Options{NodeListen: DefaultNodeListen} }, ""},
+		"a password":                   {func(o *Options) { o.Cluster[1] = "nats://user:s3cret@10.0.0.1:4222" }, "is not the address of a server"},
+		"no address":                   {func(o *Options) { o.Cluster[1] = "nats://" }, "is not the address of a server"},
+		"a name without a cluster":     {func(o *Options) { o.Cluster = nil }, "has no effect without --cluster"},
+		"no name":                      {func(o *Options) { o.ClusterName = "" }, "--cluster-name is missing"},
+		"no node":                      {func(o *Options) { o.Node = "" }, "--node is missing"},
+		"a name with a dot":            {func(o *Options) { o.ClusterName = "a.b" }, `the name "a.b" of the cluster is not valid`},
+		"a node with a space":          {func(o *Options) { o.Node = "a b" }, `the name "a b" of the node is not valid`},
+		"an address without a port":    {func(o *Options) { o.NodeListen = "127.0.0.1" }, "is not valid"},
+		"another machine, and no key":  {func(o *Options) { o.NodeListen = "10.0.0.1:8788" }, "without a key"},
+		"all addresses, and no key":    {func(o *Options) { o.NodeListen = "0.0.0.0:8788" }, "without a key"},
+		"a node address without port":  {func(o *Options) { o.NodeAddress = "host" }, "is not valid"},
+		"a short key":                  {func(o *Options) { o.ClusterKeyFile = short }, "has 1 bytes"},
+		"a key that others read":       {func(o *Options) { o.ClusterKeyFile = open }, "other than the owner"},
+		"certificates of an authority": {func(o *Options) { o.ACMEDomains = []string{"a.example.com"} }, "--acme-domain cannot be used"},
+		"a demo":                       {func(o *Options) { o.Demo = true }, "--demo cannot be used"},
+	} {
+		o := good()
+		test.change(&o)
+		err := o.checkCluster()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(clierror.Message(err), test.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// reopenTime is the time between the loss of the shard and the next life of a node.
+const reopenTime = 100 * time.Millisecond
+
+// Life is a replica from when it is opened until it is closed. A node has one after the other: what has
+// served as the owner never follows again, and is opened anew.
+type Life interface {
+	Replica
+	// Serve serves as the owner of the shard until ctx ends, and returns when nothing uses the replica any
+	// more. An error without the end of ctx ends the node.
+	Serve(ctx context.Context) error
+	// Close closes the replica.
+	Close() error
+}
+
+// Live follows the owner of the shard, becomes the owner when there is none, and follows again when another
+// node has become it, until ctx ends, and then returns nil. It returns the error of a node that can do
+// neither.
+func (n *Node) Live(ctx context.Context, open func() (Life, error)) error {
+	for ctx.Err() == nil {
+		life, err := open()
+		if err != nil {
+			return err
+		}
+		lost, err := n.live(ctx, life)
+		if err != nil || ctx.Err() != nil || lost == nil {
+			return err
+		}
+		n.Log.Warn("this node does not own the shard any more: it follows", "reason", lost)
+		select {
+		case <-time.After(reopenTime):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// live is one life. lost is why the node does not own the shard any more.
+func (n *Node) live(ctx context.Context, life Life) (lost, err error) {
+	held := func() error { return nil }
+	if err = n.Follow(ctx, life); err == nil {
+		held, err = n.serve(ctx, life)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil
+	}
+	epoch, _ := life.Applied()
+	// A beat that the log does not answer ends with the replica.
+	closed := life.Close()
+	if lost = held(); lost != nil {
+		return lost, closed // an error of Serve is a consequence
+	}
+	n.Release(epoch)
+	return nil, errors.Join(err, closed)
+}
+
+// serve serves as the owner until ctx ends or the shard is lost. The node stays the owner while the last
+// requests end. held must be called when the replica is closed, and returns why the shard was lost, nil if it
+// was not.
+func (n *Node) serve(ctx context.Context, life Life) (held func() error, err error) {
+	holding, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	result := make(chan error, 1)
+	go func() {
+		err := n.Hold(holding, life)
+		if holding.Err() != nil {
+			err = nil
+		}
+		result <- err
+		stop()
+	}()
+	epoch, _ := life.Applied()
+	n.Log.Info("this node owns the shard", "epoch", epoch)
+	err = life.Serve(serving)
+	if err == nil && serving.Err() == nil {
+		err = errors.New("the node stopped serving by itself")
+	}
+	return func() error { return <-result }, err
+}

@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// members are the nodes that have announced themselves.
+type members struct {
+	self, address string
+	log           *slog.Logger
+
+	mu     sync.Mutex
+	all    map[string]member
+	warned time.Time // that another node has the same name
+}
+
+// member is the last announcement of a node.
+type member struct {
+	Status
+	heard time.Time
+}
+
+func newMembers(o Options) *members {
+	return &members{self: o.Name, address: o.Address, log: o.Log, all: make(map[string]member)}
+}
+
+// hear remembers an announcement. It ignores what is none.
+func (m *members) hear(message []byte) {
+	var s Status
+	if len(message) > maxMessage || json.Unmarshal(message, &s) != nil || s.Node == "" {
+		return
+	}
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.Node == m.self {
+		if s.Address != m.address && now.Sub(m.warned) > warnTime {
+			m.warned = now
+			m.log.Error("another node has the name of this one", "node", m.self, "address", s.Address, "hint", "give each node a name of its own with --node")
+		}
+		return
+	}
+	if _, known := m.all[s.Node]; !known && len(m.all) >= maxMembers && !m.forget(now) {
+		return
+	}
+	m.all[s.Node] = member{s, now}
+}
+
+// forget drops the nodes that are silent, and reports whether there was one.
+func (m *members) forget(now time.Time) bool {
+	before := len(m.all)
+	for name, one := range m.all {
+		if now.Sub(one.heard) > memberTime {
+			delete(m.all, name)
+		}
+	}
+	return len(m.all) < before
+}
+
+// live returns the other nodes that have announced themselves lately, in the order of their names.
+func (m *members) live() (all []Status) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range m.all {
+		if now.Sub(one.heard) <= memberTime {
+			all = append(all, one.Status)
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Node, b.Node) })
+	return all
+}
+
+// find returns the last announcement of a node, however old it is.
+func (m *members) find(name string) (Status, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one, ok := m.all[name]
+	return one.Status, ok
+}
+
+// rank returns the number of live nodes whose names come before the own one.
+func (m *members) rank() (n int) {
+	for _, one := range m.live() {
+		if one.Node < m.self {
+			n++
+		}
+	}
+	return n
+}
+
+// announce sends the status of the node to the others until ctx ends, and whenever changed receives.
+func (n *Node) announce(ctx context.Context) {
+	ticker := time.NewTicker(announceTime)
+	defer ticker.Stop()
+	for {
+		n.publish()
+		select {
+		case <-ticker.C:
+		case <-n.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// publish sends the status of the node to the others. The last status is the last that is sent.
+func (n *Node) publish() {
+	n.publishing <- struct{}{}
+	defer func() { <-n.publishing }()
+	message, err := json.Marshal(n.Status())
+	if err == nil {
+		err = n.Bus.Publish(message)
+	}
+	if err != nil {
+		n.Log.Debug("cannot announce the node to the others", "error", err)
+	}
+}
+
+// subscribe remembers the announcements of the others until ctx ends.
+func (n *Node) subscribe(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := n.Bus.Subscribe(ctx, n.members.hear); err != nil && ctx.Err() == nil {
+			n.Log.Warn("cannot hear the other nodes", "error", err)
+		}
+		select {
+		case <-time.After(announceTime):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package mesh
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime/cluster"
+)
+
+// A node sends one line when it has connected, and gets one back.
+const (
+	statusLine = "faaspot 1 status\n"
+	tunnelLine = "faaspot 1 tunnel %s\n" // with the address of the client
+	acceptLine = "ok\n"
+	// maxLine bounds a line, in bytes; maxStatus the status of a node.
+	maxLine   = 128
+	maxStatus = 4 << 10
+	// helloTime is the time within which the lines are exchanged.
+	helloTime = 3 * time.Second
+)
+
+// errRefused reports that a node does not own the data.
+var errRefused = errors.New("the node does not own the data")
+
+// Dialer connects to other nodes.
+type Dialer struct {
+	TLS *tls.Config // of the key of the cluster; nil: connections are not encrypted
+}
+
+// dial connects to a node, and sends a line. The connection has a deadline.
+func (d Dialer) dial(ctx context.Context, address, line string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, helloTime)
+	defer cancel()
+	socket, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn := socket
+	if d.TLS != nil {
+		conn = tls.Client(socket, d.TLS)
+	}
+	until, _ := ctx.Deadline()
+	if err = conn.SetDeadline(until); err == nil {
+		_, err = io.WriteString(conn, line)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to a node: %w", err)
+	}
+	return conn, nil
+}
+
+// Ask asks the node at an address for its status.
+func (d Dialer) Ask(ctx context.Context, address string) (s cluster.Status, err error) {
+	conn, err := d.dial(ctx, address, statusLine)
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	text, err := io.ReadAll(io.LimitReader(conn, maxStatus))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("ask a node for its status: %w", err)
+	}
+	return s, nil
+}
+
+// Tunnel opens a connection to the node at an address that stands for the connection of a client. It fails
+// if the node does not own the data.
+func (d Dialer) Tunnel(ctx context.Context, address string, client net.Addr) (net.Conn, error) {
+	conn, err := d.dial(ctx, address, fmt.Sprintf(tunnelLine, client))
+	if err != nil {
+		return nil, err
+	}
+	line, err := readLine(conn)
+	if err == nil && line != acceptLine {
+		err = errRefused
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("open a tunnel to a node: %w", err)
+	}
+	return conn, nil
+}
+
+// readLine reads a line, and nothing behind it.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	for one := make([]byte, 1); len(line) < maxLine; {
+		n, err := r.Read(one)
+		if n == 1 {
+			if line = append(line, one[0]); one[0] == '\n' {
+				return string(line), nil
+			}
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("a line is too long")
+}

@@ -1,0 +1,165 @@
+package mesh
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime/cluster"
+)
+
+const (
+	// acceptPause is the time after a connection could not be accepted.
+	acceptPause = 100 * time.Millisecond
+	// maxPeers bounds the connections of other nodes.
+	maxPeers = 8 << 10
+	// lingerTime and lingerBytes bound what is still read of a connection that this side has closed: closing
+	// it with unread bytes would take from the other side what it has not read yet.
+	lingerTime  = 5 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// ListenOptions are the options of Listen. All must be set, but TLS.
+type ListenOptions struct {
+	TLS    *tls.Config // of the key of the cluster; nil: connections are not encrypted
+	Status func() cluster.Status
+	// Tunnels returns the queue that gets the connections of clients of other nodes. Nil, and a closed one:
+	// this node does not own the data.
+	Tunnels func() *Queue
+	Log     *slog.Logger
+}
+
+// Listener serves other nodes.
+type Listener struct {
+	ListenOptions
+	listener net.Listener
+	group    sync.WaitGroup
+	slots    chan struct{}
+}
+
+// Listen serves other nodes on a listener, until Close is called.
+func Listen(ln net.Listener, o ListenOptions) *Listener {
+	l := &Listener{ListenOptions: o, listener: ln, slots: make(chan struct{}, maxPeers)}
+	l.group.Go(func() {
+		acceptAll(ln, o.Log, func(socket net.Conn) {
+			select {
+			case l.slots <- struct{}{}:
+				l.group.Go(func() { l.serve(socket) })
+			default:
+				_ = socket.Close()
+			}
+		})
+	})
+	return l
+}
+
+// Close stops listening. Tunnels stay open.
+func (l *Listener) Close() error {
+	err := l.listener.Close()
+	l.group.Wait()
+	return err
+}
+
+// acceptAll calls each with the connections of a listener until that is closed.
+func acceptAll(ln net.Listener, log *slog.Logger, each func(net.Conn)) {
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			each(conn)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			log.Warn("cannot accept a connection", "error", err)
+			time.Sleep(acceptPause)
+		}
+	}
+}
+
+// serve reads the first line of a connection, and does what it says.
+func (l *Listener) serve(socket net.Conn) {
+	conn := socket
+	if l.TLS != nil {
+		conn = tls.Server(socket, l.TLS)
+	}
+	t := &tunnel{Conn: conn, socket: socket, done: sync.OnceFunc(func() { <-l.slots })}
+	if !l.hello(t) {
+		_ = conn.Close()
+		t.done()
+	}
+}
+
+// hello reports whether a tunnel was handed over.
+func (l *Listener) hello(t *tunnel) bool {
+	if t.SetDeadline(time.Now().Add(helloTime)) != nil {
+		return false
+	}
+	line, err := readLine(t.Conn)
+	if err != nil {
+		return false
+	}
+	if line == statusLine {
+		if text, err := json.Marshal(l.Status()); err == nil {
+			_, _ = t.Write(text) // the other side asks again
+		}
+		return false
+	}
+	address, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), strings.TrimSuffix(tunnelLine, "%s\n"))
+	client, err := netip.ParseAddrPort(address)
+	if !ok || err != nil {
+		return false
+	}
+	t.client = net.TCPAddrFromAddrPort(client)
+	tunnels := l.Tunnels()
+	if !tunnels.open() {
+		return false
+	}
+	if _, err := io.WriteString(t.Conn, acceptLine); err != nil || t.SetDeadline(time.Time{}) != nil {
+		return false
+	}
+	return tunnels.Put(t)
+}
+
+// tunnel is the connection of a client of another node.
+type tunnel struct {
+	net.Conn
+	socket net.Conn
+	client net.Addr
+	done   func()
+	close  sync.Once
+}
+
+// RemoteAddr returns the address of the client.
+func (t *tunnel) RemoteAddr() net.Addr { return t.client }
+
+// Close ends the connection, in the background: the other side still reads.
+func (t *tunnel) Close() error {
+	t.close.Do(func() {
+		go func() {
+			defer t.done()
+			linger(t.Conn)
+		}()
+	})
+	return nil
+}
+
+// halfCloser is a connection that can be closed for writing alone.
+type halfCloser interface{ CloseWrite() error }
+
+// linger closes a connection for writing, reads for a while what the other side still sends, and closes it.
+func linger(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	if conn.SetDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	if half, ok := conn.(halfCloser); ok && half.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, conn, lingerBytes) // whatever it is
+	}
+}

@@ -1,0 +1,184 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// retryTime is when a caller may repeat a request that was refused because there is no owner.
+const retryTime = time.Second
+
+// Node is a node of a cluster. It follows the owner of the shard with [Node.Follow], until it is the owner
+// itself, and then stays the owner with [Node.Hold]. Both are called in turn, with the replica of that turn.
+type Node struct {
+	Options
+	members    *members
+	changed    chan struct{} // has one element if the status is to be announced at once
+	publishing chan struct{} // has one element while the status is sent
+	// readable is since when the log has answered all questions for its end; zero: it did not answer the
+	// last one. Follow alone uses it.
+	readable time.Time
+
+	mu       sync.Mutex
+	replica  Replica // of Follow or Hold; nil: none
+	owner    string  // the name of the owner of the present epoch, if it is known
+	claiming bool    // the node tries to become the owner
+	owns     bool
+	released uint64
+	durable  uint64
+	// acked is when the last acknowledged record of the owner was sent.
+	acked time.Time
+	// seen is when the last record of another owner was applied.
+	seen time.Time
+}
+
+// New returns a node. Run must be called.
+func New(o Options) *Node {
+	return &Node{Options: o, members: newMembers(o), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
+}
+
+// Run exchanges announcements with the other nodes until ctx ends.
+func (n *Node) Run(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { n.subscribe(ctx) })
+	parts.Go(func() { n.announce(ctx) })
+}
+
+// Status returns what the node says about itself.
+func (n *Node) Status() Status {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable}
+	if n.replica != nil {
+		s.Epoch, _ = n.replica.Applied()
+	}
+	if n.owns {
+		s.Stuck = max(time.Since(n.acked)-BeatTime, 0)
+	}
+	return s
+}
+
+// Members returns the nodes that have announced themselves lately, without the node itself.
+func (n *Node) Members() []Status { return n.members.live() }
+
+// Hardened notes up to which sequence the records are on the disk of the node.
+func (n *Node) Hardened(seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.durable = seq
+}
+
+// Lowest returns the sequence up to which the records are on the disks of all live nodes; 0: it is not known.
+func (n *Node) Lowest() uint64 {
+	lowest := n.Status().Durable
+	for _, one := range n.members.live() {
+		lowest = min(lowest, one.Durable)
+	}
+	return lowest
+}
+
+// Owner returns the node that owns the shard, as far as this node knows.
+func (n *Node) Owner() (s Status, ok bool) {
+	for _, one := range n.members.live() {
+		if one.Owns && (!ok || one.Epoch > s.Epoch) {
+			s, ok = one, true
+		}
+	}
+	return s, ok
+}
+
+// Current returns nil if what the replica has is the last state of the shard: the node owns the shard, and no
+// other node can have become the owner yet. It is asked after a read, not before it.
+func (n *Node) Current() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.owns && time.Since(n.acked) < LeaseTime {
+		return nil
+	}
+	err := runtime.Errorf(runtime.CodeUnavailable, "this node cannot answer now: it does not own the data, or the replicated log does not answer it").
+		WithHint("try again in a moment")
+	err.RetryAfter = retryTime
+	return err
+}
+
+// begin makes a replica that of the node until done is called.
+func (n *Node) begin(r Replica) (done func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.replica, n.seen, n.readable = r, time.Now(), time.Time{}
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.replica = nil
+	}
+}
+
+// see notes a record of another owner.
+func (n *Node) see(r Record) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen = time.Now()
+	if r.Owner != "" {
+		n.owner = r.Owner
+	}
+}
+
+// announceNow announces the status without delay.
+func (n *Node) announceNow() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Hold keeps a replica, which owns the shard, the owner: it writes a record each BeatTime, until that fails or
+// ctx ends. It returns why the node is not the owner any more. If ctx has ended, the node still is: Release
+// must be called when nothing writes to the replica any more.
+func (n *Node) Hold(ctx context.Context, r Replica) error {
+	done := n.begin(r)
+	defer done()
+	ticker := time.NewTicker(BeatTime)
+	defer ticker.Stop()
+	for {
+		sent := time.Now()
+		if err := r.Beat(); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err() // the replica was closed
+			}
+			n.lose()
+			return err
+		}
+		n.mu.Lock()
+		n.acked = sent
+		n.mu.Unlock()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// lose notes that the node does not own the shard.
+func (n *Node) lose() {
+	n.mu.Lock()
+	n.owns, n.claiming = false, false
+	n.mu.Unlock()
+	n.announceNow()
+}
+
+// Release says that the node does not own the shard any more, of its own accord: nothing writes to the
+// replica, which is closed. The others need not wait until the node is silent.
+func (n *Node) Release(epoch uint64) {
+	n.mu.Lock()
+	if n.owns {
+		n.released = epoch
+	}
+	n.mu.Unlock()
+	n.lose()
+	n.publish() // the process may end now
+}

@@ -1,0 +1,100 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	// BeatTime is the time between two records by which an owner shows that it is alive.
+	BeatTime = time.Second
+	// LeaseTime is the time from the sending of the last acknowledged record for which an owner may answer
+	// reads. It is shorter than SilenceTime: another node becomes the owner after that at the earliest.
+	LeaseTime = 3 * time.Second
+	// SilenceTime is the time without a record after which a follower suspects that there is no owner.
+	SilenceTime = 4 * time.Second
+	// StuckTime is the time for which an owner that answers may have failed to write to a log that others
+	// can read. After it, the owner counts as silent.
+	StuckTime = 15 * time.Second
+
+	// announceTime is the time between two announcements of a node.
+	announceTime = time.Second
+	// memberTime is the time after its last announcement for which a node counts as a member.
+	memberTime = 5 * time.Second
+	// lookTime is the time between two looks for the owner.
+	lookTime = 200 * time.Millisecond
+	// askTime bounds a question to a node or to the log.
+	askTime = time.Second
+	// rankTime is how much longer a follower waits than the one before it, in the order of their names, so
+	// that two rarely try to become the owner at once.
+	rankTime = 300 * time.Millisecond
+	// ownTime bounds one attempt to become the owner.
+	ownTime = 30 * time.Second
+	// warnTime is the time between two warnings that another node has the same name.
+	warnTime = time.Minute
+	// maxMembers bounds the nodes that a node remembers; an announcement of a further one is ignored.
+	maxMembers = 256
+	// maxMessage bounds the size of an announcement that is read, in bytes.
+	maxMessage = 4 << 10
+)
+
+// Options are the options of a Node. All must be set.
+type Options struct {
+	Name    string // of the node, which no other node has
+	Address string // at which the other nodes reach this one
+	Bus     Bus
+	// Ask asks the node at an address for its status.
+	Ask func(ctx context.Context, address string) (Status, error)
+	Log *slog.Logger
+}
+
+// Bus sends messages to all nodes. Messages may be lost, delayed and repeated: nothing is safe because of
+// them.
+type Bus interface {
+	// Publish sends a message, without waiting for an answer.
+	Publish(message []byte) error
+	// Subscribe calls each with the messages of all nodes, one after the other, until ctx ends, whose error
+	// it returns.
+	Subscribe(ctx context.Context, each func(message []byte)) error
+}
+
+// Replica is the store of a node: a replica of the log of the shard.
+type Replica interface {
+	// Follow applies records as they come, until ctx ends, and calls seen with each.
+	Follow(ctx context.Context, seen func(Record)) error
+	// Applied returns the epoch and the sequence of the last record that is applied.
+	Applied() (epoch, seq uint64)
+	// End asks the log for the sequence of its last record.
+	End(ctx context.Context) (uint64, error)
+	// Own begins an epoch behind the record seq, if that is the last one of the log and applied. After an
+	// error, the replica still follows, unless Problem returns one.
+	Own(ctx context.Context, seq uint64) error
+	// Beat writes a record that changes nothing. It returns when the log has it. An error is final: the
+	// replica does not own the log any more.
+	Beat() error
+	// Problem returns why the replica can neither follow nor own, or nil.
+	Problem() error
+}
+
+// Record is a record of the log.
+type Record struct {
+	Epoch, Seq uint64
+	Owner      string // the name of the owner, if the record begins an epoch
+}
+
+// Status is what a node says about itself.
+type Status struct {
+	Node    string `json:"node"`
+	Address string `json:"address"`
+	// Owns says that the node owns the shard, or is trying to.
+	Owns bool `json:"owns"`
+	// Epoch is the epoch of the last record that the node has applied.
+	Epoch uint64 `json:"epoch"`
+	// Durable is the sequence up to which the records are on the disk of the node; 0: it is not known.
+	Durable uint64 `json:"durable,omitempty"`
+	// Released is the last epoch that the node has owned and given up; 0: none.
+	Released uint64 `json:"released,omitempty"`
+	// Stuck is the time for which an owner has waited for the log to acknowledge a record.
+	Stuck time.Duration `json:"stuck,omitempty"`
+}
