@@ -226,7 +226,7 @@ func goldenStore(t *testing.T) *Store {
 	// A function that is paused.
 	paused := runtime.Function{ID: "id of a paused one", Tenant: "t\x00", Name: "p", Version: 1, Created: at, Updated: at, Paused: true}
 	v.FunctionID, v.Name = paused.ID, paused.Name
-	must(t, s.CreateFunction(paused, v, runtime.Change{Execution: done(26, runtime.KindCreate, runtime.StateSucceeded)}))
+	must(t, s.CreateFunction(paused, v, runtime.Change{Execution: done(28, runtime.KindCreate, runtime.StateSucceeded)}))
 	return s
 }
 
