@@ -154,6 +154,7 @@ func TestConsole(t *testing.T) {
 	})
 	againStory(b, failed, story)
 	liveStory(b, s, story)
+	logStory(b, s, story)
 	hostileStory(b, s, story)
 	cancelStory(b, s, story)
 	story("jobs", func() {
