@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync"
 	"time"
+	"unsafe"
 )
 
 // LogBuffer collects the output of one run to stdout and stderr, up to a limit in bytes, of which
@@ -58,20 +59,30 @@ func (b *LogBuffer) elapsed() uint32 {
 	if b.began.IsZero() {
 		b.setBegan(time.Now())
 	}
-	return uint32(min(time.Since(b.began).Milliseconds(), math.MaxUint32))
+	return b.inOrder(time.Since(b.began))
 }
 
-// setBegan sets the time of the first byte, with a monotonic reading.
+// setBegan sets the time of the first byte, in whole milliseconds, with a monotonic reading.
 func (b *LogBuffer) setBegan(t time.Time) {
-	b.began = t
-	b.logs.Began = time.UnixMilli(t.UnixMilli()).UTC()
+	b.began = t.Add(-time.Duration(t.Nanosecond()) % time.Millisecond)
+	b.logs.Began = b.began.Round(0).UTC()
+}
+
+// inOrder returns a time since the first byte in milliseconds, at least those of the last mark: a clock may be
+// set back.
+func (b *LogBuffer) inOrder(since time.Duration) uint32 {
+	least := int64(0)
+	if n := len(b.logs.Marks); n > 0 {
+		least = int64(b.logs.Marks[n-1].Millis)
+	}
+	return uint32(min(max(since.Milliseconds(), least), math.MaxUint32))
 }
 
 // mark adds a mark for what is added next, if its stream or its time needs one.
 func (b *LogBuffer) mark(stream uint8, millis uint32) {
 	if !b.switches(stream) {
 		last := b.logs.Marks[len(b.logs.Marks)-1].Millis
-		if b.times >= b.limit/logTimeShare || millis < last || millis-last < b.step() {
+		if b.times >= b.limit/logTimeShare || millis-last < b.step() {
 			return
 		}
 		b.times++
@@ -91,7 +102,7 @@ func (b *LogBuffer) step() uint32 {
 func (b *LogBuffer) Size() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return int64(cap(b.logs.Data) + cap(b.logs.Marks)*LogMarkSize)
+	return int64(cap(b.logs.Data)) + int64(cap(b.logs.Marks))*int64(unsafe.Sizeof(LogMark{}))
 }
 
 // switches reports whether output to a stream needs a mark.
@@ -153,13 +164,10 @@ func (b *LogBuffer) begin(t time.Time) {
 // millis returns the milliseconds from the first byte to a time, those of the last mark if the time is not
 // known.
 func (b *LogBuffer) millis(t time.Time) uint32 {
-	if n := len(b.logs.Marks); t.IsZero() {
-		if n == 0 {
-			return 0
-		}
-		return b.logs.Marks[n-1].Millis
+	if t.IsZero() {
+		return b.inOrder(0)
 	}
-	return uint32(min(max(t.Sub(b.logs.Began).Milliseconds(), 0), math.MaxUint32))
+	return b.inOrder(t.Sub(b.logs.Began))
 }
 
 // End returns the output, with a line that reports a cut. Nothing is added after it.

@@ -255,12 +255,12 @@ type logWrite struct {
 	sent   bool // what there is goes to another buffer
 }
 
-// TestLogTimes writes lines with pauses. Each has the time of its first byte: exactly up to half of the
+// TestLogTimes writes lines with pauses. Each has the time of its first byte: to the millisecond up to half of the
 // marks, and never a later one. Pages, and output that is sent in parts, have the same times.
 func TestLogTimes(t *testing.T) {
 	write := rapid.Custom(func(t *rapid.T) logWrite {
 		return logWrite{
-			time.Duration(rapid.SampledFrom([]int{0, 1, 3, 700, 40_000}).Draw(t, "pause")) * time.Millisecond,
+			time.Duration(rapid.SampledFrom([]int{0, 1, 300, 999, 1000, 3700, 700_000, 40_000_000}).Draw(t, "pause")) * time.Microsecond,
 			uint8(rapid.SampledFrom([]int{1, 1, 1, 1, 2}).Draw(t, "stream")),
 			rapid.SampledFrom([]string{"", "x", "a line\n", "two\nlines\n", "\n"}).Draw(t, "text"),
 			rapid.IntRange(0, 9).Draw(t, "sent") == 0,
@@ -287,7 +287,7 @@ func checkLogTimes(limit int, writes []logWrite, parts []float64) string {
 	for _, w := range writes {
 		time.Sleep(w.pause)
 		if len(want) == 0 {
-			began = time.Now()
+			began = time.Now().Truncate(time.Millisecond)
 		}
 		b.Append(w.stream, []byte(w.text))
 		page, _ := b.Page(1, at)
@@ -295,7 +295,7 @@ func checkLogTimes(limit int, writes []logWrite, parts []float64) string {
 		if added == 0 {
 			continue
 		}
-		when := time.Now()
+		when := time.Now().Truncate(time.Millisecond)
 		if w.stream == stream && !ended {
 			when = want[len(want)-1]
 		} else if w.stream == stream {
@@ -374,6 +374,45 @@ func TestLogTimesOfLongRuns(t *testing.T) {
 			t.Errorf("%d marks for one time", n)
 		}
 	})
+}
+
+// Times are in order though the clock of the machine was set back, before and between the parts of a log.
+func TestLogTimesAreInOrder(t *testing.T) {
+	at := func(n time.Duration) time.Time { return time.Now().Add(n).Truncate(time.Millisecond) }
+	part := func(began time.Time, stream uint8, millis uint32) Logs {
+		return Logs{Data: []byte("a\n"), Began: began, Marks: []LogMark{{Stream: stream, Millis: millis}}}
+	}
+	check := func(name string, l Logs, want ...uint32) {
+		t.Helper()
+		var got []uint32
+		for _, m := range l.Marks {
+			got = append(got, m.Millis)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	b := NewLogBuffer(DefaultLogs)
+	b.AppendAll(part(at(time.Hour), 1, 0)) // of a clock that is ahead
+	b.Append(2, []byte("b\n"))
+	check("before", b.End(), 0, 0)
+	b.Reset(DefaultLogs)
+	began := at(-time.Hour)
+	b.AppendAll(part(began, 1, 5000))
+	b.AppendAll(part(began, 2, 4000))
+	check("between", b.EndWith(part(began.Add(-time.Minute), 1, 0)), 5000, 5000, 5000)
+}
+
+// What a buffer says that it takes is the memory of its bytes and marks.
+func TestLogBufferSize(t *testing.T) {
+	b := NewLogBuffer(DefaultLogs)
+	for range 1000 {
+		b.Append(1, []byte("x"))
+		b.Append(2, []byte("y"))
+	}
+	if most := int64(2 * 2000 * (1 + 16)); b.Size() < 2000*(1+16) || b.Size() > most {
+		t.Errorf("%d bytes, at most %d are taken", b.Size(), most)
+	}
 }
 
 // Output that is sent in parts and put together again is what was written, with the same marks and the

@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	// formatVersion is the version of the layout in package keys and of the encodings in package
-	// record.
+	// formatVersion is the version of the layout in package keys, and of what is derived from the records. A
+	// new encoding of a record does not change it: an earlier release refuses that record, see package record.
 	formatVersion = 3
 	// formatUnkept is the version before retention knew sizes.
 	formatUnkept = 2

@@ -24,8 +24,8 @@ the standard output, its standard error to the standard error. The server stores
 first MiB.
 
 With --stream print only one of the two. Elsewhere than on a terminal it is printed
-byte for byte; without --stream, bytes that are not UTF-8 are shown as U+FFFD. A
-terminal gets text and colours only: U+FFFD replaces all other control characters.
+byte for byte; without --stream, or with -f or -t, bytes that are not UTF-8 are shown
+as U+FFFD. A terminal gets text and colours only: U+FFFD replaces all other control characters.
 
 ` + timestampsHelp + `
 
@@ -93,9 +93,13 @@ With --json the output is an object with the fields
 // followLogs prints the log of an execution until it is done, and returns its error.
 func (a *app) followLogs(ctx context.Context, c *client.Client, id string, o client.LogOptions) error {
 	people := ui.IsTerminal(a.Err)
+	w := a.newLogWriter("", o.Times)
 	x, err := c.Follow(ctx, id, o, client.Followed{
-		Entry: a.newLogWriter(o.Times).entry,
+		Entry: w.entry,
 		Attempt: func(number int) error {
+			if err := w.end(); err != nil {
+				return err
+			}
 			if people {
 				a.ResetColours()
 				fmt.Fprintf(a.Err, "-- attempt %d --\n", number)
@@ -126,7 +130,7 @@ func (a *app) logOf(s client.Stream) io.Writer {
 
 // writeLog prints the log of an execution.
 func (a *app) writeLog(logs client.Logs, times bool) error {
-	w := a.newLogWriter(times)
+	w := a.newLogWriter("", times)
 	for _, entry := range logs.Entries {
 		if err := w.entry(entry); err != nil {
 			return err

@@ -56,6 +56,9 @@ fields
 			if err := jobArguments(args); err != nil {
 				return err
 			}
+			if sort.given() && len(args) == 2 {
+				return clierror.Usagef("leave out --sort, or the EXECUTION", "--sort sorts a list, and does not combine with an EXECUTION")
+			}
 			if wait && len(args) < 2 {
 				return clierror.Usagef("usage: "+cmd.UseLine(), "--wait needs an EXECUTION")
 			}

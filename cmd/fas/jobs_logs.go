@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -137,24 +135,16 @@ func (a *app) allTaskLogs(ctx context.Context, c *client.Client, job, id string,
 // so that a line may span several entries, and completes an incomplete last line.
 func (a *app) writePrefixed(prefix string, logs client.Logs, times bool) error {
 	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
-		show := func(at client.Moment, line string) error {
-			start := prefix
-			if times {
-				start += lineTime(at, a.people(stream)) + " "
-			}
-			_, err := io.WriteString(a.logOf(stream), start+strings.TrimSuffix(line, "\n")+"\n")
-			return err
-		}
-		var lines logLines
+		w := a.newLogWriter(prefix, times)
 		for _, entry := range logs.Entries {
 			if entry.Stream != stream {
 				continue
 			}
-			if err := lines.add(entry, show); err != nil {
+			if err := w.entry(entry); err != nil {
 				return err
 			}
 		}
-		if err := lines.end(show); err != nil {
+		if err := w.end(); err != nil {
 			return err
 		}
 	}

@@ -132,7 +132,10 @@ func (f *logFollower) printEnded(ctx context.Context) {
 func (f *logFollower) print(ctx context.Context, x client.Execution) {
 	defer f.known.end(x.ID)
 	l := f.newLog(x)
-	end, err := f.client.Follow(ctx, x.ID, f.flags.options(), client.Followed{Entry: l.entry})
+	end, err := f.client.Follow(ctx, x.ID, f.flags.options(), client.Followed{
+		Entry:   l.entry,
+		Attempt: func(int) error { return l.endLines() },
+	})
 	if err == nil {
 		err = l.end(end)
 	}

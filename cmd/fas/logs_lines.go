@@ -30,61 +30,66 @@ func lineTime(at client.Moment, people bool) string {
 
 // logLines joins entries of one stream, which need not be whole lines.
 type logLines struct {
-	rest string        // the beginning of a line
-	at   client.Moment // of rest
+	open bool          // the last line is not complete
+	rest string        // what was not shown of it
+	at   client.Moment // its time
 }
 
-// add calls show with each line that an entry completes, and its time.
+// add calls show with each line that an entry completes, or each part of a long one, and its time.
 func (l *logLines) add(e client.LogEntry, show func(at client.Moment, line string) error) error {
-	at := e.Time
-	if l.rest != "" {
-		at = l.at
-	}
 	text := l.rest + e.Text
+	l.rest = ""
 	for line := range strings.Lines(text) {
-		if !strings.HasSuffix(line, "\n") && len(line) < longLogLine {
-			l.rest, l.at = line, at
+		if !l.open {
+			l.at = e.Time
+		}
+		l.open = !strings.HasSuffix(line, "\n")
+		if l.open && len(line) < longLogLine {
+			l.rest = line
 			return nil
 		}
-		if err := show(at, line); err != nil {
+		if err := show(l.at, line); err != nil {
 			return err
 		}
-		at = e.Time
 	}
-	l.rest = ""
 	return nil
 }
 
 // end calls show with a line that was not completed.
 func (l *logLines) end(show func(at client.Moment, line string) error) error {
 	rest := l.rest
-	l.rest = ""
+	l.open, l.rest = false, ""
 	if rest == "" {
 		return nil
 	}
 	return show(l.at, rest)
 }
 
-// logWriter writes the entries of the log of one execution as they are, with --timestamps each line behind
-// its time.
+// logWriter writes the entries of the log of one execution as they are, or each line behind a prefix, and with
+// --timestamps behind its time.
 type logWriter struct {
 	*app
-	times bool
-	open  map[client.Stream]bool // the last line is not complete
+	prefix string
+	times  bool
+	open   map[client.Stream]bool // the last line is not complete, and lines have a beginning
 }
 
-func (a *app) newLogWriter(times bool) *logWriter {
-	return &logWriter{app: a, times: times, open: make(map[client.Stream]bool)}
+func (a *app) newLogWriter(prefix string, times bool) *logWriter {
+	return &logWriter{app: a, prefix: prefix, times: times, open: make(map[client.Stream]bool)}
 }
 
 // entry writes an entry.
 func (w *logWriter) entry(e client.LogEntry) error {
 	text := e.Text
-	if w.times {
+	if w.times || w.prefix != "" {
+		start := w.prefix
+		if w.times {
+			start += lineTime(e.Time, w.people(e.Stream)) + " "
+		}
 		var b strings.Builder
 		for line := range strings.Lines(e.Text) {
 			if !w.open[e.Stream] {
-				b.WriteString(lineTime(e.Time, w.people(e.Stream)) + " ")
+				b.WriteString(start)
 			}
 			b.WriteString(line)
 			w.open[e.Stream] = !strings.HasSuffix(line, "\n")
@@ -93,6 +98,20 @@ func (w *logWriter) entry(e client.LogEntry) error {
 	}
 	_, err := io.WriteString(w.logOf(e.Stream), text)
 	return err
+}
+
+// end completes lines whose beginning was written: another attempt, or another log, follows.
+func (w *logWriter) end() error {
+	for _, stream := range []client.Stream{client.Stdout, client.Stderr} {
+		if !w.open[stream] {
+			continue
+		}
+		w.open[stream] = false
+		if _, err := io.WriteString(w.logOf(stream), "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // people reports whether people read the output for a stream of a function.

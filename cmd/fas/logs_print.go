@@ -76,12 +76,17 @@ func (l *executionLog) printTo(stream client.Stream) func(at client.Moment, line
 	return func(at client.Moment, line string) error { return l.print(stream, at, line) }
 }
 
-// end prints lines that were not completed, and why the execution failed if it has.
-func (l *executionLog) end(x client.Execution) error {
+// endLines prints lines that were not completed.
+func (l *executionLog) endLines() error {
 	if err := l.stdout.end(l.printTo(client.Stdout)); err != nil {
 		return err
 	}
-	if err := l.stderr.end(l.printTo(client.Stderr)); err != nil {
+	return l.stderr.end(l.printTo(client.Stderr))
+}
+
+// end prints lines that were not completed, and why the execution failed if it has.
+func (l *executionLog) end(x client.Execution) error {
+	if err := l.endLines(); err != nil {
 		return err
 	}
 	if x.Failure == nil || l.flags.stream != "" {

@@ -93,6 +93,75 @@ func TestLogLineTimes(t *testing.T) {
 	}
 }
 
+// Another attempt, and another task, begin new lines, though the last one is not complete. A line has one beginning
+// and one end, however long it is.
+func TestLogLinesEnd(t *testing.T) {
+	at := client.Moment{Time: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)}
+	later := client.Moment{Time: at.Add(time.Second)}
+	const stamp, stampLater = "2026-02-03T04:05:06.000Z ", "2026-02-03T04:05:07.000Z "
+	first := client.LogEntry{Stream: client.Stdout, Time: at, Text: "killed he"}
+	second := client.LogEntry{Stream: client.Stdout, Time: later, Text: "again\n"}
+	var out, talk strings.Builder
+	a := &app{}
+	a.Out, a.Err = &out, &talk
+
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		event := func(e client.LogEntry) {
+			fmt.Fprintf(w, "event: log\ndata: {\"stream\":\"stdout\",\"text\":%q,\"time\":%q}\n\n", e.Text, e.Time.Format("2006-01-02 15:04:05.999999-07:00"))
+		}
+		event(first)
+		fmt.Fprint(w, "event: attempt\ndata: {\"attempt\":2}\n\n")
+		event(second)
+		fmt.Fprintf(w, "event: end\ndata: {\"uuid\":%q,\"status\":\"Success\",\"output\":1}\n\n", anyID)
+	}))
+	defer web.Close()
+	c, err := client.New(client.Options{URL: web.URL, Token: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := a.followLogs(t.Context(), c, anyID, client.LogOptions{Times: true}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stamp+"killed he\n"+stampLater+"again\n", out.String()); diff != "" {
+		t.Errorf("fas executions logs -f -t: %s", diff)
+	}
+
+	out.Reset()
+	p := &logPrinter{app: a, client: c, flags: &logFlags{times: true}}
+	f := &logFollower{logPrinter: p, stop: func(err error) { t.Error(err) }, known: knownIDs{all: make(map[string]struct{})}}
+	f.print(t.Context(), client.Execution{ID: anyID, Name: "f"})
+	rest := "\t" + anyID + "\tf\t"
+	if diff := cmp.Diff(strings.TrimSpace(stamp)+rest+"killed he\n"+strings.TrimSpace(stampLater)+rest+"again\n", out.String()); diff != "" {
+		t.Errorf("fas logs -f -t: %s", diff)
+	}
+
+	long := strings.Repeat("x", longLogLine)
+	entries := []client.LogEntry{
+		{Stream: client.Stdout, Time: at, Text: long},
+		{Stream: client.Stdout, Time: later, Text: long},
+		{Stream: client.Stdout, Time: later, Text: "y\nz"},
+	}
+	for times, want := range map[bool]string{false: "task | " + long + long + "y\ntask | z\n", true: "task | " + stamp + long + long + "y\ntask | " + stampLater + "z\n"} {
+		out.Reset()
+		if err := a.writePrefixed("task | ", client.Logs{Entries: entries}, times); err != nil || out.String() != want {
+			t.Errorf("%v, times %v: %d bytes that differ", err, times, out.Len())
+		}
+	}
+	// Parts of a long line have its time.
+	var lines logLines
+	var got []client.Moment
+	for _, e := range entries {
+		if err := lines.add(e, func(at client.Moment, _ string) error { got = append(got, at); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]client.Moment{at, at, at}, got); diff != "" {
+		t.Errorf("the times of parts: %s", diff)
+	}
+}
+
 // Executions that have been printed are forgotten when there are too many, those in progress never.
 func TestKnownIDs(t *testing.T) {
 	k := knownIDs{all: make(map[string]struct{})}

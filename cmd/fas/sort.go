@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
@@ -52,6 +53,7 @@ func byText[T any, S ~string](name string, of func(T) S) order[T] {
 type sorting[T any] struct {
 	orders []order[T]
 	text   string // of the flag; empty: the list keeps the order of the server
+	flag   *pflag.Flag
 }
 
 // add adds --sort; preset is its default.
@@ -61,6 +63,7 @@ func (s *sorting[T]) add(cmd *cobra.Command, preset string) {
 		words = append(words, o.name)
 	}
 	cmd.Flags().StringVar(&s.text, "sort", preset, "sort by `FIELD`: "+s.names()+"; -FIELD sorts down, +FIELD up")
+	s.flag = cmd.Flags().Lookup("sort")
 	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -88,9 +91,13 @@ func (s *sorting[T]) field() string {
 	return s.text
 }
 
-// comparison returns what compares two items of the list; nil if it keeps its order.
+// given reports whether the command line has the flag.
+func (s *sorting[T]) given() bool { return s.flag != nil && s.flag.Changed }
+
+// comparison returns what compares two items of the list; nil if it keeps its order. An empty field is an error,
+// because it is a variable of a script that is not set.
 func (s *sorting[T]) comparison() (func(a, b T) int, error) {
-	if s.text == "" {
+	if s.text == "" && !s.given() {
 		return nil, nil
 	}
 	at := slices.IndexFunc(s.orders, func(o order[T]) bool { return o.name == s.field() })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/runtime"
@@ -59,5 +60,31 @@ func TestSort(t *testing.T) {
 		if !ok || coded.Hint != "give created, started, finished, duration, attempts, name or status; - or + before it sorts down or up" {
 			t.Errorf("%s: %v", field, coded)
 		}
+	}
+}
+
+// An empty --sort is an error of each command that has the flag, not the order of the server.
+func TestEmptySort(t *testing.T) {
+	arguments := map[string]string{"fas jobs executions": "job", "fas jobs tasks": "job execution"}
+	tested := 0
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, c := range cmd.Commands() {
+			visit(c)
+		}
+		if cmd.Flags().Lookup("sort") == nil {
+			return
+		}
+		tested++
+		path := cmd.CommandPath()
+		args := append(strings.Fields(path)[1:], strings.Fields(arguments[path])...)
+		status, _, talk := fas(t, nil, append(args, "--sort", "")...)
+		if status != 2 || !strings.HasPrefix(talk, "error: the --sort \"\" is not known\n") {
+			t.Errorf("%s: status %d, %s", path, status, talk)
+		}
+	}
+	visit(newRoot(&app{}))
+	if tested < 9 {
+		t.Errorf("%d commands", tested)
 	}
 }

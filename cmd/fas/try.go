@@ -145,7 +145,7 @@ func (a *app) writeTrial(t client.Trial, raw, asJSON bool) error {
 		}
 		return failure
 	}
-	w := a.newLogWriter(false)
+	w := a.newLogWriter("", false)
 	for _, entry := range t.Logs {
 		entry.Stream = wire.Stderr // the standard output is for the result
 		if err := w.entry(entry); err != nil {

@@ -39,7 +39,7 @@ func (w *peer) deploy(ctx context.Context, p *runtime.Program) (runtime.Outcome,
 	case err != nil:
 		return runtime.Outcome{}, err
 	}
-	o, err := decodeOutcome(reply, boundOf(limits.Logs))
+	o, err := decodeOutcome(reply, boundOf(limits.Logs, r.began))
 	if err != nil {
 		w.conn.abort(fmt.Errorf("the outcome of a deployment: %w", err))
 		return runtime.Outcome{}, runtime.Internal("worker.deploy", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -302,7 +303,7 @@ func TestTimesOfTheRestOfALog(t *testing.T) {
 		logs.Marks = append(logs.Marks, runtime.LogMark{Offset: i, Millis: uint32(3 * i), Stream: 1})
 		logs.Data = append(logs.Data, '\n')
 	}
-	whole := boundOf(runtime.DefaultLogs)
+	whole := boundOf(runtime.DefaultLogs, time.Time{})
 	d := wire.Decode(appendLogs(nil, logs))
 	if got := decodeLogs(&d, outputBound{left: len(logs.Data), limit: whole.limit}); d.Err() != nil || !cmp.Equal(logs, got) {
 		t.Errorf("%v, %s", d.Err(), cmp.Diff(logs, got))
@@ -314,16 +315,39 @@ func TestTimesOfTheRestOfALog(t *testing.T) {
 	}
 }
 
+// Output that comes behind the outcome of a run changes nothing: the outcome is being read meanwhile.
+func TestOutputBehindTheOutcome(t *testing.T) {
+	w := &peer{runs: make(map[uint64]*run)}
+	r := &run{logs: runtime.NewLogBuffer(1000), output: boundOf(1000, time.Now())}
+	w.runs[7] = r
+	send := func(text string) error { return w.onLogs(appendLogs(wire.AppendUint(nil, 7), logsOf(text))) }
+	if err := send("in time"); err != nil {
+		t.Fatal(err)
+	}
+	before := r.output
+	r.end()
+	if err := send("late"); err != nil || r.output != before || string(r.logs.End().Data) != "in time" {
+		t.Errorf("%v, %+v, want %+v, %q", err, r.output, before, r.logs.End().Data)
+	}
+}
+
 // FuzzOutcome decodes what a worker says of the end of a run. What is accepted keeps the promises of a
 // sandbox.
 func FuzzOutcome(f *testing.F) {
 	f.Add(succeeded)
+	for _, began := range []time.Time{time.UnixMilli(0), time.UnixMilli(maxMillis)} {
+		f.Add(appendOutcome(nil, &runtime.Outcome{Result: []byte("1"), Logs: runtime.Logs{Data: []byte("a\nb\n"), Began: began, Marks: []runtime.LogMark{
+			{Millis: math.MaxUint32, Stream: 1}, {Offset: 2, Millis: 1, Stream: 2},
+		}}}))
+	}
 	f.Add(appendOutcome(nil, &runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Type: "E", Message: "m", Line: 3}, Logs: logsOf("text")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := decodeOutcome(data, outputBound{500, 500})
+		began := time.Now()
+		o, err := decodeOutcome(data, outputBound{500, 500, began})
 		if err != nil {
 			return
 		}
+		last := began.Truncate(time.Millisecond)
 		if len(o.Logs.Data) > 500 || o.Usage.Duration < 0 || o.Usage.Memory < 0 || (o.Result == nil) == (o.Failure == nil) {
 			t.Errorf("accepted: %+v", o)
 		}
@@ -333,6 +357,11 @@ func FuzzOutcome(f *testing.F) {
 				t.Errorf("accepted: %+v", o.Logs)
 			}
 			at = m.Offset
+			if when := o.Logs.Time(m); when.Before(last) || when.After(time.Now()) {
+				t.Errorf("a time %v, after %v", when, last)
+			} else {
+				last = when
+			}
 		}
 		_ = decodeError(data)
 	})

@@ -224,34 +224,39 @@ const maxMillis = 100_000_000_000_000
 
 // outputBound bounds the output of a run, in bytes with the changes of its stream.
 type outputBound struct {
-	left  int // what may still come
-	limit int // all of it
+	left  int       // what may still come
+	limit int       // all of it
+	began time.Time // nothing was written before
 }
 
-// boundOf returns the bound of the output of a run that begins.
-func boundOf(limit int64) outputBound {
+// boundOf returns the bound of the output of a run that begins at a time.
+func boundOf(limit int64, began time.Time) outputBound {
 	n := int(min(limit, maxPayload)) + cutLine
-	return outputBound{n, n}
+	return outputBound{n, n, began}
 }
 
-// decodeLogs reads output within a bound. Its marks are in order, and the first one is at the start.
+// decodeLogs reads output within a bound. Its marks are in order, and the first one is at the start. Times before
+// the run, after now or out of order are replaced by the nearest that can be true: a clock may be set back.
 func decodeLogs(d *wire.Decoder, bound outputBound) (l runtime.Logs) {
 	l.Data = d.Bytes(bound.left)
 	n := d.Count(runtime.MaxLogMarks(bound.limit, bound.left-len(l.Data)))
 	if n == 0 {
 		return l
 	}
-	l.Began = time.UnixMilli(int64(d.Count(maxMillis))).UTC()
-	at := 0
+	earliest, now := bound.began.UnixMilli(), time.Now().UnixMilli()
+	began := max(min(int64(d.Count(maxMillis)), now), earliest)
+	l.Began = time.UnixMilli(began).UTC()
+	latest := uint32(min(max(now-began, 0), math.MaxUint32))
+	at, last := 0, uint32(0)
 	for range n {
 		v := d.Count(2 * maxPayload)
-		millis := uint32(d.Count(math.MaxUint32))
+		last = min(max(uint32(d.Count(math.MaxUint32)), last), latest)
 		at += v >> 1
 		if at >= len(l.Data) || l.Marks == nil && at != 0 {
 			d.Fail()
 			return runtime.Logs{}
 		}
-		l.Marks = append(l.Marks, runtime.LogMark{Offset: at, Millis: millis, Stream: uint8(v&1) + 1})
+		l.Marks = append(l.Marks, runtime.LogMark{Offset: at, Millis: last, Stream: uint8(v&1) + 1})
 	}
 	return l
 }

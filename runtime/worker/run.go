@@ -22,9 +22,9 @@ type run struct {
 	began   time.Time
 	timeout time.Duration
 	most    int64 // bytes of memory that it may have
-	output  outputBound
 
 	mu      sync.Mutex
+	output  outputBound // does not change once the run has ended
 	memory  memoryState
 	ended   bool
 	stood   time.Duration      // time for which it waited for its memory
@@ -59,7 +59,8 @@ func (w *peer) run(ctx context.Context, c *runtime.RunCall) (runtime.Outcome, er
 		limits = c.Program.Limits
 	}
 	limits = limits.WithDefaults()
-	r := &run{room: c.Room, logs: c.Logs, began: time.Now(), timeout: limits.Timeout, most: limits.Memory, output: boundOf(limits.Logs)}
+	began := time.Now()
+	r := &run{room: c.Room, logs: c.Logs, began: began, timeout: limits.Timeout, most: limits.Memory, output: boundOf(limits.Logs, began)}
 	r.settled.L = &r.mu
 	reply, err := w.send(ctx, r, c)
 	r.end()
@@ -84,7 +85,7 @@ func (w *peer) send(ctx context.Context, r *run, c *runtime.RunCall) (reply []by
 		}
 	}()
 	*buffer = appendRun((*buffer)[:0], program.number, c)
-	limit := runtime.MaxResult + r.output.left + 4*maxText
+	limit := runtime.MaxResult + r.output.limit + 4*maxText
 	// Output that is sent meanwhile must not come after the outcome.
 	if c.Logs == nil && len(*buffer)+len(c.Args) <= laneBytes && w.programs.suits(program) {
 		if l := w.lanes.take(); l != nil {
@@ -173,6 +174,11 @@ func (w *peer) onLogs(payload []byte) error {
 	}
 	if r.logs == nil {
 		return errors.New("output of a run that nobody follows")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
 	}
 	logs := decodeLogs(&d, r.output)
 	if err := d.Err(); err != nil || len(logs.Data) == 0 {

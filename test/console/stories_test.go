@@ -103,3 +103,30 @@ func limitedStory(b *Browser, s *process.Server, story func(string, func())) {
 		}
 	})
 }
+
+// logStory shows a log of many pieces, some of which end within lines: each line is shown once and has one time.
+func logStory(b *Browser, s *process.Server, story func(string, func())) {
+	s.Deploy(b.t, "chatty", `import sys
+def main(args, context):
+    for i in range(5000):
+        print("line", i, end="", flush=True)
+        print(" ends", flush=True)
+        if i % 1000 == 0:
+            print("oh", file=sys.stderr)
+`)
+	id := s.Submit(b.t, "chatty", `{}`)
+	s.Must(b.t, "GET", "/v1/executions/"+id+"?wait=100", "")
+	const (
+		whole = `(() => { const log = document.querySelector(".log").cloneNode(true); log.querySelectorAll("time").forEach((e) => e.remove());
+			let want = ""; for (let i = 0; i < 5000; i++) want += "line " + i + " ends\n" + (i % 1000 === 0 ? "oh\n" : ""); return log.textContent === want; })()`
+		times = `document.querySelectorAll(".log time").length`
+	)
+	story("long log", func() {
+		b.visit("executions/"+id, "line 0 ends")
+		b.until("all lines", whole+" && "+times+" === 0")
+		b.click("Times")
+		b.until("a time for each line", whole+" && "+times+" === 5005")
+		b.click("Times")
+		b.until("all lines again", whole+" && "+times+" === 0")
+	})
+}

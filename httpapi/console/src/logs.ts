@@ -6,11 +6,11 @@ export interface LogEvents {
   attempt(n: number): void;
 }
 
-/** followLogs reports the log of an execution as it is written, and returns once the execution is done. */
-export async function followLogs(id: string, on: LogEvents, signal: AbortSignal): Promise<void> {
+/** followLogs reports the log of an execution as it is written, with or without the times of lines, and returns once the execution is done. */
+export async function followLogs(id: string, timed: boolean, on: LogEvents, signal: AbortSignal): Promise<void> {
   let last = "";
   while (!signal.aborted) {
-    for await (const e of events(at`/v1/executions/${id}/logs`, { times: "1" }, signal, last)) {
+    for await (const e of events(at`/v1/executions/${id}/logs`, { times: timed ? 1 : undefined }, signal, last)) {
       const data = JSON.parse(e.data);
       last = e.id || last;
       switch (e.event) {
