@@ -74,6 +74,12 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	use := e.useOf(x.Tenant)
 	if r.NoQueue {
+		if e.background.Paused(x.Tenant, x.FunctionID) {
+			paused := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: the function %q is paused", x.Function).
+				WithHint("resume the function, or allow the execution to be queued")
+			paused.RetryAfter = runtime.BusyRetry
+			return runtime.JobAcceptance{}, paused
+		}
 		if err := use.CheckRuns(); err != nil {
 			return runtime.JobAcceptance{}, err
 		}
