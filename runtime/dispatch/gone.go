@@ -56,8 +56,15 @@ func (p *plan) forget(tenant runtime.Tenant, id string) {
 	for _, g := range left {
 		p.leavePlace(g)
 	}
-	if elsewhere := len(p.active) + p.size() - p.queue.Len() - p.pausedSuspects; len(gone.ids) > elsewhere {
-		delete(p.gone, tenant) // some are nowhere
+	p.tidyGone(tenant)
+}
+
+// tidyGone forgets the runs of a tenant that were cancelled, and do not wait in the queue, if there are fewer
+// elsewhere: some are nowhere.
+func (p *plan) tidyGone(tenant runtime.Tenant) {
+	elsewhere := len(p.active) + p.size() - p.queue.Len() - p.pausedSuspects
+	if gone := p.gone[tenant]; gone != nil && len(gone.ids) > elsewhere {
+		delete(p.gone, tenant)
 	}
 }
 

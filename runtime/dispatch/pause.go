@@ -74,6 +74,7 @@ func (p *plan) pause(f *runtime.Function) (waiting []*attempt) {
 	}
 	if s := p.quiet.stage; noQuiet < s && s < going && of(p.quiet.suspect.run) {
 		waiting = append(waiting, p.quiet.suspect)
+		p.leaser.Set()
 	}
 	return waiting
 }

@@ -224,6 +224,38 @@ func TestPausedSuspects(t *testing.T) {
 	}
 }
 
+// TestCancelledRunsAreForgotten keeps nothing of runs that were cancelled, once they have had their turns or their
+// execution of a job was cancelled as a whole.
+func TestCancelledRunsAreForgotten(t *testing.T) {
+	p := testPlan()
+	const n = 2 * fewWaiting
+	p.target = 4 * n
+	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a"})
+	tasksOf(p, g, n)
+	for i := range n {
+		p.put(queued("a", "f", fmt.Sprint("f", i)))
+	}
+	for i := range 10 {
+		p.forget("a", fmt.Sprint("x", i))
+		p.forget("a", fmt.Sprint("f", i))
+	}
+	if p.queue.Len() != 2*n {
+		t.Fatalf("%d runs wait", p.queue.Len())
+	}
+	p.cancelGroup("x")
+	leased := chosen(p, 1)
+	if len(leased) != n {
+		t.Fatalf("%d runs are leased", len(leased))
+	}
+	for _, id := range leased {
+		p.drop(p.active[id])
+	}
+	p.put(queued("a", "f", "last"))
+	if chosen(p, 2); len(p.gone) != 0 {
+		t.Errorf("%d tenants have cancelled runs", len(p.gone))
+	}
+}
+
 func idsOf(runs []*QueuedRun) string {
 	ids := []string{}
 	for _, r := range runs {

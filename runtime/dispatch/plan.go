@@ -330,6 +330,9 @@ func (p *plan) activate(a *attempt) *attempt {
 	a.run.Use.Queue(-1)
 	p.load.count(a.run.Tenant, a.run.Function, -1, 1)
 	a.run.takenBack = false
+	if p.isGone(a.run); p.queue.Waiting(a.run.Tenant) == 0 {
+		p.tidyGone(a.run.Tenant)
+	}
 	p.active[a.run.id] = a
 	p.countAhead(a, 1)
 	if g := a.run.Job; g != nil {
