@@ -34,7 +34,7 @@ type FunctionStore interface {
 	// ListFunctions returns up to limit functions in the order of their names, starting after a
 	// name.
 	ListFunctions(tenant Tenant, after string, limit int) ([]Function, error)
-	// ListPaused returns the functions of all tenants that are paused.
+	// ListPaused returns the functions of all tenants that are paused. It leaves out records that are damaged.
 	ListPaused() ([]Function, error)
 	// GetVersion returns a version with its source and context.
 	GetVersion(tenant Tenant, functionID string, number uint64) (Version, error)

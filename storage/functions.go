@@ -218,11 +218,12 @@ func (s *Store) ListFunctions(tenant runtime.Tenant, after string, limit int) (a
 	return all, fault("storage.functions", err)
 }
 
-// ListPaused lists the functions of all tenants that are paused.
+// ListPaused lists the functions of all tenants that are paused. It logs which records are damaged, and leaves them
+// out: their functions cannot run, and all others can.
 func (s *Store) ListPaused() (all []runtime.Function, err error) {
 	err = s.snapshot(func(r kv.Reader) error {
 		return kv.EachTenant(r, func(tenant runtime.Tenant) error {
-			paused, err := readPaused(r, tenant)
+			paused, err := s.readPaused(r, tenant)
 			all = append(all, paused...)
 			return err
 		})
@@ -231,7 +232,7 @@ func (s *Store) ListPaused() (all []runtime.Function, err error) {
 }
 
 // readPaused reads all functions of a tenant, and decodes those that are paused.
-func readPaused(r kv.Reader, tenant runtime.Tenant) (all []runtime.Function, err error) {
+func (s *Store) readPaused(r kv.Reader, tenant runtime.Tenant) (all []runtime.Function, err error) {
 	prefix := keys.OfKind(tenant, keys.KindFunction)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.PrefixEnd(prefix)})
 	if err != nil {
@@ -248,7 +249,9 @@ func readPaused(r kv.Reader, tenant runtime.Tenant) (all []runtime.Function, err
 			f, err = record.DecodeFunction(tenant, id, value)
 		}
 		if err != nil {
-			err = kv.Damaged("key %x: %v", it.Key(), err)
+			s.log.Error("storage: the record of a function is damaged, so the function may not be paused any more: restore the data folder from a backup",
+				"tenant", tenant, "key", fmt.Sprintf("%x", it.Key()), "error", err)
+			err = nil
 			continue
 		}
 		all = append(all, f)

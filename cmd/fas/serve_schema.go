@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -25,25 +28,49 @@ type fileSchema struct {
 
 // settingSchema is the JSON Schema of a setting.
 type settingSchema struct {
-	Description string         `json:"description,omitempty"`
-	Type        string         `json:"type"`
-	Pattern     string         `json:"pattern,omitempty"`
-	Enum        []string       `json:"enum,omitempty"`
-	Minimum     *int           `json:"minimum,omitempty"`
-	Maximum     *int           `json:"maximum,omitempty"`
-	Items       *settingSchema `json:"items,omitempty"`
-	Default     any            `json:"default,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Type        string          `json:"type,omitempty"`
+	Pattern     string          `json:"pattern,omitempty"`
+	Not         *settingSchema  `json:"not,omitempty"`
+	Enum        []string        `json:"enum,omitempty"`
+	AnyOf       []settingSchema `json:"anyOf,omitempty"`
+	Minimum     *int            `json:"minimum,omitempty"`
+	Maximum     *int            `json:"maximum,omitempty"`
+	Items       *settingSchema  `json:"items,omitempty"`
+	Default     any             `json:"default,omitempty"`
 }
 
 // Patterns of settings that are strings.
 const (
 	decimal         = `([0-9]+(\.[0-9]*)?|\.[0-9]+)`
-	sizePattern     = `^\s*` + decimal + `\s*([GgMmKk]([Ii]?[Bb])?|[Bb]([Yy][Tt][Ee][Ss])?)\s*$`
-	limitPattern    = `^0$|` + sizePattern
-	durationPattern = `^(` + decimal + `(ns|us|µs|ms|s|m|h))+$`
-	spanPattern     = durationPattern + `|^` + decimal + `[dw]$`
+	zeroPattern     = `^[^1-9]*$`
+	durationPattern = `^\+?(` + decimal + `(ns|us|µs|ms|s|m|h))+$|^\+?0$`
+	spanPattern     = durationPattern + `|^\+?` + decimal + `[dw]$`
 	ratioPattern    = `^(0(\.[0-9]*)?|\.[0-9]+|1(\.0*)?)$`
 )
+
+// sizePattern returns the pattern of sizes. Numbers with more digits do not fit.
+func sizePattern() string {
+	var units []string
+	for unit, digits := range map[string]int{`[Gg]([Ii]?[Bb])?`: 9, `[Mm]([Ii]?[Bb])?`: 12, `[Kk]([Ii]?[Bb])?`: 15, `[Bb]([Yy][Tt][Ee][Ss])?`: 18} {
+		units = append(units, fmt.Sprintf(`(0*[0-3]?[0-9]{1,%d}(\.[0-9]*)?|\.[0-9]+)\s*%s`, digits, unit))
+	}
+	slices.Sort(units)
+	return `^\s*\+?(` + strings.Join(units, "|") + `)\s*$`
+}
+
+// anyCase returns the pattern of names in upper and lower case.
+func anyCase(names []string) string {
+	var pattern strings.Builder
+	for _, c := range strings.Join(names, "|") {
+		if lower, upper := unicode.ToLower(c), unicode.ToUpper(c); lower != upper {
+			fmt.Fprintf(&pattern, "[%c%c]", upper, lower)
+		} else {
+			pattern.WriteRune(c)
+		}
+	}
+	return "^(" + pattern.String() + ")$"
+}
 
 // settingBounds returns the bounds of a setting that is a number; a largest value of zero is none.
 func settingBounds(flag string) (least, most int) {
@@ -112,16 +139,16 @@ func schemaOf(f *pflag.Flag) *settingSchema {
 	case "duration":
 		s.Pattern = durationPattern
 	case "DURATION":
-		s.Pattern = spanPattern
+		s.Pattern, s.Not = spanPattern, &settingSchema{Pattern: zeroPattern}
 	case "SIZE":
-		s.Pattern = sizePattern
+		s.Pattern = sizePattern()
 		if _, ok := f.Value.(*sizeLimit); ok {
-			s.Pattern = limitPattern
+			s.Pattern = "^0$|" + s.Pattern
 		}
 	case "ratio":
 		s.Pattern = ratioPattern
 	case "LEVEL":
-		s.Enum = server.LevelNames
+		s.AnyOf = []settingSchema{{Enum: server.LevelNames}, {Pattern: anyCase(server.LevelNames)}}
 	case "FORMAT":
 		s.Enum = server.FormatNames
 	}

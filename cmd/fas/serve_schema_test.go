@@ -102,7 +102,7 @@ func TestSettingsSchema(t *testing.T) {
 		if property["type"] == "array" {
 			refused(key + " = [1]")
 		}
-		if property["pattern"] != nil || property["enum"] != nil {
+		if property["pattern"] != nil || property["enum"] != nil || property["anyOf"] != nil {
 			refused(key + ` = ""`)
 			refused(key + ` = "lots"`)
 		}
@@ -128,11 +128,15 @@ func TestSettingsSchema(t *testing.T) {
 	for _, text := range []string{
 		`ballast = "0KB"`, `memory_budget = "1.5 GiB"`, `disk_floor = "100 bytes"`, `audit_bytes = "64m"`, `tenant_stored_bytes = "0"`,
 		`grace = "1m30s"`, `grace = "0.5h"`, `retention_age = "2w"`, `retention_min_age = "90s"`, `otlp_sample_ratio = "0.25"`, `log_level = "warn"`,
+		`log_level = "INFO"`, `log_level = "Error"`, `grace = "0"`, `grace = "0s"`, `grace = "+30s"`, `retention_age = "0.5d"`, `retention_age = "0h10m"`,
+		`memory_budget = "3999999999GB"`, `disk_floor = "00000000000000000001GB"`, `audit_bytes = "+64MB"`,
 	} {
 		accepted(text)
 	}
 	for _, text := range []string{
 		`ballast = "512"`, `ballast = "-1MB"`, `memory_budget = "1 TB"`, `grace = "3d"`, `grace = "30"`, `retention_age = "7"`,
+		`retention_age = "0d"`, `retention_age = "0s"`, `retention_age = "0"`, `retention_min_age = "0.0w"`, `grace = "-30s"`, `log_level = "infos"`,
+		`memory_budget = "99999999999GB"`, `memory_budget = "99999999999999MB"`, `memory_budget = "99999999999999999KB"`, `memory_budget = "99999999999999999999bytes"`,
 		`otlp_sample_ratio = "1.5"`, `log_format = "xml"`, `retention_count = 0`, `memory_budgte = "4GB"`, "workers = 2.5", "[listen]\nx = 1",
 	} {
 		refused(text)

@@ -119,7 +119,7 @@ func (p *plan) put(c *queuedCallback, clock time.Duration) {
 		return
 	}
 	if c.size == 0 {
-		p.unrendered.Push(&c.item, c.to.tenant, c.job)
+		p.unrendered.Push(&c.item, c.to.tenant, "", c.job)
 		return
 	}
 	if p.busy[c.to] >= maxPostsPerReceiver {
@@ -128,15 +128,15 @@ func (p *plan) put(c *queuedCallback, clock time.Duration) {
 			held = queue.NewFair[*queuedCallback]()
 			p.held[c.to] = held
 		}
-		held.Push(&c.item, c.to.tenant, c.job)
+		held.Push(&c.item, c.to.tenant, "", c.job)
 		return
 	}
 	p.busy[c.to]++
 	c.quick = p.wasQuick[c.to]
 	if c.quick {
-		p.quick.Push(&c.item, c.to.tenant, c.job)
+		p.quick.Push(&c.item, c.to.tenant, "", c.job)
 	} else {
-		p.others.Push(&c.item, c.to.tenant, c.job)
+		p.others.Push(&c.item, c.to.tenant, "", c.job)
 	}
 }
 

@@ -113,15 +113,12 @@ func (p *plan) setAside(a *attempt, byTenant bool) {
 
 // nextOf returns the tenant's item that is next in turn and may be leased, or nil. It looks at few.
 func (p *plan) nextOf(t *queue.Turn[*QueuedRun]) *queue.Item[*QueuedRun] {
-	it := t.Next()
-	ahead := p.aheadOf[it.Value.Tenant]
-	for n := 0; ahead != nil && it != nil && ahead.holds(it.Value.FunctionID); n++ {
-		if n == maxGroups {
-			return nil
+	for range maxGroups + 1 {
+		it := t.Next()
+		if ahead := p.aheadOf[it.Value.Tenant]; ahead == nil || !ahead.holds(it.Value.FunctionID) {
+			return it
 		}
-		following := it.After()
 		p.queue.Pass(it)
-		it = following
 	}
-	return it
+	return nil
 }

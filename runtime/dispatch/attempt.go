@@ -41,6 +41,7 @@ type attempt struct {
 	cancelled bool               // a cancellation was requested before it returned
 	returned  bool               // it has ended, and its end is not on disk yet
 	aside     aside              // what it waits for in spite of free memory
+	takenBack bool               // its function was paused before it began
 }
 
 func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
@@ -85,7 +86,12 @@ func (d *Dispatcher) makeReady(a *attempt) {
 // work runs attempts until none is ready. There are as many workers as attempts that are
 // ready or running, so that no attempt waits for a goroutine.
 func (d *Dispatcher) work() {
-	for a := d.begin(); a != nil; a = d.begin() {
+	for a, begins := d.begin(); a != nil; a, begins = d.begin() {
+		if !begins {
+			a.memory.Release()
+			d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
+			continue
+		}
 		d.o.Attempts.Notify(a.run.id)
 		x := a.execute()
 		a.markReturned()
@@ -100,7 +106,7 @@ func (d *Dispatcher) work() {
 	}
 }
 
-func (d *Dispatcher) begin() *attempt {
+func (d *Dispatcher) begin() (a *attempt, begins bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.plan.begin(d.clock(), d.o.Now)
@@ -108,9 +114,6 @@ func (d *Dispatcher) begin() *attempt {
 
 // execute runs the attempt and returns the execution to store.
 func (a *attempt) execute() runtime.Execution {
-	if a.ctx.Err() != nil {
-		return a.onStopped(runtime.Outcome{})
-	}
 	o := &a.dispatcher.o
 	args, err := o.Store.GetArgs(a.run.Tenant, a.run.id)
 	if err != nil {

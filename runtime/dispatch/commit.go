@@ -117,10 +117,18 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 	d.outbox.free(batch)
 	d.mu.Lock()
 	for i, a := range batch {
-		d.plan.drop(a)
-		if x := &results[i].Execution; results[i].Err == nil && x.State == runtime.StateQueued && !d.plan.closing {
-			r := d.QueuedRun(a.run.Origin, x)
-			r.busySince, r.crashes = a.busySince, a.run.crashes
+		x := &results[i].Execution
+		if results[i].Err != nil || x.State != runtime.StateQueued || d.plan.closing {
+			d.plan.drop(a)
+			continue
+		}
+		r := d.QueuedRun(a.run.Origin, x)
+		r.busySince, r.crashes = a.busySince, a.run.crashes
+		if a.takenBack && r.notBefore == 0 {
+			d.plan.release(a)
+			d.plan.putBack(r)
+		} else {
+			d.plan.drop(a)
 			d.plan.put(r)
 		}
 	}

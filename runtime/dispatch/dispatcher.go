@@ -235,8 +235,8 @@ func (d *Dispatcher) Cancel(id string) (active, returned bool) {
 	return true, false
 }
 
-// Forget gives back the place of a queued run, which is no task, that was cancelled before it had a
-// lease. The store must have cancelled it.
+// Forget gives back the place of a queued run that was cancelled before it had a lease. The store must
+// have cancelled it.
 func (d *Dispatcher) Forget(tenant runtime.Tenant, id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -216,10 +216,18 @@ func (d *Dispatcher) findMemory(a *attempt) error {
 // front of the other.
 func admissionGroup(turn string) string { return "background " + turn }
 
-// withdraw ends an attempt that was cancelled or aborted while it waits for memory. An
-// attempt that has begun ends by itself.
+// withdraw ends an attempt that was cancelled, aborted or taken back while it waits for memory. An
+// attempt that has begun ends by itself, and one that has its memory when it would begin.
 func (d *Dispatcher) withdraw(a *attempt) {
-	if a.enqueued.Load() && d.o.Admission.Withdraw(&a.memory) {
+	if !a.enqueued.Load() || !d.o.Admission.Withdraw(&a.memory) {
+		return
+	}
+	d.mu.Lock()
+	reserves := d.plan.quiet.suspect == a && d.plan.quiet.stage == reserving
+	d.mu.Unlock()
+	if reserves {
+		d.returnSuspect(a)
+	} else {
 		d.endUnstarted(a, a.onStopped(runtime.Outcome{}))
 	}
 }

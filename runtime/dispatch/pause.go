@@ -7,13 +7,14 @@ import (
 )
 
 // No run of a function that is paused begins, until it is resumed: not a queued one, not a task of a job, and
-// not one that has a lease and has not begun, which is queued again. What is accepted meanwhile is queued. Runs
-// that have begun go on. A pause takes constant time for each group of the queue, however many runs wait.
+// not one that has a lease and has not begun, which is queued again, before those that were accepted after it.
+// What is accepted meanwhile is queued. Runs that have begun go on. The runs of a function are a class of the
+// queue, so a pause takes the same time however many runs and groups wait.
 
 // pausedFunctions are the functions that are paused, by tenant and id.
 type pausedFunctions map[runtime.Tenant]map[string]*pausedFunction
 
-// pausedFunction is a function that is paused. Its runs are in groups of the queue that are held.
+// pausedFunction is a function that is paused. Its class of the queue is held.
 type pausedFunction struct {
 	name     string
 	suspects []*QueuedRun // those of its runs that would be in a lane
@@ -59,11 +60,7 @@ func (p *plan) pause(f *runtime.Function) (waiting []*attempt) {
 		p.paused[f.Tenant] = make(map[string]*pausedFunction)
 	}
 	p.paused[f.Tenant][f.ID] = paused
-	for it := range p.queue.Groups(f.Tenant) {
-		if it.Value.FunctionID == f.ID {
-			p.queue.HoldGroup(it)
-		}
-	}
+	p.queue.HoldClass(f.Tenant, f.ID)
 	of := func(r *QueuedRun) bool { return r.Tenant == f.Tenant && r.FunctionID == f.ID }
 	for i := range p.lanes {
 		paused.suspects = append(paused.suspects, p.lanes[i].take(of)...)
@@ -71,11 +68,13 @@ func (p *plan) pause(f *runtime.Function) (waiting []*attempt) {
 	p.pausedSuspects += len(paused.suspects)
 	for _, a := range p.active {
 		if of(a.run) && a.began.IsZero() {
+			a.takenBack = true
 			waiting = append(waiting, a)
 		}
 	}
-	if a := p.quiet.suspect; a != nil && p.active[a.run.id] != a && of(a.run) {
-		waiting = append(waiting, a) // it is about to go alone
+	if s := p.quiet.stage; noQuiet < s && s < going && of(p.quiet.suspect.run) {
+		waiting = append(waiting, p.quiet.suspect)
+		p.leaser.Set()
 	}
 	return waiting
 }
@@ -94,33 +93,47 @@ func (p *plan) resume(f *runtime.Function) {
 		l := &p.lanes[late]
 		l.insertAll(slices.DeleteFunc(slices.Clone(paused.suspects), func(r *QueuedRun) bool { return p.laneOf(r) != l }))
 	}
-	for it := range p.queue.Groups(f.Tenant) {
-		if it.Value.FunctionID == f.ID {
-			p.queue.FreeGroup(it)
-		}
-	}
+	p.queue.FreeClass(f.Tenant, f.ID)
+	p.free(f.Tenant) // its other functions may be what is held
+}
+
+// putBack queues a run again whose attempt had a lease and has not begun. If it is a task, it has its place.
+func (p *plan) putBack(r *QueuedRun) {
+	r.Use.Queue(1)
+	p.load.count(r.Tenant, r.Function, 1, 0)
+	r.takenBack = true
+	p.placeAgain(r)
+}
+
+// returnSuspect lets a suspect that was about to go alone, and has no lease, wait for its turn again.
+func (p *plan) returnSuspect(a *attempt) {
+	p.quiet.stage = quietOver
+	p.placeAgain(a.run)
 	p.leaser.Set()
 }
 
-// enterPaused queues a run of a function that is paused.
-func (p *plan) enterPaused(r *QueuedRun, f *pausedFunction) {
-	if suspected(r.suspicion) {
-		f.suspects = append(f.suspects, r)
-		p.pausedSuspects++
+// placeAgain does what [plan.place] does, unless the run was cancelled meanwhile.
+func (p *plan) placeAgain(r *QueuedRun) {
+	if !p.isGone(r) && (r.Job == nil || !r.Job.state.cancelled) {
+		p.place(r)
 		return
 	}
-	p.queue.Push(&r.item, r.Tenant, r.turn())
-	p.queue.HoldGroup(&r.item)
+	p.uncount(r)
+	if r.Job != nil {
+		p.leavePlace(r.Job)
+	}
 }
 
 // dropPausedTasks forgets the tasks of a group that are suspects of a function that is paused, and returns their
 // number.
 func (p *plan) dropPausedTasks(g *TaskGroup) (n int) {
-	for _, f := range p.paused[g.tenant] {
-		before := len(f.suspects)
-		f.suspects = slices.DeleteFunc(f.suspects, func(r *QueuedRun) bool { return r.Job == g })
-		n += before - len(f.suspects)
+	f := p.paused.of(g.tenant, g.state.functionID)
+	if f == nil {
+		return 0
 	}
+	before := len(f.suspects)
+	f.suspects = slices.DeleteFunc(f.suspects, func(r *QueuedRun) bool { return r.Job == g })
+	n = before - len(f.suspects)
 	p.pausedSuspects -= n
 	return n
 }

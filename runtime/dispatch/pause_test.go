@@ -85,8 +85,51 @@ func TestPauseReturnsWhatHasNotBegun(t *testing.T) {
 	}
 }
 
+// TestPauseStopsWhatIsReady lets an attempt that waits only for a worker not begin once its function is paused.
+func TestPauseStopsWhatIsReady(t *testing.T) {
+	p := testPlan()
+	p.put(queued("a", "f", "ready"))
+	p.put(queued("a", "g", "other"))
+	if got := chosen(p, 1); len(got) != 2 {
+		t.Fatalf("leased %v", got)
+	}
+	ready, other := p.active["ready"], p.active["other"]
+	p.ready, p.admitted, p.workers = []*attempt{ready, other}, 2, 2
+	for _, a := range p.pause(pausedFunctionOf("a", "f")) {
+		a.cancel()
+	}
+	if a, begins := p.begin(1, time.Now); a != ready || begins || !ready.began.IsZero() || p.admitted != 1 {
+		t.Errorf("%v began: %t", a, begins)
+	}
+	if a, begins := p.begin(1, time.Now); a != other || !begins {
+		t.Errorf("%v began: %t", a, begins)
+	}
+}
+
+// TestResumeFreesTheTenant lets the runs of a function start when it is resumed, though the tenant was held
+// because the runs of another function wait for their share of memory.
+func TestResumeFreesTheTenant(t *testing.T) {
+	p := testPlan()
+	p.target = 3
+	p.put(queued("a", "f", "f0"))
+	if got := fmt.Sprint(chosen(p, 1)); got != "[f0]" {
+		t.Fatalf("leased %s", got)
+	}
+	p.setAside(p.active["f0"], false)
+	p.pause(pausedFunctionOf("a", "g"))
+	p.put(queued("a", "f", "f1"))
+	p.put(queued("a", "g", "g0"))
+	if got := chosen(p, 2); got != nil {
+		t.Fatalf("leased %v", got)
+	}
+	p.resume(resumedFunctionOf("a", "g"))
+	if got := fmt.Sprint(chosen(p, 3)); got != "[g0]" {
+		t.Errorf("leased %s", got)
+	}
+}
+
 // TestPausedRunsAreCancelled gives back the places of paused runs that are cancelled: of one, of an execution of a
-// job, and of suspects.
+// job, of single tasks, of suspects, and of those that enter the queue later.
 func TestPausedRunsAreCancelled(t *testing.T) {
 	p := testPlan()
 	p.target = 100
@@ -107,6 +150,27 @@ func TestPausedRunsAreCancelled(t *testing.T) {
 	p.forget("a", "one")
 	if p.size() != 0 {
 		t.Errorf("%d runs are left", p.size())
+	}
+	alone, later := queued("a", "f", "alone"), queued("a", "f", "later")
+	alone.suspicion.Losses = suspectLosses
+	later.notBefore = 5
+	p.put(alone)
+	p.put(later)
+	p.forget("a", "alone")
+	p.forget("a", "later") // waits for its next attempt
+	if chosen(p, 10); p.size() != 0 || p.pausedSuspects != 0 {
+		t.Errorf("%d runs are left, %d suspects", p.size(), p.pausedSuspects)
+	}
+	y := NewTaskGroup(&runtime.JobExecution{ID: "y", Tenant: "a", Parallelism: 1})
+	tasksOf(p, y, 3)
+	p.forget("a", "y1") // waits for y0
+	p.forget("a", "y0")
+	if p.size() != 1 || p.held != 0 || y.state.places != 1 || len(p.gone) != 0 {
+		t.Errorf("%d tasks are left, %d held, %d places, %v", p.size(), p.held, y.state.places, p.gone)
+	}
+	p.forget("a", "y2")
+	if len(p.load) != 0 || p.size() != 0 || y.state.places != 0 {
+		t.Errorf("left are %v, %d places", p.load, y.state.places)
 	}
 	p.put(queued("a", "f", "two"))
 	p.resume(resumedFunctionOf("a", "f"))
@@ -149,9 +213,46 @@ func TestPausedSuspects(t *testing.T) {
 	if waiting := p.pause(pausedFunctionOf("a", "g")); len(waiting) != 1 || waiting[0] != reserve {
 		t.Errorf("%v have not begun", waiting)
 	}
+	p.quiet.stage = reserved // it got its memory at the same time
+	reserve.cancel()
+	if s := p.choose(clock, bareAttempt); s.discard != reserve || !s.resume || s.pause || p.pausedSuspects != 6 || p.suspects() != 0 {
+		t.Errorf("the next step is %+v, %d suspects are paused", s, p.pausedSuspects)
+	}
 	p.resume(resumedFunctionOf("a", "f"))
-	if ids := idsOf(p.lanes[0].waiting); ids != "[f0 f1 f2 f3]" || idsOf(p.lanes[1].waiting) != "[late]" || p.pausedSuspects != 0 {
+	if ids := idsOf(p.lanes[0].waiting); ids != "[f0 f1 f2 f3]" || idsOf(p.lanes[1].waiting) != "[late]" || p.pausedSuspects != 1 {
 		t.Errorf("%s and %s wait, %d are paused", ids, idsOf(p.lanes[1].waiting), p.pausedSuspects)
+	}
+}
+
+// TestCancelledRunsAreForgotten keeps nothing of runs that were cancelled, once they have had their turns or their
+// execution of a job was cancelled as a whole.
+func TestCancelledRunsAreForgotten(t *testing.T) {
+	p := testPlan()
+	const n = 2 * fewWaiting
+	p.target = 4 * n
+	g := NewTaskGroup(&runtime.JobExecution{ID: "x", Tenant: "a"})
+	tasksOf(p, g, n)
+	for i := range n {
+		p.put(queued("a", "f", fmt.Sprint("f", i)))
+	}
+	for i := range 10 {
+		p.forget("a", fmt.Sprint("x", i))
+		p.forget("a", fmt.Sprint("f", i))
+	}
+	if p.queue.Len() != 2*n {
+		t.Fatalf("%d runs wait", p.queue.Len())
+	}
+	p.cancelGroup("x")
+	leased := chosen(p, 1)
+	if len(leased) != n {
+		t.Fatalf("%d runs are leased", len(leased))
+	}
+	for _, id := range leased {
+		p.drop(p.active[id])
+	}
+	p.put(queued("a", "f", "last"))
+	if chosen(p, 2); len(p.gone) != 0 {
+		t.Errorf("%d tenants have cancelled runs", len(p.gone))
 	}
 }
 

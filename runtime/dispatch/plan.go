@@ -18,10 +18,6 @@ const (
 	minAhead = 2
 	// MaxAhead is the largest number of leases that are granted ahead.
 	MaxAhead = 1024
-	// fewWaiting is the number of waiting runs of a tenant that may be looked at for each cancellation,
-	// and goneParts the divisor of a larger number: as many cancellations share one look.
-	fewWaiting = 1024
-	goneParts  = 8
 )
 
 // plan holds the runs that wait and those that hold a lease. Its methods take no lock, block
@@ -30,9 +26,9 @@ type plan struct {
 	queue          *queue.Fair[*QueuedRun] // may start
 	lanes          [2]lane                 // suspects that may start: with the first probation, and with longer ones
 	quiet          quiet
-	leasedSuspects int                                    // suspects that have a lease, also after they have outlived their probation
-	delayed        delays                                 // may not start yet
-	gone           map[runtime.Tenant]map[string]struct{} // ids of runs that were cancelled and may be in queue
+	leasedSuspects int    // suspects that have a lease, also after they have outlived their probation
+	delayed        delays // may not start yet
+	gone           map[runtime.Tenant]*goneRuns
 	paused         pausedFunctions
 	pausedSuspects int                   // suspects of functions that are paused
 	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
@@ -63,7 +59,7 @@ func newPlan(leaser notify.Signal) plan {
 		active:  make(map[string]*attempt),
 		load:    make(load),
 		aheadOf: make(map[runtime.Tenant]*tenantAhead),
-		gone:    make(map[runtime.Tenant]map[string]struct{}),
+		gone:    make(map[runtime.Tenant]*goneRuns),
 		target:  minAhead,
 		drained: make(chan struct{}),
 		leaser:  leaser,
@@ -114,12 +110,15 @@ func (p *plan) putReserved(r *QueuedRun) {
 
 // enter queues a run that may start. A task whose group has no free place waits there.
 func (p *plan) enter(r *QueuedRun) {
+	if p.isGone(r) {
+		p.uncount(r)
+		return
+	}
 	if g := r.Job; g != nil {
-		g.state.use, g.state.function = r.Use, r.Function
+		g.state.use, g.state.function, g.state.functionID = r.Use, r.Function, r.FunctionID
 		switch {
 		case g.state.cancelled:
-			r.Use.Queue(-1)
-			p.load.count(r.Tenant, r.Function, -1, 0)
+			p.uncount(r)
 			return
 		case g.full():
 			g.state.hold(r)
@@ -128,15 +127,35 @@ func (p *plan) enter(r *QueuedRun) {
 		}
 		g.state.places++
 	}
-	if f := p.paused.of(r.Tenant, r.FunctionID); f != nil {
-		p.enterPaused(r, f)
+	p.place(r)
+}
+
+// uncount counts a run as no longer queued.
+func (p *plan) uncount(r *QueuedRun) {
+	r.Use.Queue(-1)
+	p.load.count(r.Tenant, r.Function, -1, 0)
+}
+
+// place puts a run that may start, and has a place if it is a task, where it waits for its turn.
+func (p *plan) place(r *QueuedRun) {
+	paused := p.paused.of(r.Tenant, r.FunctionID)
+	switch {
+	case suspected(r.suspicion) && paused != nil:
+		paused.suspects = append(paused.suspects, r)
+		p.pausedSuspects++
 		return
-	}
-	if suspected(r.suspicion) {
+	case suspected(r.suspicion):
 		p.laneOf(r).insert(r)
 		return
+	case r.takenBack:
+		p.queue.PushFront(&r.item, r.Tenant, r.FunctionID, r.turn(), func(s *QueuedRun) bool { return s.takenBack && s.Before(r) })
+	default:
+		p.queue.Push(&r.item, r.Tenant, r.FunctionID, r.turn())
 	}
-	p.queue.Push(&r.item, r.Tenant, r.turn())
+	if paused != nil {
+		p.queue.HoldClass(r.Tenant, r.FunctionID)
+		return
+	}
 	if t := p.aheadOf[r.Tenant]; t != nil && t.waits() && !r.item.InTurn() && !t.holds(r.FunctionID) {
 		p.queue.Free(r.Tenant) // its other functions may be what is held
 	}
@@ -197,7 +216,12 @@ func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step
 
 // chooseQuiet adds the next step of the time in which a suspect goes alone.
 func (p *plan) chooseQuiet(clock int64, s *step) {
-	switch q := &p.quiet; q.stage {
+	q := &p.quiet
+	if (q.stage == reserved || q.stage == leading) && q.suspect.ctx.Err() != nil {
+		s.discard = q.suspect
+		p.returnSuspect(q.suspect)
+	}
+	switch q.stage {
 	case reserved:
 		s.pause, s.suspect = true, q.suspect
 		q.stage, q.until = leading, clock+int64(leadTime)
@@ -305,8 +329,9 @@ func (p *plan) leaveLane(a *attempt) {
 func (p *plan) activate(a *attempt) *attempt {
 	a.run.Use.Queue(-1)
 	p.load.count(a.run.Tenant, a.run.Function, -1, 1)
-	if len(p.gone) > 0 && p.queue.Waiting(a.run.Tenant) == 0 {
-		delete(p.gone, a.run.Tenant)
+	a.run.takenBack = false
+	if p.isGone(a.run); p.queue.Waiting(a.run.Tenant) == 0 {
+		p.tidyGone(a.run.Tenant)
 	}
 	p.active[a.run.id] = a
 	p.countAhead(a, 1)
@@ -331,15 +356,20 @@ func (p *plan) aim(before int, since, lease time.Duration) (ran int) {
 	return p.ran
 }
 
-// begin returns the attempt that begins now, or nil if no worker is needed any more.
-func (p *plan) begin(clock int64, now func() time.Time) *attempt {
+// begin returns the attempt that begins now, or nil if no worker is needed any more. An attempt that was
+// stopped meanwhile does not begin.
+func (p *plan) begin(clock int64, now func() time.Time) (a *attempt, begins bool) {
 	if len(p.ready) == 0 {
 		p.workers--
-		return nil
+		return nil, false
 	}
-	a := p.ready[0]
+	a = p.ready[0]
 	p.ready[0] = nil
 	p.ready = p.ready[1:]
+	if a.ctx.Err() != nil {
+		p.admitted--
+		return a, false
+	}
 	p.countAhead(a, -1)
 	a.began = now()
 	if a.lane != nil {
@@ -350,11 +380,30 @@ func (p *plan) begin(clock int64, now func() time.Time) *attempt {
 	if !p.enough() || a.lane != nil {
 		p.leaser.Set()
 	}
-	return a
+	return a, true
 }
 
 // drop removes an attempt and lets the next task of its group take its place.
 func (p *plan) drop(a *attempt) {
+	p.release(a)
+	if g := a.run.Job; g != nil {
+		p.leavePlace(g)
+	}
+	p.checkDrained()
+}
+
+// leavePlace lets the next tasks of a group take the place of one.
+func (p *plan) leavePlace(g *TaskGroup) {
+	g.state.places--
+	for g.state.holding() > 0 && !g.full() {
+		next := g.state.unhold()
+		p.held--
+		p.enter(next)
+	}
+}
+
+// release removes an attempt. If it is of a task, the place of the task stays taken.
+func (p *plan) release(a *attempt) {
 	a.cancel()
 	if p.active[a.run.id] == a {
 		p.load.count(a.run.Tenant, a.run.Function, 0, -1)
@@ -365,18 +414,11 @@ func (p *plan) drop(a *attempt) {
 	delete(p.active, a.run.id)
 	if g := a.run.Job; g != nil {
 		delete(g.state.leased, a)
-		g.state.places--
-		for g.state.holding() > 0 && !g.full() {
-			next := g.state.unhold()
-			p.held--
-			p.enter(next)
-		}
 	}
 	if a.lane != nil {
 		p.leasedSuspects--
 		p.leaveLane(a)
 	}
-	p.checkDrained()
 }
 
 // free lets queued runs of a tenant start that have waited because of its limit.
@@ -408,29 +450,6 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 	p.held -= g.state.holding()
 	g.state.clearHeld()
 	return waiting
-}
-
-// forget removes a run from the queue that was cancelled, with others of its tenant: at once if few
-// wait, else when one goneParts of those that wait were cancelled, so that the cost of each is bounded.
-// Until then, and elsewhere than in the queue, it keeps its place until its turn.
-func (p *plan) forget(tenant runtime.Tenant, id string) {
-	if p.gone[tenant] == nil {
-		p.gone[tenant] = make(map[string]struct{})
-	}
-	gone := p.gone[tenant]
-	gone[id] = struct{}{}
-	if waiting := p.queue.Waiting(tenant); waiting > fewWaiting && len(gone)*goneParts < waiting {
-		return
-	}
-	p.queue.RemoveIf(tenant, func(r *QueuedRun) bool {
-		if _, is := gone[r.id]; !is || r.Job != nil {
-			return false
-		}
-		r.Use.Queue(-1)
-		p.load.count(r.Tenant, r.Function, -1, 0)
-		return true
-	})
-	delete(p.gone, tenant)
 }
 
 // close ends leasing.

@@ -44,7 +44,7 @@ func start(t *testing.T, p *plan, id string) *attempt {
 	a := p.active[id]
 	p.ready = append(p.ready, a)
 	p.admitted++
-	if got := p.begin(1, time.Now); got != a {
+	if got, begins := p.begin(1, time.Now); got != a || !begins {
 		t.Fatalf("%v began, want the attempt of %s", got, id)
 	}
 	return a

@@ -50,7 +50,12 @@ func (d *Dispatcher) noteOutlived(outlived []*attempt) {
 // reserve lets a suspect that is about to go alone wait for its memory. A suspect that cannot run
 // gets its lease as others do, and ends for the same reason.
 func (d *Dispatcher) reserve(a *attempt) {
-	if err := d.findMemory(a); err != nil {
+	err := d.findMemory(a)
+	switch {
+	case a.ctx.Err() != nil:
+		d.returnSuspect(a)
+		return
+	case err != nil:
 		if a.version != nil {
 			d.o.Engine.ReleaseVersion(a.version)
 			a.version = nil
@@ -64,6 +69,19 @@ func (d *Dispatcher) reserve(a *attempt) {
 	}
 	d.o.Admission.Enqueue(&a.memory, a.onReserved)
 	a.enqueued.Store(true)
+	if a.ctx.Err() != nil { // the pause of its function may not have seen that it waits
+		d.withdraw(a)
+	}
+}
+
+// returnSuspect lets a suspect that was about to go alone, and waits for no memory, wait for its turn again,
+// because its function is paused.
+func (d *Dispatcher) returnSuspect(a *attempt) {
+	d.releaseReserved(a)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.returnSuspect(a)
+	d.account()
 }
 
 // onReserved is called by the Admission when a suspect that is about to go alone has its memory, or

@@ -206,7 +206,7 @@ func (w *simulation) begin(a *attempt) {
 	w.p.ready = append(w.p.ready, a)
 	w.p.admitted++
 	w.p.workers++
-	if got := w.p.begin(int64(w.clock)+1, time.Now); got != a {
+	if got, begins := w.p.begin(int64(w.clock)+1, time.Now); got != a || !begins {
 		w.t.Fatalf("%v began instead of %v", got, a)
 	}
 	r := w.runs[a.run.id]
@@ -419,7 +419,7 @@ func begins(t *testing.T, p *plan, clock int64, ids ...string) {
 	for _, id := range ids {
 		p.ready = append(p.ready, p.active[id])
 		p.admitted++
-		if a := p.begin(clock, time.Now); a != p.active[id] {
+		if a, begins := p.begin(clock, time.Now); a != p.active[id] || !begins {
 			t.Fatalf("%v began instead of %s", a, id)
 		}
 	}

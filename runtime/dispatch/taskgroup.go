@@ -26,16 +26,17 @@ type TaskGroup struct {
 
 // groupState is the part of a TaskGroup that changes.
 type groupState struct {
-	places    int                   // tasks that are in the queue or have a lease
-	held      []*QueuedRun          // tasks that wait for a place; nil where one was taken out
-	next      int                   // index of the first task in held
-	leased    map[*attempt]struct{} // have a lease or are about to get one
-	running   int                   // tasks that have a lease and have not ended
-	pending   bool                  // tasks are, or were, about to get a lease
-	started   bool                  // a task has got a lease
-	cancelled bool                  // no further task starts
-	use       *runtime.TenantUse    // of the tenant, once there is a task
-	function  string                // name, once there is a task
+	places     int                   // tasks that are in the queue or have a lease
+	held       []*QueuedRun          // tasks that wait for a place; nil where one was taken out
+	next       int                   // index of the first task in held
+	leased     map[*attempt]struct{} // have a lease or are about to get one
+	running    int                   // tasks that have a lease and have not ended
+	pending    bool                  // tasks are, or were, about to get a lease
+	started    bool                  // a task has got a lease
+	cancelled  bool                  // no further task starts
+	use        *runtime.TenantUse    // of the tenant, once there is a task
+	function   string                // name, once there is a task
+	functionID string                // once there is a task
 }
 
 // NewTaskGroup returns the group of an execution of a job.

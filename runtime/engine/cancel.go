@@ -35,10 +35,8 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 		if changed {
 			e.completions.Notify(x.ID)
 			e.attempts.Notify(x.ID)
+			e.background.Forget(tenant, x.ID)
 			e.onTaskCancelled(x)
-			if x.Task == nil {
-				e.background.Forget(tenant, x.ID)
-			}
 		}
 		return x, changed, nil
 	}

@@ -10,7 +10,7 @@ import (
 // tasks of jobs included, until it is resumed, whatever happens to the process in between: those that are accepted
 // are queued. Runs that have begun go on, and so do blocking runs. Runs of a function that is paused can be
 // cancelled, and fail if it is deleted. A change is an execution of its own, like an update; without a change
-// nothing is stored.
+// nothing is stored. It waits for a change of the function that is in progress.
 //
 // Errors: CodeNotFound, CodeInvalidArgument, CodeUnavailable, CodeInternal.
 func (e *Engine) PauseFunction(ctx context.Context, r runtime.FunctionPause) (runtime.Function, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -188,13 +189,19 @@ func TestPausedFunction(t *testing.T) {
 }
 
 // TestPauseTakesBackWhatHasNotBegun pauses a function one of whose runs has begun while others have a lease and wait
-// for memory: that one goes on, none of the others begins, they can be cancelled, and none is charged.
+// for memory: that one goes on, none of the others begins, they can be cancelled, and none is charged. Resumed, they
+// begin in the order of their acceptance.
 func TestPauseTakesBackWhatHasNotBegun(t *testing.T) {
 	g := newGated()
+	var mu sync.Mutex
+	var order []string // of the ids of the runs that began
 	box := &fakeSandbox{call: func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 		if c.Info.Function == "other" {
 			return runtime.Outcome{Result: []byte("1")}, nil
 		}
+		mu.Lock()
+		order = append(order, c.Info.Execution)
+		mu.Unlock()
 		return g.run(ctx, c.Program, nil, nil)
 	}}
 	e := newEngine(t, engine.Options{Sandbox: box, MaxRuns: 1, Memory: memory.New(1<<30, nil)})
@@ -238,6 +245,11 @@ func TestPauseTakesBackWhatHasNotBegun(t *testing.T) {
 	}
 	if n := len(g.began); n != 7 {
 		t.Errorf("%d runs began, want 7", n)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := slices.Delete(slices.Delete(slices.Clone(a.IDs), 5, 6), 1, 2); !slices.Equal(order, want) {
+		t.Errorf("%v began, want %v", order, want)
 	}
 }
 
@@ -349,5 +361,43 @@ func TestPausesAtAnyTime(t *testing.T) {
 	}
 	for f := e.Figures(); f.Waiting+f.Paused+f.Delayed+f.Held+f.Running > 0; f = e.Figures() {
 		time.Sleep(time.Millisecond) // until the last end is noted; a run that is left ends the test by its time limit
+	}
+}
+
+// TestNoQueueWhilePaused accepts no execution of a job of a paused function that must not be queued, and stores
+// nothing.
+func TestNoQueueWhilePaused(t *testing.T) {
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{})
+	pause(t, e, "hello", true)
+	now := runtime.JobStartRequest{Tenant: tenant, Job: j.Name, Tasks: tasks(1), NoQueue: true}
+	_, err := e.StartJob(ctx, now)
+	if wantCode(t, err, runtime.CodeTooBusy).RetryAfter == 0 {
+		t.Error("the error has no RetryAfter")
+	}
+	if page, err := e.ListJobExecutions(ctx, tenant, j.Name, runtime.PageRequest{}); err != nil || page.Total != 0 {
+		t.Errorf("there are %d executions, %v", page.Total, err)
+	}
+	pause(t, e, "hello", false)
+	awaitJob(t, e, startJob(t, e, now))
+}
+
+// TestTasksOfAPausedFunctionAreCancelled gives back the places of tasks that are cancelled one by one while their
+// function is paused, and lets the others run later.
+func TestTasksOfAPausedFunctionAreCancelled(t *testing.T) {
+	e, j := jobEngine(t, engine.Options{Sandbox: &fakeSandbox{run: echo}}, runtime.JobSpec{MaxConcurrentTasks: 2})
+	pause(t, e, "hello", true)
+	x := startJob(t, e, runtime.JobStartRequest{Job: j.Name, Tasks: tasks(6)})
+	for i := range 4 {
+		id := runtime.TaskID(x.ID, i)
+		if x, changed, err := e.CancelExecution(ctx, tenant, id); err != nil || !changed || x.State != runtime.StateCancelled {
+			t.Errorf("task %d: %+v, %t, %v", i, x, changed, err)
+		}
+	}
+	if l := loadOf(t, e, "hello"); l != (runtime.FunctionLoad{Queued: 2, Paused: true}) {
+		t.Errorf("the load is %+v", l)
+	}
+	pause(t, e, "hello", false)
+	if done := awaitJob(t, e, x); done.Stats.Succeeded != 2 || done.Stats.Cancelled != 4 {
+		t.Errorf("the job: %+v", done.Stats)
 	}
 }

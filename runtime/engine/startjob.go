@@ -74,13 +74,13 @@ func (e *Engine) acceptJob(ctx context.Context, r runtime.JobStartRequest) (runt
 	}
 	use := e.useOf(x.Tenant)
 	if r.NoQueue {
-		if err := use.CheckRuns(); err != nil {
-			return runtime.JobAcceptance{}, err
-		}
 		if e.background.Paused(x.Tenant, x.FunctionID) {
-			err := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: its function is paused").
+			paused := runtime.Errorf(runtime.CodeTooBusy, "the execution cannot start now: the function %q is paused", x.Function).
 				WithHint("resume the function, or allow the execution to be queued")
-			err.RetryAfter = runtime.BusyRetry
+			paused.RetryAfter = runtime.BusyRetry
+			return runtime.JobAcceptance{}, paused
+		}
+		if err := use.CheckRuns(); err != nil {
 			return runtime.JobAcceptance{}, err
 		}
 		space := queue.Run{Tenant: x.Tenant, Function: x.FunctionID, Bytes: bytes}

@@ -247,7 +247,7 @@ func (a *Admission) push(r *Run) {
 	if a.queue.InTurn() == 0 {
 		a.started = a.ages.served
 	}
-	if a.queue.Push(&r.item, r.Tenant, r.Group); !r.item.InTurn() {
+	if a.queue.Push(&r.item, r.Tenant, "", r.Group); !r.item.InTurn() {
 		r.setAside(true)
 	}
 	if r.notify == nil {

@@ -1,19 +1,21 @@
 package queue
 
 import (
+	"container/heap"
 	"container/list"
-	"iter"
 
 	"github.com/faaspot/faaspot/runtime"
 )
 
 // Fair is a queue in which tenants take turns, the groups of a tenant take turns, and the
-// items of a group go in the order of their arrival. All operations take constant time. It
-// holds nothing for tenants and groups without waiting items.
+// items of a group go in the order of their arrival. Each group has a class, and the groups of a
+// class can lose their turns. An operation takes constant time, however many items and groups
+// wait, and the logarithm of the number of classes of a tenant. It holds nothing for tenants,
+// classes and groups without waiting items.
 type Fair[T any] struct {
 	waiting int
-	held    int // of these, the items of tenants and of groups that are held
-	paused  int // of these, the items of groups that are held
+	held    int // of these, the items of tenants and of classes that are held
+	paused  int // of these, the items of classes that are held
 	tenants map[runtime.Tenant]*Turn[T]
 	order   list.List // of *Turn[T], next in turn first
 }
@@ -22,22 +24,60 @@ type Fair[T any] struct {
 type Turn[T any] struct {
 	tenant  runtime.Tenant
 	waiting int
-	paused  int // of these, the items of groups that are held
+	paused  int // of these, the items of classes that are held
+	passed  uint64
+	classes map[string]*class[T]
 	groups  map[string]*group[T]
-	order   list.List     // of *group[T], next in turn first, without those that are held
+	order   classes[T]    // those that are not held
 	place   *list.Element // nil: it has no turn
 	held    bool
 }
 
-// group holds the waiting items of one group, such as a function.
-type group[T any] struct {
-	turn  *Turn[T]
-	name  string
-	items list.List     // of *Item[T], in the order of arrival
-	place *list.Element // nil: it is held
+// class holds the groups that can be held together, such as those of a function.
+type class[T any] struct {
+	turn    *Turn[T]
+	name    string
+	waiting int
+	order   list.List // of *group[T], next in turn first
+	held    bool
+	at      int // index in the order of the turn, unless it is held
 }
 
-func (g *group[T]) held() bool { return g.place == nil }
+// next returns the group that is next in turn.
+func (c *class[T]) next() *group[T] { return c.order.Front().Value.(*group[T]) }
+
+// classes is a heap of classes, ordered by the turns of their next groups.
+type classes[T any] []*class[T]
+
+func (c classes[T]) Len() int           { return len(c) }
+func (c classes[T]) Less(i, j int) bool { return c[i].next().number < c[j].next().number }
+func (c classes[T]) Swap(i, j int) {
+	c[i], c[j] = c[j], c[i]
+	c[i].at, c[j].at = i, j
+}
+
+func (c *classes[T]) Push(x any) {
+	added := x.(*class[T])
+	added.at = len(*c)
+	*c = append(*c, added)
+}
+
+func (c *classes[T]) Pop() any {
+	last := len(*c) - 1
+	x := (*c)[last]
+	(*c)[last] = nil
+	*c = (*c)[:last]
+	return x
+}
+
+// group holds the waiting items of one group, such as an execution of a job.
+type group[T any] struct {
+	class  *class[T]
+	name   string
+	items  list.List // of *Item[T], in the order of arrival
+	number uint64    // of its turn, among those of its tenant
+	place  *list.Element
+}
 
 // Item is an entry of a [Fair]. It is a field of what waits, so that queueing allocates little.
 type Item[T any] struct {
@@ -50,8 +90,8 @@ type Item[T any] struct {
 // Queued reports whether the item is in a queue.
 func (it *Item[T]) Queued() bool { return it.place != nil }
 
-// InTurn reports whether the tenant and the group of an item in a queue have their turns.
-func (it *Item[T]) InTurn() bool { return !it.group.turn.held && !it.group.held() }
+// InTurn reports whether the tenant and the class of an item in a queue have their turns.
+func (it *Item[T]) InTurn() bool { return !it.group.class.held && !it.group.class.turn.held }
 
 // NewFair returns an empty queue.
 func NewFair[T any]() *Fair[T] {
@@ -61,48 +101,86 @@ func NewFair[T any]() *Fair[T] {
 // Len returns the number of waiting items.
 func (q *Fair[T]) Len() int { return q.waiting }
 
-// InTurn returns the number of waiting items whose tenants and groups have turns.
+// InTurn returns the number of waiting items whose tenants and classes have turns.
 func (q *Fair[T]) InTurn() int { return q.waiting - q.held }
 
-// Paused returns the number of waiting items of groups that are held.
+// Paused returns the number of waiting items of classes that are held.
 func (q *Fair[T]) Paused() int { return q.paused }
 
-// Push appends an item to its group.
-func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, name string) {
+// Push appends an item to its group, which is of a class.
+func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, class, name string) {
+	g := q.groupOf(tenant, class, name)
+	it.group = g
+	it.place = g.items.PushBack(it)
+	q.count(g.class, 1)
+}
+
+// PushFront puts an item at the front of its group, behind those at the front that go before it.
+func (q *Fair[T]) PushFront(it *Item[T], tenant runtime.Tenant, class, name string, before func(T) bool) {
+	g := q.groupOf(tenant, class, name)
+	it.group = g
+	e := g.items.Front()
+	for e != nil && before(e.Value.(*Item[T]).Value) {
+		e = e.Next()
+	}
+	if e == nil {
+		it.place = g.items.PushBack(it)
+	} else {
+		it.place = g.items.InsertBefore(it, e)
+	}
+	q.count(g.class, 1)
+}
+
+// groupOf returns a group, which is new unless it has items.
+func (q *Fair[T]) groupOf(tenant runtime.Tenant, of, name string) *group[T] {
 	t := q.tenants[tenant]
 	if t == nil {
-		t = &Turn[T]{tenant: tenant, groups: make(map[string]*group[T])}
+		t = &Turn[T]{tenant: tenant, classes: make(map[string]*class[T]), groups: make(map[string]*group[T])}
 		q.tenants[tenant] = t
 	}
 	g := t.groups[name]
-	if g == nil {
-		g = &group[T]{turn: t, name: name}
-		g.place = t.order.PushBack(g)
-		t.groups[name] = g
-		q.settle(t)
+	if g != nil {
+		return g
 	}
-	it.group = g
-	it.place = g.items.PushBack(it)
-	q.count(g, 1)
+	c := t.classes[of]
+	g = &group[T]{class: c, name: name, number: t.last()}
+	t.groups[name] = g
+	if c != nil {
+		g.place = c.order.PushBack(g)
+		return g
+	}
+	c = &class[T]{turn: t, name: of}
+	t.classes[of], g.class = c, c
+	g.place = c.order.PushBack(g)
+	heap.Push(&t.order, c)
+	q.settle(t)
+	return g
 }
 
-// count adds n to the numbers of items, which are of a group.
-func (q *Fair[T]) count(g *group[T], n int) {
-	t := g.turn
+// last returns the number of a turn behind all others.
+func (t *Turn[T]) last() uint64 {
+	t.passed++
+	return t.passed
+}
+
+// count adds n to the numbers of items, which are of a class.
+func (q *Fair[T]) count(c *class[T], n int) {
+	t := c.turn
+	c.waiting += n
 	t.waiting += n
 	q.waiting += n
-	if g.held() {
+	if c.held {
 		t.paused += n
 		q.paused += n
 	}
-	if t.held || g.held() {
+	if t.held || c.held {
 		q.held += n
 	}
 }
 
 // settle gives a tenant a turn if it is to have one and has none, or takes it.
 func (q *Fair[T]) settle(t *Turn[T]) {
-	switch turn := !t.held && t.order.Len() > 0; {
+	switch turn := !t.held && len(t.order) > 0; {
 	case turn && t.place == nil:
 		t.place = q.order.PushBack(t)
 	case !turn && t.place != nil:
@@ -113,34 +191,51 @@ func (q *Fair[T]) settle(t *Turn[T]) {
 
 // Remove removes an item from the queue. The order of turns does not change.
 func (q *Fair[T]) Remove(it *Item[T]) {
-	g, t := it.group, it.group.turn
+	g := it.group
+	c, t := g.class, g.class.turn
 	g.items.Remove(it.place)
 	it.place = nil
-	q.count(g, -1)
-	if g.items.Len() == 0 {
-		if !g.held() {
-			t.order.Remove(g.place)
-		}
-		delete(t.groups, g.name)
-		q.settle(t)
+	q.count(c, -1)
+	if g.items.Len() > 0 {
+		return
 	}
+	delete(t.groups, g.name)
+	if c.order.Len() > 1 {
+		c.order.Remove(g.place)
+		c.settle()
+		return
+	}
+	if !c.held {
+		heap.Remove(&t.order, c.at)
+	}
+	delete(t.classes, c.name)
+	q.settle(t)
 	if t.waiting == 0 {
 		delete(q.tenants, t.tenant)
 	}
 }
 
+// settle gives a class its place in the order of turns, after its next group has changed.
+func (c *class[T]) settle() {
+	if !c.held {
+		heap.Fix(&c.turn.order, c.at)
+	}
+}
+
 // Serve removes an item from the queue and moves its group and its tenant to the back.
 func (q *Fair[T]) Serve(it *Item[T]) {
-	g, t := it.group, it.group.turn
-	if !g.held() {
-		t.order.MoveToBack(g.place)
-	}
-	q.PassTenant(t)
+	q.Pass(it)
+	q.PassTenant(it.group.class.turn)
 	q.Remove(it)
 }
 
 // Pass moves the group of an item to the back of its tenant's, and leaves the item in the queue.
-func (q *Fair[T]) Pass(it *Item[T]) { it.group.turn.order.MoveToBack(it.group.place) }
+func (q *Fair[T]) Pass(it *Item[T]) {
+	g := it.group
+	g.number = g.class.turn.last()
+	g.class.order.MoveToBack(g.place)
+	g.class.settle()
+}
 
 // PassTenant moves a tenant to the back, unless it has no turn.
 func (q *Fair[T]) PassTenant(t *Turn[T]) {
@@ -165,53 +260,35 @@ func (q *Fair[T]) Free(tenant runtime.Tenant) {
 	}
 }
 
-// HoldGroup takes the turns of the group of an item in the queue until FreeGroup. What is pushed
-// meanwhile waits. A group without items is not held any more.
-func (q *Fair[T]) HoldGroup(it *Item[T]) {
-	g, t := it.group, it.group.turn
-	if g.held() {
+// HoldClass takes the turns of the groups of a class until FreeClass. What is pushed meanwhile waits. A
+// class without items is not held any more.
+func (q *Fair[T]) HoldClass(tenant runtime.Tenant, name string) {
+	t := q.tenants[tenant]
+	if t == nil || t.classes[name] == nil || t.classes[name].held {
 		return
 	}
-	t.order.Remove(g.place)
-	g.place = nil
-	n := g.items.Len()
-	t.paused += n
-	q.paused += n
-	if !t.held {
-		q.held += n
-	}
-	q.settle(t)
+	c := t.classes[name]
+	heap.Remove(&t.order, c.at)
+	q.setHeld(c, true)
 }
 
-// FreeGroup gives the group of an item in the queue, if it is held, its turns again.
-func (q *Fair[T]) FreeGroup(it *Item[T]) {
-	g, t := it.group, it.group.turn
-	if !g.held() {
+// FreeClass gives the groups of a class, if it is held, their turns again.
+func (q *Fair[T]) FreeClass(tenant runtime.Tenant, name string) {
+	t := q.tenants[tenant]
+	if t == nil || t.classes[name] == nil || !t.classes[name].held {
 		return
 	}
-	g.place = t.order.PushBack(g)
-	n := g.items.Len()
-	t.paused -= n
-	q.paused -= n
-	if !t.held {
-		q.held -= n
-	}
-	q.settle(t)
+	c := t.classes[name]
+	heap.Push(&t.order, c)
+	q.setHeld(c, false)
 }
 
-// Groups yields the first item of each group of a tenant, also of those that are held.
-func (q *Fair[T]) Groups(tenant runtime.Tenant) iter.Seq[*Item[T]] {
-	return func(yield func(*Item[T]) bool) {
-		t := q.tenants[tenant]
-		if t == nil {
-			return
-		}
-		for _, g := range t.groups {
-			if !yield(g.items.Front().Value.(*Item[T])) {
-				return
-			}
-		}
-	}
+func (q *Fair[T]) setHeld(c *class[T], held bool) {
+	n := c.waiting
+	q.count(c, -n)
+	c.held = held
+	q.count(c, n)
+	q.settle(c.turn)
 }
 
 // FreeAll gives all tenants their turns again.
@@ -228,18 +305,18 @@ func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 		return 0
 	}
 	for g := t.groups[name]; g.items.Len() > 0; n++ {
-		q.Remove(g.items.Front().Value.(*Item[T]))
+		q.Remove(g.first())
 	}
 	return n
 }
 
 // EachFirst calls visit with the item of each group that has waited longest in it, of all tenants, or of
-// one unless its name is empty. It looks at each group, and leaves out those that are held.
+// one unless its name is empty. It looks at each group, and leaves out those of classes that are held.
 func (q *Fair[T]) EachFirst(tenant runtime.Tenant, visit func(T)) {
 	each := func(t *Turn[T]) {
 		for _, g := range t.groups {
-			if !g.held() {
-				visit(g.items.Front().Value.(*Item[T]).Value)
+			if !g.class.held {
+				visit(g.first().Value)
 			}
 		}
 	}
@@ -289,17 +366,18 @@ func turnAt[T any](place *list.Element) *Turn[T] {
 	return place.Value.(*Turn[T])
 }
 
-// Next returns the tenant's item that is next in turn.
-func (t *Turn[T]) Next() *Item[T] { return itemAt[T](t.order.Front()) }
+// Next returns the item that is next in turn of a tenant that has a turn.
+func (t *Turn[T]) Next() *Item[T] { return t.order[0].next().first() }
 
-// After returns the item of the same tenant that is next in turn if it is not for the group of this
-// one, or nil if this is the tenant's last group.
-func (it *Item[T]) After() *Item[T] { return itemAt[T](it.group.place.Next()) }
-
-// itemAt returns the first item of the group at a place.
-func itemAt[T any](place *list.Element) *Item[T] {
+// After returns the first item of the group of the same class that is next in turn after the group of
+// this one, or nil if that is the last one.
+func (it *Item[T]) After() *Item[T] {
+	place := it.group.place.Next()
 	if place == nil {
 		return nil
 	}
-	return place.Value.(*group[T]).items.Front().Value.(*Item[T])
+	return place.Value.(*group[T]).first()
 }
+
+// first returns the item that has waited longest.
+func (g *group[T]) first() *Item[T] { return g.items.Front().Value.(*Item[T]) }

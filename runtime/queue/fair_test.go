@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,65 +13,109 @@ import (
 
 // modelItem is an item of a queue, as the test remembers it.
 type modelItem struct {
-	item   queue.Item[*modelItem]
-	tenant runtime.Tenant
-	group  string
-	n      int
+	item         queue.Item[*modelItem]
+	tenant       runtime.Tenant
+	class, group string
+	n            int
 }
 
-// TestHeldTurns compares a queue whose tenants and groups are held and freed in any order with a model: nothing
-// that is held has a turn, all else has one, and the items of a group keep their order.
+// modelTenant is a tenant of a queue, as the test remembers it.
+type modelTenant struct {
+	held    bool
+	classes map[string]bool         // that are held
+	groups  map[string][]*modelItem // with waiting items
+	turns   []string                // groups, next in turn first
+}
+
+// next returns the group that is next in turn, "" if none has a turn.
+func (m *modelTenant) next() string {
+	for _, group := range m.turns {
+		if !m.held && !m.classes[classOf(group)] {
+			return group
+		}
+	}
+	return ""
+}
+
+func (m *modelTenant) pass(group string) {
+	m.turns = append(slices.DeleteFunc(m.turns, func(g string) bool { return g == group }), group)
+}
+
+func classOf(group string) string { return group[:1] }
+
+// TestHeldTurns compares a queue whose tenants and classes are held and freed in any order with a model: nothing
+// that is held has a turn, all else has one, the groups of a tenant take turns whatever their classes, and the items
+// of a group keep their order.
 func TestHeldTurns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := queue.NewFair[*modelItem]()
-		waiting := map[runtime.Tenant]map[string][]*modelItem{}
-		heldTenants, heldGroups := map[runtime.Tenant]bool{}, map[runtime.Tenant]map[string]bool{}
-		next := 0
+		tenants := map[runtime.Tenant]*modelTenant{}
+		n := 0
 		drop := func(it *modelItem) {
-			items := waiting[it.tenant][it.group]
-			for i := range items {
-				if items[i] == it {
-					waiting[it.tenant][it.group] = append(items[:i:i], items[i+1:]...)
-					break
-				}
+			m := tenants[it.tenant]
+			m.groups[it.group] = slices.DeleteFunc(m.groups[it.group], func(other *modelItem) bool { return other == it })
+			if len(m.groups[it.group]) > 0 {
+				return
 			}
-			if len(waiting[it.tenant][it.group]) == 0 {
-				delete(waiting[it.tenant], it.group)
-				delete(heldGroups[it.tenant], it.group)
+			delete(m.groups, it.group)
+			m.turns = slices.DeleteFunc(m.turns, func(g string) bool { return g == it.group })
+			if !slices.ContainsFunc(m.turns, func(g string) bool { return classOf(g) == it.class }) {
+				delete(m.classes, it.class)
 			}
-			if len(waiting[it.tenant]) == 0 {
-				delete(waiting, it.tenant)
-				delete(heldTenants, it.tenant)
+			if len(m.groups) == 0 {
+				delete(tenants, it.tenant)
 			}
 		}
 		pick := func(t *rapid.T) *modelItem {
 			var all []*modelItem
-			for n := range next {
-				for _, groups := range waiting {
-					for _, items := range groups {
-						for _, it := range items {
-							if it.n == n {
-								all = append(all, it)
-							}
-						}
-					}
+			for _, m := range tenants {
+				for _, items := range m.groups {
+					all = append(all, items...)
 				}
 			}
 			if len(all) == 0 {
 				t.Skip("the queue is empty")
 			}
+			slices.SortFunc(all, func(a, b *modelItem) int { return a.n - b.n })
 			return all[rapid.IntRange(0, len(all)-1).Draw(t, "which")]
+		}
+		inTurn := func(t *rapid.T) *queue.Turn[*modelItem] {
+			turn := q.First()
+			if turn == nil {
+				t.Skip("nothing has a turn")
+			}
+			return turn
+		}
+		add := func(t *rapid.T) (*modelItem, *modelTenant) {
+			it := &modelItem{
+				n: n, tenant: runtime.Tenant(fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "tenant"))),
+				group: fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "class"), rapid.IntRange(0, 2).Draw(t, "group")),
+			}
+			n++
+			it.item.Value, it.class = it, classOf(it.group)
+			m := tenants[it.tenant]
+			if m == nil {
+				m = &modelTenant{classes: map[string]bool{}, groups: map[string][]*modelItem{}}
+				tenants[it.tenant] = m
+			}
+			if len(m.groups[it.group]) == 0 {
+				m.turns = append(m.turns, it.group)
+			}
+			return it, m
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				it := &modelItem{n: next, tenant: runtime.Tenant(fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "tenant"))), group: fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "group"))}
-				it.item.Value = it
-				next++
-				if waiting[it.tenant] == nil {
-					waiting[it.tenant], heldGroups[it.tenant] = map[string][]*modelItem{}, map[string]bool{}
-				}
-				waiting[it.tenant][it.group] = append(waiting[it.tenant][it.group], it)
-				q.Push(&it.item, it.tenant, it.group)
+				it, m := add(t)
+				m.groups[it.group] = append(m.groups[it.group], it)
+				q.Push(&it.item, it.tenant, it.class, it.group)
+			},
+			"push front": func(t *rapid.T) {
+				it, m := add(t)
+				items := m.groups[it.group]
+				after := rapid.IntRange(0, len(items)).Draw(t, "after")
+				behind := append([]*modelItem(nil), items[:after]...)
+				m.groups[it.group] = slices.Insert(items, after, it)
+				q.PushFront(&it.item, it.tenant, it.class, it.group, func(other *modelItem) bool { return slices.Contains(behind, other) })
 			},
 			"remove": func(t *rapid.T) {
 				it := pick(t)
@@ -78,73 +123,70 @@ func TestHeldTurns(t *testing.T) {
 				drop(it)
 			},
 			"serve": func(t *rapid.T) {
-				turn := q.First()
-				if turn == nil {
-					t.Skip("nothing has a turn")
-				}
-				it := turn.Next().Value
-				if items := waiting[it.tenant][it.group]; items[0] != it || heldTenants[it.tenant] || heldGroups[it.tenant][it.group] {
-					t.Fatalf("the next is %d of group %s of tenant %s", it.n, it.group, it.tenant)
-				}
+				it := inTurn(t).Next().Value
 				q.Serve(&it.item)
+				tenants[it.tenant].pass(it.group)
 				drop(it)
 			},
+			"pass": func(t *rapid.T) {
+				it := pick(t)
+				q.Pass(&it.item)
+				tenants[it.tenant].pass(it.group)
+			},
 			"hold": func(t *rapid.T) {
-				turn := q.First()
-				if turn == nil {
-					t.Skip("nothing has a turn")
-				}
-				heldTenants[turn.Next().Value.tenant] = true
+				turn := inTurn(t)
+				tenants[turn.Next().Value.tenant].held = true
 				q.Hold(turn)
 			},
 			"free": func(t *rapid.T) {
 				it := pick(t)
-				delete(heldTenants, it.tenant)
+				tenants[it.tenant].held = false
 				q.Free(it.tenant)
 			},
-			"hold group": func(t *rapid.T) {
+			"hold class": func(t *rapid.T) {
 				it := pick(t)
-				heldGroups[it.tenant][it.group] = true
-				q.HoldGroup(&it.item)
+				tenants[it.tenant].classes[it.class] = true
+				q.HoldClass(it.tenant, it.class)
 			},
-			"free group": func(t *rapid.T) {
+			"free class": func(t *rapid.T) {
 				it := pick(t)
-				delete(heldGroups[it.tenant], it.group)
-				q.FreeGroup(&it.item)
+				delete(tenants[it.tenant].classes, it.class)
+				q.FreeClass(it.tenant, it.class)
 			},
 			"": func(t *rapid.T) {
-				all, inTurn, paused := 0, 0, 0
-				groups := map[string]bool{} // that have a turn
-				for tenant, of := range waiting {
-					for group, items := range of {
+				all, turns, paused := 0, 0, 0
+				next := map[runtime.Tenant]*modelItem{}
+				for tenant, m := range tenants {
+					if group := m.next(); group != "" {
+						next[tenant] = m.groups[group][0]
+					}
+					for group, items := range m.groups {
+						held := m.classes[classOf(group)]
 						all += len(items)
-						if heldGroups[tenant][group] {
+						if held {
 							paused += len(items)
-						} else if !heldTenants[tenant] {
-							inTurn += len(items)
-							groups[fmt.Sprint(tenant, "/", group)] = true
+						} else if !m.held {
+							turns += len(items)
 						}
 						for _, it := range items {
-							if it.item.InTurn() != (!heldGroups[tenant][group] && !heldTenants[tenant]) {
+							if it.item.InTurn() != (!held && !m.held) {
 								t.Fatalf("item %d is in turn: %t", it.n, it.item.InTurn())
 							}
 						}
 					}
 				}
-				if q.Len() != all || q.InTurn() != inTurn || q.Paused() != paused {
-					t.Fatalf("%d items, %d in turn, %d paused, want %d, %d, %d", q.Len(), q.InTurn(), q.Paused(), all, inTurn, paused)
+				if q.Len() != all || q.InTurn() != turns || q.Paused() != paused {
+					t.Fatalf("%d items, %d in turn, %d paused, want %d, %d, %d", q.Len(), q.InTurn(), q.Paused(), all, turns, paused)
 				}
 				for turn := q.First(); turn != nil; turn = turn.After() {
-					for it := turn.Next(); it != nil; it = it.After() {
-						name := fmt.Sprint(it.Value.tenant, "/", it.Value.group)
-						if !groups[name] {
-							t.Fatalf("the group %s has a turn", name)
-						}
-						delete(groups, name)
+					it := turn.Next().Value
+					if next[it.tenant] != it {
+						t.Fatalf("item %d of tenant %s is next, want %v", it.n, it.tenant, next[it.tenant])
 					}
+					delete(next, it.tenant)
 				}
-				if len(groups) > 0 {
-					t.Fatalf("the groups %v have no turn", groups)
+				if len(next) > 0 {
+					t.Fatalf("%v have no turn", next)
 				}
 			},
 		})
