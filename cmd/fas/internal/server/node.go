@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
@@ -98,6 +99,9 @@ func (o *Options) checkCluster() error {
 	if o.Demo {
 		errs.Add("demo", clierror.Usagef("leave it out", "--demo cannot be used with --cluster"))
 	}
+	if o.ResetAdminToken {
+		errs.Add("reset-admin-token", clierror.Usagef("set "+environ.AdminTokenVar+" on all nodes, and restart them", "--reset-admin-token cannot be used with --cluster"))
+	}
 	if err := errs.Err(); err != nil {
 		return err
 	}
@@ -108,20 +112,22 @@ func (o *Options) checkCluster() error {
 	if err != nil {
 		return err
 	}
-	if options.Key.IsZero() && !onLoopback(o.NodeListen) {
-		return clierror.Usagef("give --cluster-key-file, or a loopback address", "other machines could reach the --node-listen %s without a key", o.NodeListen)
+	if !options.Key.IsZero() {
+		return nil
+	}
+	const hint = "give --cluster-key-file, or a loopback address"
+	if !mesh.OnLoopback(o.NodeListen) {
+		return clierror.Usagef(hint, "other machines could reach the --node-listen %s without a key", o.NodeListen)
+	}
+	if o.NodeAddress != "" && !mesh.OnLoopback(o.NodeAddress) {
+		return clierror.Usagef(hint, "other nodes would send requests to the --node-address %s without a key", o.NodeAddress)
+	}
+	for _, server := range options.Servers {
+		if u, err := url.Parse(server); err != nil || !mesh.OnLoopback(net.JoinHostPort(u.Hostname(), "0")) {
+			return clierror.Usagef(hint, "all data would be sent to the server %s of the log without a key", server)
+		}
 	}
 	return nil
-}
-
-// onLoopback reports whether only this machine reaches an address.
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // logOptions returns the options of the log of a cluster.
@@ -483,7 +489,6 @@ func (l *life) Serve(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = nil // it is a consequence of the end
 	}
-	l.node.ResetAdminToken = false // it has one
 	stuck := l.stop(grace)
 	if l.health != nil {
 		_ = l.health.Close() // of a server that did not come so far
