@@ -382,7 +382,7 @@ func (n *node) reachable(dialer mesh.Dialer) error {
 	return nil
 }
 
-// current returns how a server asks whether what it has read is current; nil: it always is.
+// current returns how a server asks whether it still owns the data; nil: it always does.
 func (n *node) current() func() error {
 	if n == nil {
 		return nil

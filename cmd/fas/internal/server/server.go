@@ -268,7 +268,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
-		Traces: s.engineTraces(), NoSchedules: s.NoSchedules,
+		Traces: s.engineTraces(), NoSchedules: s.NoSchedules, Owner: s.node.current(),
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
