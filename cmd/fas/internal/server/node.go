@@ -40,9 +40,14 @@ const (
 	standbyMemory = 64 * runtime.MiB
 	// hardenTime is the time between two syncs of what a node has applied.
 	hardenTime = 15 * time.Second
+	// fillTime is the time between two looks of the owner at how full the log is.
+	fillTime = 3 * time.Second
 	// logTrimPart is how full the log is before the owner drops records of it. Until then a node that was away, or is
-	// new, finds all.
+	// new, finds all. From logFullPart on it takes no new work: the rest is for the ends of the work that it has.
 	logTrimPart = 0.5
+	logFullPart = 0.875
+	// logWarnTime is the time between two warnings that the log is nearly full.
+	logWarnTime = time.Minute
 	// logGeneration is the generation of a log that was not made from a copy.
 	logGeneration = 1
 )
@@ -174,6 +179,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.cluster.Run(running)
 	n.maintain(running)
 	go n.harden(running)
+	go n.trim(running)
 	if err := n.compile(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -310,10 +316,52 @@ func (n *node) close() error {
 	return errors.Join(errs...)
 }
 
-// harden puts what the node has applied on its disk, from time to time, and drops records of the log that no
-// node needs.
+// harden puts what the node has applied on its disk, from time to time.
 func (n *node) harden(ctx context.Context) {
-	ticker := time.NewTicker(hardenTime)
+	n.each(ctx, hardenTime, func(l *life) {
+		seq, err := l.store.Harden()
+		if err != nil {
+			n.log.Debug("cannot sync what was applied", "error", err)
+			return
+		}
+		n.cluster.Hardened(seq)
+	})
+}
+
+// trim drops records of the log that no node needs, if this node owns the data, and refuses new work while the log is
+// nearly full. A full log takes no records: the owner trims it although it cannot show that it is the owner.
+func (n *node) trim(ctx context.Context) {
+	var warned time.Time
+	n.each(ctx, fillTime, func(l *life) {
+		if !n.cluster.Status().Owns {
+			return
+		}
+		filled, err := n.filled(ctx)
+		if err != nil {
+			return // it is asked again
+		}
+		l.store.RefuseNewWork(filled >= logFullPart)
+		if filled < logTrimPart {
+			return
+		}
+		seq, holder := n.cluster.Trimmable(filled)
+		if filled >= cluster.FullPart && time.Since(warned) >= logWarnTime {
+			warned = time.Now()
+			n.log.Warn("the log is nearly full", "filled", fmt.Sprintf("%.0f%%", 100*filled), "held_by", holder,
+				"hint", "at least two nodes must have stored what is dropped: look at the node that holds it")
+		}
+		if seq == 0 {
+			return
+		}
+		if err := l.store.Trim(ctx, seq); err != nil {
+			n.log.Warn("cannot drop records of the log", "error", err)
+		}
+	})
+}
+
+// each calls f with the life of the node, if it has one, from time to time until ctx ends.
+func (n *node) each(ctx context.Context, pause time.Duration, f func(*life)) {
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		select {
@@ -321,24 +369,8 @@ func (n *node) harden(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		l := n.life.Load()
-		if l == nil {
-			continue
-		}
-		seq, err := l.store.Harden()
-		if err != nil {
-			n.log.Debug("cannot sync what was applied", "error", err)
-			continue
-		}
-		n.cluster.Hardened(seq)
-		if n.cluster.Current() != nil {
-			continue
-		}
-		filled, err := n.filled(ctx)
-		if lowest := n.cluster.Lowest(); err == nil && filled >= logTrimPart && lowest > 0 {
-			if err := l.store.Trim(ctx, lowest); err != nil {
-				n.log.Warn("cannot drop records of the log", "error", err)
-			}
+		if l := n.life.Load(); l != nil {
+			f(l)
 		}
 	}
 }
