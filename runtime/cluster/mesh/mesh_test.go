@@ -126,6 +126,11 @@ type follower struct {
 
 func newFollower(t *testing.T, secret string) *follower {
 	t.Helper()
+	return newFollowerWith(t, secret, func(*mesh.Front) {})
+}
+
+func newFollowerWith(t *testing.T, secret string, change func(*mesh.Front)) *follower {
+	t.Helper()
 	ln := listen(t)
 	f := &follower{url: "http://" + ln.Addr().String()}
 	f.Front = mesh.NewFront(ln, mesh.FrontOptions{Dialer: mesh.Dialer{TLS: secure(t, secret)}, Log: quiet, Owner: func() (s cluster.Status, ok bool) {
@@ -135,6 +140,7 @@ func newFollower(t *testing.T, secret string) *follower {
 		}
 		return cluster.Status{Node: o.name, Address: o.address, Owns: true}, true
 	}})
+	change(f.Front)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
