@@ -193,11 +193,25 @@ func runNode(ctx context.Context, o Options) (err error) {
 	}
 	n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
 	n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
+	graceful, over := context.WithCancel(context.Background())
+	defer over()
+	defer context.AfterFunc(ctx, func() { n.beginStop(over) })()
 	err = n.cluster.Live(ctx, n.open)
 	if ctx.Err() != nil {
+		n.front.Drain(graceful)
 		n.log.Info("stopped")
 	}
 	return err
+}
+
+// beginStop stops accepting connections, and calls over when the grace period is.
+func (n *node) beginStop(over func()) {
+	n.notifier.send("STOPPING=1")
+	n.log.Info("stopping", "grace", n.Grace.String())
+	time.AfterFunc(n.Grace, over)
+	if err := n.front.Stop(); err != nil {
+		n.log.Debug("cannot close the listener", "error", err)
+	}
 }
 
 // openKeys reads the keys of secrets, which are the same on all nodes: only the node that creates the cluster
@@ -400,8 +414,11 @@ func (noOwner) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
 	return nil, noOwnerError()
 }
 
-// reachable returns nil if this node reaches the one that owns the data.
+// reachable returns nil if this node reaches the one that owns the data, and does not stop.
 func (n *node) reachable(dialer mesh.Dialer) error {
+	if n.stopped.Err() != nil {
+		return runtime.Errorf(runtime.CodeUnavailable, "this node is stopping").WithHint("use another one")
+	}
 	owner, ok := n.cluster.Owner()
 	if !ok {
 		return noOwnerError()
@@ -515,8 +532,6 @@ func (l *life) Serve(ctx context.Context) error {
 	grace := time.Duration(0)
 	if l.node.stopped.Err() != nil {
 		grace = l.Grace
-		l.node.notifier.send("STOPPING=1")
-		l.log.Info("stopping", "grace", grace.String())
 	}
 	if ctx.Err() != nil {
 		err = nil // it is a consequence of the end
