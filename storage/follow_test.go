@@ -654,3 +654,26 @@ func TestFullLogIsTrimmed(t *testing.T) {
 		must(t, errors.Join(<-written, <-written))
 	})
 }
+
+// Writes that a log does not answer end when they are abandoned, and none begins after that.
+func TestAbandon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Bool
+		l := mem.WithFaults(mem.New().Client(), func(mem.Op) mem.Fault {
+			if silent.Load() {
+				return mem.Fault{Kind: mem.Lost}
+			}
+			return mem.Fault{}
+		})
+		s := openReplica(t, vfs.NewMem(), "owner", l, false)
+		must(t, s.Beat())
+		silent.Store(true)
+		beaten := make(chan error, 1)
+		go func() { beaten <- s.Beat() }()
+		time.Sleep(time.Minute)
+		s.Abandon()
+		wantUnavailable(t, <-beaten)
+		silent.Store(false)
+		wantUnavailable(t, s.PutSetting("a", nil))
+	})
+}

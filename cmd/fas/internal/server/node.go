@@ -548,7 +548,8 @@ func (l *life) Serve(ctx context.Context) error {
 func (l *life) Close() error {
 	l.node.life.Store(nil)
 	if l.stuck {
-		return errors.New("some runs did not end after the node lost the data: the process must end")
+		l.store.Abandon()
+		return fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse)
 	}
 	return l.store.Close()
 }
