@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,7 +65,7 @@ type node struct {
 	checks  *mesh.Front                // of health checks; nil: none
 	standby *httpapi.Server            // for connections that cannot be led to the owner
 	tunnels atomic.Pointer[mesh.Queue] // of connections that come from other nodes
-	walls   sync.Once
+	walled  bool // the process is confined; of the lives, one after the other
 	stopped context.Context // ends when the process shall
 	life    atomic.Pointer[life]
 }
@@ -161,6 +160,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	s.notifier = newNotifier(o.Environ, s.log)
 	defer s.notifier.close()
 	n := &node{server: s, stopped: ctx}
+	s.node = n
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.prepare(); err != nil {
 		return err
@@ -190,6 +190,10 @@ func runNode(ctx context.Context, o Options) (err error) {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
 			return err
 		}
+	}
+	n.AddressFile = "" // it is written
+	if n.Environ[environ.AdminTokenVar] != "" && n.keepKeys == nil {
+		n.confineOnce(n.confine) // else the first life as the owner has files to write elsewhere
 	}
 	n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
 	n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
@@ -441,11 +445,31 @@ func (n *node) current() func() error {
 
 // confineOnce calls confine, for a node once.
 func (n *node) confineOnce(confine func()) {
-	if n == nil {
-		confine()
+	if n.confined() {
 		return
 	}
-	n.walls.Do(confine)
+	if confine(); n != nil {
+		n.walled = true
+	}
+}
+
+// confined reports whether confineOnce was called for a node before.
+func (n *node) confined() bool { return n != nil && n.walled }
+
+// checked returns where a server answers health checks, nil if nowhere: at its own listener or, as the owner of a cluster, at
+// that of the node.
+func (n *node) checked(own net.Listener) net.Listener {
+	if n == nil || n.checks == nil {
+		return own
+	}
+	return n.checks.Own()
+}
+
+// answers returns when the store of the node has answered, if it has one: a life may just end.
+func (n *node) answers() {
+	if l := n.life.Load(); l != nil {
+		_, _ = l.store.Setting(settingAdminToken) // an error is an answer, too
+	}
 }
 
 // listeners returns where a server serves the API: at its own listener or, as the owner of a cluster, where
@@ -471,7 +495,6 @@ func (n *node) open() (cluster.Life, error) {
 		Options: n.Options, log: n.log, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
 		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
-	s.AddressFile = "" // it is written
 	s.openMemory()
 	err := s.openStore(&storage.Replication{Log: n.logs, Generation: logGeneration, Node: n.Node, Follow: true})
 	if err != nil {
@@ -512,9 +535,6 @@ func (l *life) Problem() error { return l.store.Problem() }
 
 // Serve implements [cluster.Life].
 func (l *life) Serve(ctx context.Context) error {
-	if l.node.checks != nil {
-		l.health = l.node.checks.Own()
-	}
 	err := l.serve(ctx, time.Now())
 	if err == nil {
 		var spawnerEnded <-chan struct{}

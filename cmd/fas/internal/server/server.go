@@ -302,7 +302,7 @@ func (s *server) listenAll() {
 	for _, ln := range s.node.listeners(s.listener) {
 		go func() { s.served <- s.web.Serve(ln) }()
 	}
-	if s.health != nil {
+	if s.health = s.node.checked(s.health); s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
 		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
 	}
@@ -432,7 +432,7 @@ func ballastBytes(size ui.ByteSize) int64 {
 
 // openAdmin loads or generates the admin token.
 func (s *server) openAdmin() (admin, error) {
-	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log}
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log, fixed: s.node.confined()}
 	if k.given == "" {
 		path, err := s.Environ.ConfigPath()
 		if err != nil {
