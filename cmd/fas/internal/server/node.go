@@ -65,8 +65,8 @@ type node struct {
 	checks  *mesh.Front                // of health checks; nil: none
 	standby *httpapi.Server            // for connections that cannot be led to the owner
 	tunnels atomic.Pointer[mesh.Queue] // of connections that come from other nodes
-	walled  bool // the process is confined; of the lives, one after the other
-	stopped context.Context // ends when the process shall
+	walled  bool                       // the process is confined; of the lives, one after the other
+	stopped context.Context            // ends when the process shall
 	life    atomic.Pointer[life]
 }
 
