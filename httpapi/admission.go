@@ -72,6 +72,7 @@ func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 		err = errBodyTooLarge(limit, spools)
 	}
 	if err != nil {
+		err = s.fence(ctx, new(web.Route), err)
 		s.writeError(ctx, err)
 		linger(ctx)
 		return ctx.Response.StatusCode()

@@ -84,7 +84,9 @@ func (a *auditor) change(ctx *fasthttp.RequestCtx, r *web.Route, caller *runtime
 	switch runtime.CodeOf(err) {
 	case "":
 		a.complete(ctx, e)
-		a.end(e, begun)
+		if a.end(e, begun) {
+			web.SetRecorded(ctx)
+		}
 	case runtime.CodePermissionDenied:
 		if e.Outcome = runtime.AuditRefused; a.counts(caller, r) {
 			a.end(e, begun)
@@ -145,15 +147,17 @@ func (a *auditor) counts(caller *runtime.Identity, r *web.Route) bool {
 	return true
 }
 
-// end stores the final form of an entry. What it records has happened, so an entry that cannot be stored
-// goes to the log.
-func (a *auditor) end(e, begun *runtime.AuditEntry) {
-	if err := a.store.EndAudit(*e, begun); err != nil {
+// end stores the final form of an entry, and reports whether that is stored. What it records has happened, so an entry
+// that cannot be stored goes to the log.
+func (a *auditor) end(e, begun *runtime.AuditEntry) bool {
+	err := a.store.EndAudit(*e, begun)
+	if err != nil {
 		a.log.Error("http: a change cannot be recorded in the audit log", slog.Any("err", err),
 			slog.String("operation", e.Operation), slog.String("outcome", string(e.Outcome)), slog.String("tenant", string(e.Tenant)),
 			slog.String("name", e.Name), slog.String("new_name", e.NewName), slog.String("id", e.Thing), slog.String("user", e.By.User), slog.String("token", e.By.Token),
 			slog.String("remote", e.Remote))
 	}
+	return err == nil
 }
 
 // drop drops the entry of a change that was not made; nil: there is none.

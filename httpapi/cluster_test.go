@@ -11,12 +11,10 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// TestReadsMustBeCurrent checks that a server answers no read whose result may be outdated, and all else.
-func TestReadsMustBeCurrent(t *testing.T) {
-	t.Parallel()
-	fake := &apitest.Fake{}
-	var outdated atomic.Bool
-	ts := apitest.Start(t, fake, func(o *httpapi.Options) {
+// outdatable is a server that may not have the last state of the data, once outdated is set.
+func outdatable(t *testing.T, fake *apitest.Fake, outdated *atomic.Bool) *apitest.Served {
+	t.Helper()
+	return apitest.Start(t, fake, func(o *httpapi.Options) {
 		o.Current = func() error {
 			if !outdated.Load() {
 				return nil
@@ -26,6 +24,20 @@ func TestReadsMustBeCurrent(t *testing.T) {
 			return err
 		}
 	})
+}
+
+func checkOutdated(t *testing.T, what string, a apitest.Answer) {
+	t.Helper()
+	if a.Status != 503 || a.Header.Get("Retry-After") != "1" || !strings.Contains(a.Body, "it may be outdated") || strings.Contains(a.Body, "[]") || a.Header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("%s: %d %s", what, a.Status, a.Body)
+	}
+}
+
+// TestReadsMustBeCurrent checks that a server answers no read whose result may be outdated, and all else.
+func TestReadsMustBeCurrent(t *testing.T) {
+	t.Parallel()
+	var outdated atomic.Bool
+	ts := outdatable(t, &apitest.Fake{}, &outdated)
 	reads := [][2]string{{"GET", "/v1/functions/"}, {"GET", "/v1/executions/"}, {"GET", "/v0/jobs"}, {"GET", "/v1/dlq/"}}
 	for _, r := range reads {
 		if a := ts.Do(t, r[0], r[1], "", nil); a.Status != 200 {
@@ -34,16 +46,84 @@ func TestReadsMustBeCurrent(t *testing.T) {
 	}
 	outdated.Store(true)
 	for _, r := range reads {
-		a := ts.Do(t, r[0], r[1], "", nil)
-		if a.Status != 503 || a.Header.Get("Retry-After") != "1" || !strings.Contains(a.Body, "it may be outdated") || strings.Contains(a.Body, "[]") {
-			t.Errorf("%s %s: %d %s", r[0], r[1], a.Status, a.Body)
-		}
+		checkOutdated(t, r[0]+" "+r[1], ts.Do(t, r[0], r[1], "", nil))
 	}
-	if a := ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", nil); a.Status != 200 {
-		t.Errorf("a run: %d %s", a.Status, a.Body)
+	function := `{"name":"hello.py","code":"def main(args, context): pass"}`
+	for _, w := range [][3]string{{"POST", "/v1/functions/f/rpc", "{}"}, {"PUT", "/v1/functions/", function}, {"DELETE", "/v1/functions/f", ""}} {
+		if a := ts.Do(t, w[0], w[1], w[2], nil); a.Status != 200 {
+			t.Errorf("%s %s, which is stored: %d %s", w[0], w[1], a.Status, a.Body)
+		}
 	}
 	if a := ts.Do(t, "GET", "/healthz", "", apitest.Header{"Authorization": ""}); a.Status != 200 {
 		t.Errorf("healthz: %d", a.Status)
+	}
+}
+
+// TestErrorsMustBeCurrent checks that errors that say something about the data are no more answered by a server that
+// may be outdated than its reads are, whatever the route does.
+func TestErrorsMustBeCurrent(t *testing.T) {
+	t.Parallel()
+	for code, status := range map[runtime.Code]int{runtime.CodeNotFound: 404, runtime.CodeConflict: 409, runtime.CodeAlreadyExists: 409, runtime.CodePrecondition: 412} {
+		var outdated atomic.Bool
+		fake := &apitest.Fake{Err: runtime.Errorf(code, "a fact")}
+		ts := outdatable(t, fake, &outdated)
+		for _, now := range []bool{false, true} {
+			outdated.Store(now)
+			for _, r := range [][3]string{
+				{"GET", "/v1/functions/f", ""}, {"DELETE", "/v1/functions/f", ""}, {"PUT", "/v1/functions/", `{"name":"hello.py","code":"def main(args, context): pass"}`},
+			} {
+				a := ts.Do(t, r[0], r[1], r[2], nil)
+				if now {
+					checkOutdated(t, r[0]+" "+string(code), a)
+				} else if a.Status != status {
+					t.Errorf("%s: %d %s", r[0], a.Status, a.Body)
+				}
+			}
+		}
+	}
+	var outdated atomic.Bool
+	ts := outdatable(t, &apitest.Fake{}, &outdated)
+	wrong := apitest.Header{"Authorization": "Token wrong"}
+	upload := apitest.Header{"Authorization": "Token wrong", "Expect": "100-continue"}
+	for _, r := range [][2]string{{"GET", "/v1/functions/"}, {"POST", "/v1/functions/f/rpc"}, {"DELETE", "/v1/functions/f"}} {
+		outdated.Store(false)
+		if a := ts.Do(t, r[0], r[1], "{}", wrong); a.Status != 401 {
+			t.Errorf("%s: %d %s", r[0], a.Status, a.Body)
+		}
+		outdated.Store(true)
+		checkOutdated(t, r[0]+" with a token that is not known", ts.Do(t, r[0], r[1], "{}", wrong))
+	}
+	checkOutdated(t, "a body that waits for an answer", ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", upload))
+}
+
+// TestWhatWasDoneBeforeMustBeCurrent checks that an answer without a change of its own is not given by a server that may
+// be outdated: the run that it names may be unknown to the owner.
+func TestWhatWasDoneBeforeMustBeCurrent(t *testing.T) {
+	t.Parallel()
+	var outdated atomic.Bool
+	fake := &apitest.Fake{}
+	fake.Replay = true
+	ts := outdatable(t, fake, &outdated)
+	key := apitest.Header{"Idempotency-Key": "k"}
+	if a := ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", key); a.Status != 200 || a.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+	}
+	outdated.Store(true)
+	checkOutdated(t, "a repeated request", ts.Do(t, "POST", "/v1/functions/f/rpc", "{}", key))
+}
+
+// TestNoRunOfAnOutdatedServer checks that no run begins whose version may not be the last one.
+func TestNoRunOfAnOutdatedServer(t *testing.T) {
+	t.Parallel()
+	var outdated atomic.Bool
+	fake := &apitest.Fake{}
+	ts := outdatable(t, fake, &outdated)
+	outdated.Store(true)
+	checkOutdated(t, "POST", ts.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil))
+	checkOutdated(t, "GET", ts.Do(t, "GET", "/v1/sync/functions/f/rpc", "", nil))
+	checkOutdated(t, "a trial", ts.Do(t, "POST", "/v1/try", `{"code":"def main(args, context): pass"}`, nil))
+	if len(fake.Ran) > 0 || len(fake.Tried) > 0 {
+		t.Errorf("%d runs and %d trials have begun", len(fake.Ran), len(fake.Tried))
 	}
 }
 

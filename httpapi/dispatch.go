@@ -77,7 +77,7 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took t
 func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer s.barrier(ctx, &r)
-		if err := s.operate(ctx, &r); err != nil {
+		if err := s.fence(ctx, &r, s.operate(ctx, &r)); err != nil {
 			s.writeError(ctx, err)
 		}
 	}
@@ -129,17 +129,13 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if err := r.CheckQuery(ctx.QueryArgs()); err != nil {
 		return err
 	}
-	if err := s.handle(ctx, r, caller); err != nil {
-		return err
-	}
-	if s.opts.Current != nil && !r.Open && !r.Writes {
+	if s.opts.Current != nil && (r.Submits || r.Queues) { // the function may have another version since, and the token be revoked
 		if err := s.opts.Current(); err != nil {
-			closes := ctx.Response.ConnectionClose()
-			if ctx.Response.Reset(); closes {
-				ctx.SetConnectionClose()
-			}
 			return err
 		}
+	}
+	if err := s.handle(ctx, r, caller); err != nil {
+		return err
 	}
 	if err := web.MemoryOf(ctx).Refused(); err != nil {
 		web.MemoryOf(ctx).Short()
@@ -147,6 +143,37 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		return err
 	}
 	return nil
+}
+
+// fence returns err, the result of a request, or why the request cannot be answered: this server may not have the
+// last state of the data, of which an error says as much as an answer does. It refuses no answer to what was
+// stored: that is the last state.
+func (s *Server) fence(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
+	if s.opts.Current == nil || r.Open || err == nil && committed(ctx, r) {
+		return err
+	}
+	switch runtime.CodeOf(err) {
+	case runtime.CodeUnavailable, runtime.CodeInternal: // they say nothing about the data
+		return err
+	}
+	outdated := s.opts.Current()
+	if outdated == nil {
+		return err
+	}
+	closes := ctx.Response.ConnectionClose()
+	if ctx.Response.Reset(); closes {
+		ctx.SetConnectionClose()
+	}
+	return outdated
+}
+
+// committed reports whether a request that has succeeded has stored something, after all that its answer depends on was
+// read.
+func committed(ctx *fasthttp.RequestCtx, r *web.Route) bool {
+	if r.Change != "" {
+		return web.IsRecorded(ctx)
+	}
+	return (r.Runs && !r.Spools || web.IsWriting(ctx)) && !web.IsReplayed(ctx)
 }
 
 // handle calls the handler of a route, and records what it changes.

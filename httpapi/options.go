@@ -48,8 +48,9 @@ type Options struct {
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 
-	// Current returns nil if what the engine has read is the last state of the data. It is asked after each
-	// request that reads, which fails with its error. Nil: it always is.
+	// Current returns nil if what was read is the last state of the data. It is asked after each request that has
+	// stored nothing, also one that has failed, and before a run whose caller waits. The request fails with its error.
+	// Nil: it always is.
 	Current func() error
 	// Standby says that there never is an engine: the server refuses requests with what Auth returns, and
 	// closes their connections. Ready alone says whether it is ready.

@@ -350,6 +350,21 @@ func (s *Store) Trim(ctx context.Context, before uint64) error {
 	return fault(op, r.Log.Trim(ctx, before))
 }
 
+// Abandon ends the wait for writes that the log does not answer, and all later ones. It is not known whether they are in
+// the log.
+func (s *Store) Abandon() {
+	if _, pipeline := s.replica.now(); pipeline != nil {
+		pipeline.Abandon()
+	}
+}
+
+// RefuseNewWork says whether new work is refused because the log is nearly full. What ends work, or frees room, is not.
+func (s *Store) RefuseNewWork(full bool) {
+	if s.replica != nil {
+		s.replica.full.Store(full)
+	}
+}
+
 // Beat writes to the log that the owner is alive, and returns when that is there: the store still owned the
 // log when Beat was called.
 func (s *Store) Beat() error {

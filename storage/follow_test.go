@@ -606,3 +606,74 @@ func TestBeat(t *testing.T) {
 	must(t, f.Own(t.Context()))
 	wantUnavailable(t, s.Beat())
 }
+
+// While the log is nearly full, new work is refused, and what ends work or frees room is not.
+func TestNoNewWorkForANearlyFullLog(t *testing.T) {
+	s := openReplica(t, vfs.NewMem(), "owner", mem.New().Client(), false)
+	for _, full := range []bool{false, true, false} {
+		s.RefuseNewWork(full)
+		for need, refused := range map[commit.Need]bool{commit.NewWork: full, commit.Outcome: false, commit.Relief: false} {
+			err := s.commits.Write(need, func(b *pebble.Batch) error { return b.Set([]byte("key of a test"), nil, nil) })
+			if refused {
+				wantUnavailable(t, err)
+			} else {
+				must(t, err)
+			}
+		}
+		must(t, s.Beat())
+	}
+}
+
+// A log that has taken no records because it was full takes all that was under way when the owner has trimmed it.
+func TestFullLogIsTrimmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var full atomic.Bool
+		l := mem.WithFaults(mem.New().Client(), func(op mem.Op) mem.Fault {
+			switch {
+			case op == mem.Trim:
+				full.Store(false)
+			case op == mem.Append && full.Load():
+				return mem.Fault{Kind: mem.Lost}
+			}
+			return mem.Fault{}
+		})
+		s := openReplica(t, vfs.NewMem(), "owner", l, false)
+		must(t, s.PutSetting("a", []byte("1")))
+		seq, err := s.Harden()
+		must(t, err)
+		full.Store(true)
+		written := make(chan error, 2)
+		go func() { written <- s.PutSetting("b", []byte("2")) }()
+		go func() { written <- s.Beat() }()
+		time.Sleep(time.Minute)
+		if len(written) > 0 {
+			t.Error("a full log has taken a record")
+		}
+		must(t, errorOf(s.Harden()))
+		must(t, s.Trim(t.Context(), seq))
+		must(t, errors.Join(<-written, <-written))
+	})
+}
+
+// Writes that a log does not answer end when they are abandoned, and none begins after that.
+func TestAbandon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Bool
+		l := mem.WithFaults(mem.New().Client(), func(mem.Op) mem.Fault {
+			if silent.Load() {
+				return mem.Fault{Kind: mem.Lost}
+			}
+			return mem.Fault{}
+		})
+		s := openReplica(t, vfs.NewMem(), "owner", l, false)
+		must(t, s.Beat())
+		silent.Store(true)
+		beaten := make(chan error, 1)
+		go func() { beaten <- s.Beat() }()
+		time.Sleep(time.Minute)
+		s.Abandon()
+		wantUnavailable(t, <-beaten)
+		silent.Store(false)
+		wantUnavailable(t, s.PutSetting("a", nil))
+	})
+}

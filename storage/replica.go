@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -68,6 +69,7 @@ type replica struct {
 	log *slog.Logger
 
 	turn sync.Mutex // held by Own and Follow
+	full atomic.Bool
 	// ended ends when Close is called, and end ends it.
 	ended context.Context
 	end   context.CancelFunc
@@ -134,6 +136,8 @@ func (r *replica) writable(need commit.Need) error {
 		return refuse("this node follows another one, which writes", "send the request to the node that owns the data")
 	case now != owning:
 		return r.problem()
+	case r != nil && need == commit.NewWork && r.full.Load():
+		return refuse("the replicated log is nearly full", "try again; if this lasts, look at the log of this server for the node that holds it back")
 	case pipeline != nil && need == commit.NewWork && pipeline.Waiting() > logPatience:
 		return refuse("the replicated log does not answer", "try again; if this lasts, look at the servers of the log")
 	}

@@ -395,6 +395,8 @@ func (slow) End(context.Context) (uint64, error) { return 0, nil }
 
 func (slow) Applied() (epoch, seq uint64) { return 0, 0 }
 
+func (slow) Problem() error { return nil }
+
 // An owner may answer for a time that begins when a record was sent, not when it was acknowledged.
 func TestLeaseBeginsWhenARecordIsSent(t *testing.T) {
 	for takes, want := range map[time.Duration]bool{cluster.LeaseTime - time.Millisecond: true, cluster.LeaseTime + time.Millisecond: false} {
@@ -413,4 +415,49 @@ func TestLeaseBeginsWhenARecordIsSent(t *testing.T) {
 			<-held
 		})
 	}
+}
+
+// held is the life of an owner whose log does not answer, and whose replica is still in use when it shall be closed.
+type held struct {
+	slow
+	answered chan struct{}
+}
+
+func (h held) Beat() error {
+	<-h.answered
+	return nil
+}
+
+func (held) Serve(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (held) Close() error { return fmt.Errorf("a run did not end: %w", cluster.ErrInUse) }
+
+// A node whose runs do not end stops with an error, whatever the log does, and does not say that it has given the shard
+// up.
+func TestNodeThatCannotCloseEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := cluster.New(cluster.Options{Name: "a", Log: quiet, Bus: bus{}})
+		h := held{answered: make(chan struct{})}
+		ctx, stop := context.WithCancel(t.Context())
+		lived := make(chan error, 1)
+		go func() { lived <- n.Live(ctx, func() (cluster.Life, error) { return h, nil }) }()
+		time.Sleep(time.Minute)
+		stop()
+		synctest.Wait()
+		select {
+		case err := <-lived:
+			if !errors.Is(err, cluster.ErrInUse) {
+				t.Errorf("got %v", err)
+			}
+		default:
+			t.Error("the node waits for a log that does not answer")
+		}
+		if s := n.Status(); !s.Owns || s.Released > 0 {
+			t.Errorf("the node says %+v", s)
+		}
+		close(h.answered)
+	})
 }

@@ -9,6 +9,9 @@ import (
 // reopenTime is the time between the loss of the shard and the next life of a node.
 const reopenTime = 100 * time.Millisecond
 
+// ErrInUse reports that a replica stays open, because something that uses it did not end: the process must.
+var ErrInUse = errors.New("the replica is still in use")
+
 // Life is a replica from when it is opened until it is closed. A node has one after the other: what has
 // served as the owner never follows again, and is opened anew.
 type Life interface {
@@ -16,7 +19,7 @@ type Life interface {
 	// Serve serves as the owner of the shard until ctx ends, and returns when nothing uses the replica any
 	// more. An error without the end of ctx ends the node.
 	Serve(ctx context.Context) error
-	// Close closes the replica.
+	// Close closes the replica. ErrInUse: it could not be.
 	Close() error
 }
 
@@ -54,6 +57,9 @@ func (n *Node) live(ctx context.Context, life Life) (lost, err error) {
 	epoch, _ := life.Applied()
 	// A beat that the log does not answer ends with the replica.
 	closed := life.Close()
+	if errors.Is(closed, ErrInUse) {
+		return nil, errors.Join(err, closed) // it may still write: the node neither waits for that nor gives the shard up
+	}
 	if lost = held(); lost != nil {
 		return lost, closed // an error of Serve is a consequence
 	}

@@ -63,17 +63,25 @@ func (m *members) forget(now time.Time) bool {
 	return len(m.all) < before
 }
 
-// live returns the other nodes that have announced themselves lately, in the order of their names.
-func (m *members) live() (all []Status) {
+// since returns the other nodes that have announced themselves within a time, in the order of their names.
+func (m *members) since(age time.Duration) (all []member) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, one := range m.all {
-		if now.Sub(one.heard) <= memberTime {
-			all = append(all, one.Status)
+		if now.Sub(one.heard) <= age {
+			all = append(all, one)
 		}
 	}
-	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Node, b.Node) })
+	slices.SortFunc(all, func(a, b member) int { return cmp.Compare(a.Node, b.Node) })
+	return all
+}
+
+// live returns the other nodes that have announced themselves lately, in the order of their names.
+func (m *members) live() (all []Status) {
+	for _, one := range m.since(memberTime) {
+		all = append(all, one.Status)
+	}
 	return all
 }
 

@@ -72,13 +72,20 @@ func (n *Node) Hardened(seq uint64) {
 	n.durable = seq
 }
 
-// Lowest returns the sequence up to which the records are on the disks of all live nodes; 0: it is not known.
-func (n *Node) Lowest() uint64 {
-	lowest := n.Status().Durable
-	for _, one := range n.members.live() {
-		lowest = min(lowest, one.Durable)
+// Trimmable returns the sequence up to which the log, of which a part is filled, may be trimmed: all nodes that count have
+// these records on their disks, and at least two nodes in any case; 0: none may be. A node that is away counts for
+// AbsentTime, but not when the log is filled to FullPart. holder is the node that has the fewest.
+func (n *Node) Trimmable(filled float64) (seq uint64, holder string) {
+	own := n.Status().Durable
+	seq, holder = own, n.Name
+	most, second := own, uint64(0) // of all nodes
+	for _, one := range n.members.since(AbsentTime) {
+		most, second = max(most, one.Durable), max(second, min(most, one.Durable))
+		if one.Durable < seq && (filled < FullPart || time.Since(one.heard) <= memberTime) {
+			seq, holder = one.Durable, one.Node
+		}
 	}
-	return lowest
+	return min(seq, second), holder
 }
 
 // Owner returns the node that owns the shard, as far as this node knows.

@@ -17,6 +17,10 @@ const (
 	// StuckTime is the time for which an owner that answers may have failed to write to a log that others
 	// can read. After it, the owner counts as silent.
 	StuckTime = 15 * time.Second
+	// AbsentTime is the time for which the log keeps the records that a node lacks which is away, unless the log is
+	// filled to FullPart.
+	AbsentTime = time.Hour
+	FullPart   = 0.75
 
 	// announceTime is the time between two announcements of a node.
 	announceTime = time.Second

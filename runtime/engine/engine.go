@@ -78,6 +78,9 @@ type Options struct {
 	// Uses returns the use of a tenant, nil for one without limits. It is called for each run,
 	// concurrently. Nil: no tenant has limits.
 	Uses func(runtime.Tenant) *runtime.TenantUse
+	// Owner returns nil while no other process can have changed what is in the Store. A run whose caller waits does
+	// not begin otherwise. Nil: it always does.
+	Owner func() error
 	// Secrets gets the secrets that the Engine holds, to keep them out of the log. Nil: nothing does.
 	Secrets *redact.Registry
 	// OnEnd is called with each run that has ended, and whether a caller has waited for it; that
@@ -112,8 +115,9 @@ type Engine struct {
 	log      *slog.Logger
 	clock    *runtime.Clock
 	secrets  *redact.Registry
-	dropArgs bool // see Options
-	idle     bool // schedules do not fire
+	owner    func() error // see Options
+	dropArgs bool         // see Options
+	idle     bool         // schedules do not fire
 
 	gate       *gate
 	admission  *queue.Admission
@@ -169,6 +173,7 @@ func New(o Options) (*Engine, error) {
 		log:           o.Log,
 		clock:         clock,
 		secrets:       o.Secrets,
+		owner:         o.Owner,
 		dropArgs:      o.DropArgs,
 		idle:          o.NoSchedules,
 		gate:          newGate(),
@@ -252,6 +257,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.QueueLimit < 0 || o.MaxRuns < 0 || o.CacheBytes < 0 || o.BacklogLimit < 0 || o.Retention.Negative() {
 		return o, fmt.Errorf("engine: an option is negative: queue limit %d, runs %d, cache %d, backlog %d, retention %+v",
 			o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.Retention)
+	}
+	if o.Owner == nil {
+		o.Owner = func() error { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

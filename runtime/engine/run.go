@@ -40,6 +40,9 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	}
 	defer e.current.release(version)
 	defer space.Release()
+	if err := e.owner(); err != nil { // the run may have waited for memory
+		return nil, withOp("engine.run", err)
+	}
 
 	p := &version.Program
 	x := &runtime.Execution{

@@ -271,3 +271,23 @@ func TestOptionsAreValidated(t *testing.T) {
 		}
 	}
 }
+
+// A run that has waited for memory does not begin when another process may have changed its function meanwhile.
+func TestRunOfAFormerOwner(t *testing.T) {
+	lost := errors.New("another process owns the data")
+	var owner error
+	ran := false
+	e := newEngine(t, engine.Options{Owner: func() error { return owner }, Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+		ran = true
+		return runtime.Outcome{Result: []byte("1")}, nil
+	}}})
+	create(t, e, spec("f.py", "source"))
+	owner = lost
+	if _, err := run(e, "f.py", "{}"); !errors.Is(err, lost) || ran {
+		t.Errorf("the run has begun: %t, %v", ran, err)
+	}
+	owner = nil
+	if _, err := run(e, "f.py", "{}"); err != nil || !ran {
+		t.Errorf("the run has begun: %t, %v", ran, err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -285,4 +286,57 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 	c.nodes = []*process.Server{late}
 	c.serves(t, 0)
 	c.verify(t)
+}
+
+// A node that has owned the data, has lost them and owns them again serves as before: it is confined since it has
+// started, and tells its service manager what it does.
+func TestNodeOwnsTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	c := startCluster(t, 2)
+	first := c.owner(t)
+	other := 1 - first
+	if log := c.nodes[other].Log(t); !strings.Contains(log, `"msg":"confined"`) || strings.Contains(log, "this node owns the shard") {
+		t.Errorf("the node that follows is not confined:\n%s", log)
+	}
+	c.nodes[first].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	for _, from := range []int{first, other} {
+		to := 1 - from
+		c.nodes[from].Signal(t, syscall.SIGSTOP)
+		process.Until(t, "another node is the owner", func() bool { return c.owner(t) == to })
+		c.serves(t, to)
+		c.nodes[from].Signal(t, syscall.SIGCONT)
+		c.nodes[from].WaitLog(t, "this node does not own the shard any more")
+		c.serves(t, from)
+		for _, node := range c.nodes {
+			if r := node.Must(t, http.MethodPost, "/v1/sync/functions/square/rpc", `{"n":7}`); !strings.Contains(string(r.Body), "49") {
+				t.Fatalf("%s", r.Body)
+			}
+		}
+	}
+	log := c.nodes[first].Log(t)
+	if owned, confined := strings.Count(log, "this node owns the shard"), strings.Count(log, `"msg":"confined"`); owned != 2 || confined != 1 {
+		t.Errorf("the node has owned the data %d times, and was confined %d times", owned, confined)
+	}
+	if strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "cannot update") {
+		t.Error(log)
+	}
+	// A node that follows says that it stops, too.
+	c.nodes[other].Signal(t, syscall.SIGTERM)
+	c.nodes[other].WaitExit(t, process.ExitOK)
+	_ = manager.SetReadDeadline(time.Now().Add(process.Patience))
+	for text := make([]byte, 4096); ; {
+		n, err := manager.Read(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(text[:n]) == "STOPPING=1" {
+			break
+		}
+	}
 }

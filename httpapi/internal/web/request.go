@@ -17,6 +17,7 @@ const (
 	keyExecution = "execution" // id of the execution that the request started
 	keyUpload    = "upload"    // body that is on disk
 	keyWriting   = "writing"   // set once a request may write to the store though its route does not
+	keyRecorded  = "recorded"  // set once the change of a request is in the audit log
 )
 
 // Names of headers.
@@ -65,6 +66,12 @@ func SetWriting(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(keyWriting, true) }
 
 // IsWriting reports whether [SetWriting] was called.
 func IsWriting(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyWriting) != nil }
+
+// SetRecorded marks a request whose change is in the audit log.
+func SetRecorded(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(keyRecorded, true) }
+
+// IsRecorded reports whether [SetRecorded] was called.
+func IsRecorded(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(keyRecorded) != nil }
 
 // Caller returns the user and the trace of a request.
 func Caller(ctx *fasthttp.RequestCtx) runtime.Caller {
@@ -143,4 +150,9 @@ func WriteReplayed(ctx *fasthttp.RequestCtx, replayed bool) {
 	if replayed {
 		ctx.Response.Header.Set(headerReplayed, "true")
 	}
+}
+
+// IsReplayed reports whether [WriteReplayed] has set the header.
+func IsReplayed(ctx *fasthttp.RequestCtx) bool {
+	return len(ctx.Response.Header.Peek(headerReplayed)) > 0
 }

@@ -2,6 +2,8 @@ package mesh
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -17,8 +19,14 @@ const (
 	maxTunnels = 4 << 10
 	// copyBytes is the size of the buffers of a tunnel, one in each direction, in bytes.
 	copyBytes = 16 << 10
-	// halfTime bounds how long one direction of a tunnel stays open when the other one has ended.
+	// clientTime and ownerTime bound how long a client, and the owner, may take to read what was sent. An owner does not
+	// read the next request of a connection before it has answered the last one.
+	clientTime = 15 * time.Second
+	ownerTime  = 5 * time.Minute
+	// halfTime bounds how long one direction of a tunnel stays open when the other one has ended, and nothing comes.
 	halfTime = 10 * time.Second
+	// quietTime is the time after an answer without any byte after which a connection ends when the node stops.
+	quietTime = time.Second
 	// watchTime is the time between two looks at who owns the data.
 	watchTime = 500 * time.Millisecond
 )
@@ -84,9 +92,10 @@ type Front struct {
 	FrontOptions
 	listener net.Listener
 	group    sync.WaitGroup
-	slots    chan struct{}
+	slots    *places
 	ctx      context.Context
 	cancel   context.CancelFunc
+	times    times
 
 	mu     sync.Mutex
 	joined map[*joined]bool
@@ -95,9 +104,12 @@ type Front struct {
 	standby atomic.Pointer[Queue] // of a server for connections that cannot be led there
 }
 
+// times are bounds of the connections of a Front, which tests change.
+type times struct{ client, owner, half time.Duration }
+
 // NewFront returns a front for the connections of a listener. Serve must be called.
 func NewFront(ln net.Listener, o FrontOptions) *Front {
-	f := &Front{FrontOptions: o, listener: ln, slots: make(chan struct{}, maxTunnels), joined: make(map[*joined]bool)}
+	f := &Front{FrontOptions: o, listener: ln, slots: newPlaces(maxTunnels), joined: make(map[*joined]bool), times: times{clientTime, ownerTime, halfTime}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
@@ -125,21 +137,52 @@ func (f *Front) Serve() {
 		if f.own.Load().Put(client) {
 			return
 		}
-		select {
-		case f.slots <- struct{}{}:
-			f.group.Go(func() {
-				defer func() { <-f.slots }()
-				f.lead(client)
-			})
-		default:
+		leave, ok := f.slots.take(client)
+		if !ok {
 			f.keep(client)
+			return
 		}
+		f.group.Go(func() {
+			defer leave()
+			f.lead(client)
+		})
 	})
+}
+
+// Stop stops accepting connections.
+func (f *Front) Stop() error { return f.listener.Close() }
+
+// Drain waits until the connections that lead to another node have ended, until ctx ends. It ends those that wait for the
+// next request of their clients. Stop must have been called.
+func (f *Front) Drain(ctx context.Context) {
+	ticker := time.NewTicker(watchTime)
+	defer ticker.Stop()
+	for {
+		f.mu.Lock()
+		left := len(f.joined)
+		for j := range f.joined {
+			if j.quiet() {
+				go j.end()
+			}
+		}
+		f.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Close stops accepting connections, and ends those that lead to another node.
 func (f *Front) Close() error {
-	err := f.listener.Close()
+	err := f.Stop()
+	if errors.Is(err, net.ErrClosed) { // Stop was called before
+		err = nil
+	}
 	f.cancel()
 	f.group.Wait()
 	return err
@@ -171,16 +214,25 @@ func (f *Front) lead(client net.Conn) {
 
 // joined is a connection of a client that is led to an owner.
 type joined struct {
+	times
 	owner          string
 	client, server net.Conn
+	asked          atomic.Bool  // the last bytes came from the client
+	moved          atomic.Int64 // when, in nanoseconds since 1970
 }
 
 // end closes both sides.
 func (j *joined) end() { _, _ = j.client.Close(), j.server.Close() }
 
+// quiet reports whether the connection waits for the next request of its client.
+func (j *joined) quiet() bool {
+	return !j.asked.Load() && time.Since(time.Unix(0, j.moved.Load())) >= quietTime
+}
+
 // join copies between two connections until both directions have ended, or another node owns the data.
 func (f *Front) join(client, server net.Conn, owner cluster.Status) {
-	j := &joined{owner.Node, client, server}
+	j := &joined{times: f.times, owner: owner.Node, client: client, server: server}
+	j.moved.Store(time.Now().UnixNano())
 	f.mu.Lock()
 	f.joined[j] = true
 	f.mu.Unlock()
@@ -191,9 +243,17 @@ func (f *Front) join(client, server net.Conn, owner cluster.Status) {
 		j.end()
 	}()
 	defer context.AfterFunc(f.ctx, j.end)()
+	up := &stream{to: server, from: client, patience: j.times.owner, moved: func() { j.note(true) }}
+	down := &stream{to: client, from: server, patience: j.times.client, moved: func() { j.note(false) }}
+	up.other, down.other = down, up
 	var both sync.WaitGroup
-	both.Go(func() { pour(server, client) })
-	both.Go(func() { pour(client, server) })
+	for _, one := range []*stream{up, down} {
+		both.Go(func() {
+			if !one.pour(j.half) {
+				j.end() // nothing that the other side sends helps any more
+			}
+		})
+	}
 	both.Wait()
 }
 
@@ -233,15 +293,62 @@ func (q *Queue) open() bool {
 	}
 }
 
-// pour copies what one connection sends to another, and then says there that it was all.
-func pour(to, from net.Conn) {
-	_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, copyBytes))
-	half, ok := to.(halfCloser)
-	if err != nil || !ok || half.CloseWrite() != nil {
-		// Nothing that the other side sends helps any more.
-		_, _ = to.Close(), from.Close()
-		return
+// note notes that bytes have come from the client, or from the owner.
+func (j *joined) note(asked bool) {
+	j.asked.Store(asked)
+	j.moved.Store(time.Now().UnixNano())
+}
+
+// stream is one direction of a connection.
+type stream struct {
+	to, from net.Conn
+	patience time.Duration // within which to must read
+	moved    func()        // is called when bytes have come
+	other    *stream
+	half     atomic.Bool // the other direction has ended
+}
+
+// pour copies what one connection sends to another, and then says there that it was all. It returns false if the
+// connection must end.
+func (s *stream) pour(half time.Duration) bool {
+	buf := make([]byte, copyBytes)
+	for {
+		n, err := s.from.Read(buf)
+		if n > 0 {
+			s.moved()
+			if s.to.SetWriteDeadline(time.Now().Add(s.patience)) != nil {
+				return false
+			}
+			if _, err := s.to.Write(buf[:n]); err != nil {
+				return false
+			}
+			if s.half.Load() {
+				_ = s.from.SetReadDeadline(time.Now().Add(half))
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) || closeWrite(s.to) != nil {
+				return false
+			}
+			// A side that sends no more may still read, but not for ever.
+			s.other.half.Store(true)
+			_ = s.to.SetReadDeadline(time.Now().Add(half))
+			return true
+		}
 	}
-	// A side that sends no more may still read, but not for ever.
-	_ = to.SetReadDeadline(time.Now().Add(halfTime))
+}
+
+// closeWrite says on a connection that nothing follows, also below its encryption: the other side may look there only.
+func closeWrite(conn net.Conn) error {
+	half, ok := conn.(halfCloser)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	err := half.CloseWrite()
+	if encrypted, ok := conn.(*tls.Conn); ok && err == nil {
+		if below, ok := encrypted.NetConn().(halfCloser); ok {
+			err = below.CloseWrite()
+		}
+	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime/cluster"
@@ -18,7 +19,9 @@ import (
 const (
 	// acceptPause is the time after a connection could not be accepted.
 	acceptPause = 100 * time.Millisecond
-	// maxPeers bounds the connections of other nodes.
+	// maxStrangers bounds the connections that have not said yet what they want, or ask for the status.
+	maxStrangers = 1 << 10
+	// maxPeers bounds the connections of clients of other nodes.
 	maxPeers = 8 << 10
 	// lingerTime and lingerBytes bound what is still read of a connection that this side has closed: closing
 	// it with unread bytes would take from the other side what it has not read yet.
@@ -39,22 +42,26 @@ type ListenOptions struct {
 // Listener serves other nodes.
 type Listener struct {
 	ListenOptions
-	listener net.Listener
-	group    sync.WaitGroup
-	slots    chan struct{}
+	listener  net.Listener
+	group     sync.WaitGroup
+	strangers *places
+	peers     *places
 }
 
 // Listen serves other nodes on a listener, until Close is called.
 func Listen(ln net.Listener, o ListenOptions) *Listener {
-	l := &Listener{ListenOptions: o, listener: ln, slots: make(chan struct{}, maxPeers)}
+	l := &Listener{ListenOptions: o, listener: ln, strangers: newPlaces(maxStrangers), peers: newPlaces(maxPeers)}
 	l.group.Go(func() {
 		acceptAll(ln, o.Log, func(socket net.Conn) {
-			select {
-			case l.slots <- struct{}{}:
-				l.group.Go(func() { l.serve(socket) })
-			default:
+			leave, ok := l.strangers.take(socket)
+			if !ok {
 				_ = socket.Close()
+				return
 			}
+			l.group.Go(func() {
+				defer leave()
+				l.serve(socket)
+			})
 		})
 	})
 	return l
@@ -89,10 +96,10 @@ func (l *Listener) serve(socket net.Conn) {
 	if l.TLS != nil {
 		conn = tls.Server(socket, l.TLS)
 	}
-	t := &tunnel{Conn: conn, socket: socket, done: sync.OnceFunc(func() { <-l.slots })}
+	t := &tunnel{Conn: conn, socket: socket, leave: func() {}}
 	if !l.hello(t) {
 		_ = conn.Close()
-		t.done()
+		t.leave()
 	}
 }
 
@@ -121,6 +128,11 @@ func (l *Listener) hello(t *tunnel) bool {
 	if !tunnels.open() {
 		return false
 	}
+	leave, ok := l.peers.take(t)
+	if !ok {
+		return false
+	}
+	t.leave = leave
 	if _, err := io.WriteString(t.Conn, acceptLine); err != nil || t.SetDeadline(time.Time{}) != nil {
 		return false
 	}
@@ -130,23 +142,82 @@ func (l *Listener) hello(t *tunnel) bool {
 // tunnel is the connection of a client of another node.
 type tunnel struct {
 	net.Conn
-	socket net.Conn
-	client net.Addr
-	done   func()
-	close  sync.Once
+	socket  net.Conn
+	client  net.Addr
+	leave   func()     // gives back its place
+	reading sync.Mutex // held by Read
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // RemoteAddr returns the address of the client.
 func (t *tunnel) RemoteAddr() net.Addr { return t.client }
 
-// Close ends the connection, in the background: the other side still reads.
+// SyscallConn implements [syscall.Conn], by which a server sees that the other node has closed the connection.
+func (t *tunnel) SyscallConn() (syscall.RawConn, error) {
+	below, ok := t.socket.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return below.SyscallConn()
+}
+
+// unlessClosed calls f unless Close was called.
+func (t *tunnel) unlessClosed(f func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	return f()
+}
+
+// Read implements [net.Conn].
+func (t *tunnel) Read(b []byte) (int, error) {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	open := func() error { return nil }
+	if err := t.unlessClosed(open); err != nil {
+		return 0, err
+	}
+	n, err := t.Conn.Read(b)
+	if err != nil && t.unlessClosed(open) != nil {
+		err = net.ErrClosed
+	}
+	return n, err
+}
+
+// SetDeadline implements [net.Conn].
+func (t *tunnel) SetDeadline(at time.Time) error {
+	return t.unlessClosed(func() error { return t.Conn.SetDeadline(at) })
+}
+
+// SetReadDeadline implements [net.Conn].
+func (t *tunnel) SetReadDeadline(at time.Time) error {
+	return t.unlessClosed(func() error { return t.Conn.SetReadDeadline(at) })
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (t *tunnel) SetWriteDeadline(at time.Time) error {
+	return t.unlessClosed(func() error { return t.Conn.SetWriteDeadline(at) })
+}
+
+// Close ends the connection, in the background: the other side still reads. A Read that waits ends.
 func (t *tunnel) Close() error {
-	t.close.Do(func() {
-		go func() {
-			defer t.done()
-			linger(t.Conn)
-		}()
+	err := t.unlessClosed(func() error {
+		t.closed = true
+		return t.Conn.SetReadDeadline(time.Unix(1, 0))
 	})
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	go func() {
+		defer t.leave()
+		t.reading.Lock()
+		defer t.reading.Unlock()
+		linger(t.Conn)
+	}()
 	return nil
 }
 

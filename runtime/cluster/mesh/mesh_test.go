@@ -126,6 +126,11 @@ type follower struct {
 
 func newFollower(t *testing.T, secret string) *follower {
 	t.Helper()
+	return newFollowerWith(t, secret, func(*mesh.Front) {})
+}
+
+func newFollowerWith(t *testing.T, secret string, change func(*mesh.Front)) *follower {
+	t.Helper()
 	ln := listen(t)
 	f := &follower{url: "http://" + ln.Addr().String()}
 	f.Front = mesh.NewFront(ln, mesh.FrontOptions{Dialer: mesh.Dialer{TLS: secure(t, secret)}, Log: quiet, Owner: func() (s cluster.Status, ok bool) {
@@ -135,6 +140,7 @@ func newFollower(t *testing.T, secret string) *follower {
 		}
 		return cluster.Status{Node: o.name, Address: o.address, Owns: true}, true
 	}})
+	change(f.Front)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -352,5 +358,21 @@ func TestNodesThatSayNothing(t *testing.T) {
 			t.Errorf("%.20q: %q, %v", text, answer, err)
 		}
 		conn.Close()
+	}
+}
+
+// Without a key, anyone who reaches the bus can announce an address: no request is sent to another machine.
+func TestWithoutAKeyNothingLeavesTheMachine(t *testing.T) {
+	local := newOwner(t, "local", "")
+	if s, err := (mesh.Dialer{}).Ask(t.Context(), local.address); err != nil || s.Node != "local" {
+		t.Errorf("a loopback address: %+v, %v", s, err)
+	}
+	for _, address := range []string{"192.0.2.1:8788", "[2001:db8::1]:8788", "node.example.com:8788", "nowhere"} {
+		if _, err := (mesh.Dialer{}).Ask(t.Context(), address); err == nil || !strings.Contains(err.Error(), "there is no key") {
+			t.Errorf("the status of %s: %v", address, err)
+		}
+		if _, err := (mesh.Dialer{}).Tunnel(t.Context(), address, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}); err == nil || !strings.Contains(err.Error(), "there is no key") {
+			t.Errorf("a tunnel to %s: %v", address, err)
+		}
 	}
 }

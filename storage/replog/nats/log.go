@@ -223,7 +223,11 @@ func (l *log) Filled(ctx context.Context) (part float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return float64(state.Bytes) / float64(max(l.stream.CachedInfo().Config.MaxBytes, 1)), nil
+	most := l.stream.CachedInfo().Config.MaxBytes
+	if most <= 0 { // it has no bound
+		return 0, nil
+	}
+	return float64(state.Bytes) / float64(most), nil
 }
 
 // state asks the leader for the state of the stream.

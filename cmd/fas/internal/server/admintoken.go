@@ -55,6 +55,7 @@ type adminKeeper struct {
 	at       place
 	trust    string // path of the certificate to trust; empty: authorities of the system
 	log      *slog.Logger
+	fixed    bool // the profile may not be written any more
 }
 
 // open loads the admin token. At the first start, and if reset, it generates one.
@@ -82,7 +83,9 @@ func (k adminKeeper) open(reset bool) (admin, error) {
 			WithHint("generate a new token with `fas serve --reset-admin-token`")
 	}
 	copy(a.hash[:], hash)
-	k.refresh(&a)
+	if !k.fixed {
+		k.refresh(&a)
+	}
 	return a, nil
 }
 

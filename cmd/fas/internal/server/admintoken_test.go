@@ -248,3 +248,16 @@ func TestUnwritableProfileFile(t *testing.T) {
 		t.Error("a hash was stored for a token that no profile has")
 	}
 }
+
+// A node that owns the data again reads its token, and leaves the profile as it is, which it may not write any more.
+func TestProfileThatMayNotBeWritten(t *testing.T) {
+	k, _, log := newKeeper(t)
+	first := mustOpen(t, k, false)
+	k.fixed, k.at = true, place{host: "::1", port: 9090}
+	if again := mustOpen(t, k, false); again.hash != first.hash {
+		t.Error("the token is another one")
+	}
+	if p := loadProfile(t, k, "local"); p.Host != "127.0.0.1" || strings.Contains(log.String(), "cannot") {
+		t.Errorf("the profile is %+v\n%s", p, log.String())
+	}
+}

@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
@@ -39,9 +39,14 @@ const (
 	standbyMemory = 64 * runtime.MiB
 	// hardenTime is the time between two syncs of what a node has applied.
 	hardenTime = 15 * time.Second
+	// fillTime is the time between two looks of the owner at how full the log is.
+	fillTime = 3 * time.Second
 	// logTrimPart is how full the log is before the owner drops records of it. Until then a node that was away, or is
-	// new, finds all.
+	// new, finds all. From logFullPart on it takes no new work: the rest is for the ends of the work that it has.
 	logTrimPart = 0.5
+	logFullPart = 0.875
+	// logWarnTime is the time between two warnings that the log is nearly full.
+	logWarnTime = time.Minute
 	// logGeneration is the generation of a log that was not made from a copy.
 	logGeneration = 1
 )
@@ -60,8 +65,8 @@ type node struct {
 	checks  *mesh.Front                // of health checks; nil: none
 	standby *httpapi.Server            // for connections that cannot be led to the owner
 	tunnels atomic.Pointer[mesh.Queue] // of connections that come from other nodes
-	walls   sync.Once
-	stopped context.Context // ends when the process shall
+	walled  bool                       // the process is confined; of the lives, one after the other
+	stopped context.Context            // ends when the process shall
 	life    atomic.Pointer[life]
 }
 
@@ -98,6 +103,9 @@ func (o *Options) checkCluster() error {
 	if o.Demo {
 		errs.Add("demo", clierror.Usagef("leave it out", "--demo cannot be used with --cluster"))
 	}
+	if o.ResetAdminToken {
+		errs.Add("reset-admin-token", clierror.Usagef("set "+environ.AdminTokenVar+" on all nodes, and restart them", "--reset-admin-token cannot be used with --cluster"))
+	}
 	if err := errs.Err(); err != nil {
 		return err
 	}
@@ -108,20 +116,22 @@ func (o *Options) checkCluster() error {
 	if err != nil {
 		return err
 	}
-	if options.Key.IsZero() && !onLoopback(o.NodeListen) {
-		return clierror.Usagef("give --cluster-key-file, or a loopback address", "other machines could reach the --node-listen %s without a key", o.NodeListen)
+	if !options.Key.IsZero() {
+		return nil
+	}
+	const hint = "give --cluster-key-file, or a loopback address"
+	if !mesh.OnLoopback(o.NodeListen) {
+		return clierror.Usagef(hint, "other machines could reach the --node-listen %s without a key", o.NodeListen)
+	}
+	if o.NodeAddress != "" && !mesh.OnLoopback(o.NodeAddress) {
+		return clierror.Usagef(hint, "other nodes would send requests to the --node-address %s without a key", o.NodeAddress)
+	}
+	for _, server := range options.Servers {
+		if u, err := url.Parse(server); err != nil || !mesh.OnLoopback(net.JoinHostPort(u.Hostname(), "0")) {
+			return clierror.Usagef(hint, "all data would be sent to the server %s of the log without a key", server)
+		}
 	}
 	return nil
-}
-
-// onLoopback reports whether only this machine reaches an address.
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // logOptions returns the options of the log of a cluster.
@@ -150,6 +160,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	s.notifier = newNotifier(o.Environ, s.log)
 	defer s.notifier.close()
 	n := &node{server: s, stopped: ctx}
+	s.node = n
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.prepare(); err != nil {
 		return err
@@ -168,6 +179,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.cluster.Run(running)
 	n.maintain(running)
 	go n.harden(running)
+	go n.trim(running)
 	if err := n.compile(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -179,13 +191,31 @@ func runNode(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
+	n.AddressFile = "" // it is written
+	if n.Environ[environ.AdminTokenVar] != "" && n.keepKeys == nil {
+		n.confineOnce(n.confine) // else the first life as the owner has files to write elsewhere
+	}
 	n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
 	n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
+	graceful, over := context.WithCancel(context.Background())
+	defer over()
+	defer context.AfterFunc(ctx, func() { n.beginStop(over) })()
 	err = n.cluster.Live(ctx, n.open)
 	if ctx.Err() != nil {
+		n.front.Drain(graceful)
 		n.log.Info("stopped")
 	}
 	return err
+}
+
+// beginStop stops accepting connections, and calls over when the grace period is.
+func (n *node) beginStop(over func()) {
+	n.notifier.send("STOPPING=1")
+	n.log.Info("stopping", "grace", n.Grace.String())
+	time.AfterFunc(n.Grace, over)
+	if err := n.front.Stop(); err != nil {
+		n.log.Debug("cannot close the listener", "error", err)
+	}
 }
 
 // openKeys reads the keys of secrets, which are the same on all nodes: only the node that creates the cluster
@@ -304,10 +334,52 @@ func (n *node) close() error {
 	return errors.Join(errs...)
 }
 
-// harden puts what the node has applied on its disk, from time to time, and drops records of the log that no
-// node needs.
+// harden puts what the node has applied on its disk, from time to time.
 func (n *node) harden(ctx context.Context) {
-	ticker := time.NewTicker(hardenTime)
+	n.each(ctx, hardenTime, func(l *life) {
+		seq, err := l.store.Harden()
+		if err != nil {
+			n.log.Debug("cannot sync what was applied", "error", err)
+			return
+		}
+		n.cluster.Hardened(seq)
+	})
+}
+
+// trim drops records of the log that no node needs, if this node owns the data, and refuses new work while the log is
+// nearly full. A full log takes no records: the owner trims it although it cannot show that it is the owner.
+func (n *node) trim(ctx context.Context) {
+	var warned time.Time
+	n.each(ctx, fillTime, func(l *life) {
+		if !n.cluster.Status().Owns {
+			return
+		}
+		filled, err := n.filled(ctx)
+		if err != nil {
+			return // it is asked again
+		}
+		l.store.RefuseNewWork(filled >= logFullPart)
+		if filled < logTrimPart {
+			return
+		}
+		seq, holder := n.cluster.Trimmable(filled)
+		if filled >= cluster.FullPart && time.Since(warned) >= logWarnTime {
+			warned = time.Now()
+			n.log.Warn("the log is nearly full", "filled", fmt.Sprintf("%.0f%%", 100*filled), "held_by", holder,
+				"hint", "at least two nodes must have stored what is dropped: look at the node that holds it")
+		}
+		if seq == 0 {
+			return
+		}
+		if err := l.store.Trim(ctx, seq); err != nil {
+			n.log.Warn("cannot drop records of the log", "error", err)
+		}
+	})
+}
+
+// each calls f with the life of the node, if it has one, from time to time until ctx ends.
+func (n *node) each(ctx context.Context, pause time.Duration, f func(*life)) {
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		select {
@@ -315,24 +387,8 @@ func (n *node) harden(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		l := n.life.Load()
-		if l == nil {
-			continue
-		}
-		seq, err := l.store.Harden()
-		if err != nil {
-			n.log.Debug("cannot sync what was applied", "error", err)
-			continue
-		}
-		n.cluster.Hardened(seq)
-		if n.cluster.Current() != nil {
-			continue
-		}
-		filled, err := n.filled(ctx)
-		if lowest := n.cluster.Lowest(); err == nil && filled >= logTrimPart && lowest > 0 {
-			if err := l.store.Trim(ctx, lowest); err != nil {
-				n.log.Warn("cannot drop records of the log", "error", err)
-			}
+		if l := n.life.Load(); l != nil {
+			f(l)
 		}
 	}
 }
@@ -362,8 +418,11 @@ func (noOwner) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
 	return nil, noOwnerError()
 }
 
-// reachable returns nil if this node reaches the one that owns the data.
+// reachable returns nil if this node reaches the one that owns the data, and does not stop.
 func (n *node) reachable(dialer mesh.Dialer) error {
+	if n.stopped.Err() != nil {
+		return runtime.Errorf(runtime.CodeUnavailable, "this node is stopping").WithHint("use another one")
+	}
 	owner, ok := n.cluster.Owner()
 	if !ok {
 		return noOwnerError()
@@ -376,7 +435,7 @@ func (n *node) reachable(dialer mesh.Dialer) error {
 	return nil
 }
 
-// current returns how a server asks whether what it has read is current; nil: it always is.
+// current returns how a server asks whether it still owns the data; nil: it always does.
 func (n *node) current() func() error {
 	if n == nil {
 		return nil
@@ -386,11 +445,31 @@ func (n *node) current() func() error {
 
 // confineOnce calls confine, for a node once.
 func (n *node) confineOnce(confine func()) {
-	if n == nil {
-		confine()
+	if n.confined() {
 		return
 	}
-	n.walls.Do(confine)
+	if confine(); n != nil {
+		n.walled = true
+	}
+}
+
+// confined reports whether confineOnce was called for a node before.
+func (n *node) confined() bool { return n != nil && n.walled }
+
+// checked returns where a server answers health checks, nil if nowhere: at its own listener or, as the owner of a cluster, at
+// that of the node.
+func (n *node) checked(own net.Listener) net.Listener {
+	if n == nil || n.checks == nil {
+		return own
+	}
+	return n.checks.Own()
+}
+
+// answers returns when the store of the node has answered, if it has one: a life may just end.
+func (n *node) answers() {
+	if l := n.life.Load(); l != nil {
+		_, _ = l.store.Setting(settingAdminToken) // an error is an answer, too
+	}
 }
 
 // listeners returns where a server serves the API: at its own listener or, as the owner of a cluster, where
@@ -416,7 +495,6 @@ func (n *node) open() (cluster.Life, error) {
 		Options: n.Options, log: n.log, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
 		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
-	s.AddressFile = "" // it is written
 	s.openMemory()
 	err := s.openStore(&storage.Replication{Log: n.logs, Generation: logGeneration, Node: n.Node, Follow: true})
 	if err != nil {
@@ -457,9 +535,6 @@ func (l *life) Problem() error { return l.store.Problem() }
 
 // Serve implements [cluster.Life].
 func (l *life) Serve(ctx context.Context) error {
-	if l.node.checks != nil {
-		l.health = l.node.checks.Own()
-	}
 	err := l.serve(ctx, time.Now())
 	if err == nil {
 		var spawnerEnded <-chan struct{}
@@ -477,13 +552,10 @@ func (l *life) Serve(ctx context.Context) error {
 	grace := time.Duration(0)
 	if l.node.stopped.Err() != nil {
 		grace = l.Grace
-		l.node.notifier.send("STOPPING=1")
-		l.log.Info("stopping", "grace", grace.String())
 	}
 	if ctx.Err() != nil {
 		err = nil // it is a consequence of the end
 	}
-	l.node.ResetAdminToken = false // it has one
 	stuck := l.stop(grace)
 	if l.health != nil {
 		_ = l.health.Close() // of a server that did not come so far
@@ -496,7 +568,8 @@ func (l *life) Serve(ctx context.Context) error {
 func (l *life) Close() error {
 	l.node.life.Store(nil)
 	if l.stuck {
-		return errors.New("some runs did not end after the node lost the data: the process must end")
+		l.store.Abandon()
+		return fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse)
 	}
 	return l.store.Close()
 }

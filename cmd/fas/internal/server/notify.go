@@ -93,7 +93,9 @@ func (s *server) feedWatchdog(ctx context.Context) {
 	ticker := time.NewTicker(s.notifier.watchdog / 2)
 	defer ticker.Stop()
 	for {
-		if s.store != nil { // which that of a node alone has for as long as the process runs
+		if s.node != nil {
+			s.node.answers()
+		} else {
 			_, _ = s.store.Setting(settingAdminToken) // an error is an answer, too
 		}
 		s.notifier.send("WATCHDOG=1")

@@ -268,7 +268,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	s.engine, err = engine.New(engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
-		Traces: s.engineTraces(), NoSchedules: s.NoSchedules,
+		Traces: s.engineTraces(), NoSchedules: s.NoSchedules, Owner: s.node.current(),
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
@@ -302,7 +302,7 @@ func (s *server) listenAll() {
 	for _, ln := range s.node.listeners(s.listener) {
 		go func() { s.served <- s.web.Serve(ln) }()
 	}
-	if s.health != nil {
+	if s.health = s.node.checked(s.health); s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
 		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
 	}
@@ -432,7 +432,7 @@ func ballastBytes(size ui.ByteSize) int64 {
 
 // openAdmin loads or generates the admin token.
 func (s *server) openAdmin() (admin, error) {
-	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log}
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log, fixed: s.node.confined()}
 	if k.given == "" {
 		path, err := s.Environ.ConfigPath()
 		if err != nil {

@@ -1,0 +1,56 @@
+package mesh
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// addressShare is the divisor of places for those of one address, once half of all places are taken.
+const addressShare = 4
+
+// places bounds connections, in all and, when many are taken, from each address.
+type places struct {
+	all int
+
+	mu    sync.Mutex
+	taken int
+	from  map[netip.Addr]int
+}
+
+func newPlaces(all int) *places { return &places{all: all, from: make(map[netip.Addr]int)} }
+
+// take takes a place for a connection until leave is called, once. ok is false if there is none.
+func (p *places) take(conn net.Conn) (leave func(), ok bool) {
+	address := networkOf(conn.RemoteAddr())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken >= p.all || p.taken >= p.all/2 && p.from[address] >= p.all/addressShare {
+		return nil, false
+	}
+	p.taken++
+	p.from[address]++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.taken--
+		if p.from[address]--; p.from[address] == 0 {
+			delete(p.from, address)
+		}
+	}, true
+}
+
+// networkOf returns the address of a client, or its network of IPv6.
+func networkOf(a net.Addr) netip.Addr {
+	remote, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ip := remote.AddrPort().Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			return network.Addr()
+		}
+	}
+	return ip
+}
