@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the stories in testdata/script: sessions of a user with the real server. Each
-// has its own home folder; all share the compiled guest.
+// has its own home folder; all share the compiled guest. Shortened tests run each fourth one.
 //
 // The commands besides those of testscript are:
 //
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	cache := compiledGuest(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Files:               scripts(t),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
@@ -61,6 +61,21 @@ func TestScripts(t *testing.T) {
 			"free":       free,
 		},
 	})
+}
+
+// scripts returns the files of the stories to run.
+func scripts(t *testing.T) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d scripts, %v", len(all), err)
+	}
+	for i, file := range all {
+		if !testing.Short() || i%4 == 0 {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {
