@@ -15,6 +15,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/netaddr"
 )
 
 const (
@@ -109,7 +110,7 @@ func newConnections(b *memory.Budget, most int, size int64) *connections {
 // add adds a new connection, and closes others if there are too many. It reports false if there is
 // no room for the new one.
 func (s *connections) add(c *conn) bool {
-	c.address = addressOf(c.socket)
+	c.address = netaddr.Client(c.socket.RemoteAddr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.from[c.address]; at != nil {
@@ -161,22 +162,6 @@ func (s *connections) charge() bool {
 		}
 	}
 	return false
-}
-
-// addressOf returns the address that limits apply to: of IPv6 the network of 64 bits, which one
-// client commonly has as a whole.
-func addressOf(c net.Conn) netip.Addr {
-	remote, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	ip := remote.AddrPort().Addr().Unmap().WithZone("")
-	if ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return network.Addr()
-		}
-	}
-	return ip
 }
 
 // accepted notes that a token was accepted on a connection.

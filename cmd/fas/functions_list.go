@@ -66,7 +66,7 @@ With --json it is an array of objects with the fields
 	return cmd
 }
 
-// withPaused returns the name of a function for people, who are told if it is paused.
+// withPaused returns the name of a function, for people: with a remark if it is paused.
 func withPaused(name string, paused bool) string {
 	if paused {
 		return name + " (paused)"

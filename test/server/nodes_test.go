@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -289,15 +288,9 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 }
 
 // A node that has owned the data, has lost them and owns them again serves as before: it is confined since it has
-// started, and tells its service manager what it does.
+// started, and reports to its service manager what it does.
 func TestNodeOwnsTwice(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer manager.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
+	manager := serviceManager(t)
 	c := startCluster(t, 2)
 	first := c.owner(t)
 	other := 1 - first

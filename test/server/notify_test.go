@@ -13,15 +13,22 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// A confined server tells its service manager when it is ready, that it is alive, reloads and stops.
-func TestServiceManager(t *testing.T) {
+// serviceManager receives what servers that start from now on report to their service manager.
+func serviceManager(t *testing.T) *net.UnixConn {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manager.Close()
+	t.Cleanup(func() { manager.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
+	return manager
+}
+
+// A confined server reports to its service manager that it is ready, is alive, reloads and stops.
+func TestServiceManager(t *testing.T) {
+	manager := serviceManager(t)
 	t.Setenv("WATCHDOG_USEC", "20000")
 	s := process.NewSite(t)
 	l := s.Launch(t)

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime/cluster"
+	"github.com/faaspot/faaspot/runtime/netaddr"
 )
 
 // A node sends one line when it has connected, and gets one back.
@@ -34,20 +34,10 @@ type Dialer struct {
 	TLS *tls.Config // of the key of the cluster; nil: connections are not encrypted
 }
 
-// OnLoopback reports whether only this machine reaches HOST:PORT.
-func OnLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
-
 // dial connects to a node, and sends a line. The connection has a deadline. Without a key, anyone may have
 // announced the address: it must be one of this machine then.
 func (d Dialer) dial(ctx context.Context, address, line string) (net.Conn, error) {
-	if d.TLS == nil && !OnLoopback(address) {
+	if d.TLS == nil && !netaddr.OnLoopback(address) {
 		return nil, fmt.Errorf("%s is not a loopback address, and there is no key", address)
 	}
 	ctx, cancel := context.WithTimeout(ctx, helloTime)

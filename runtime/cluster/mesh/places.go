@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/faaspot/faaspot/runtime/netaddr"
 )
 
 // addressShare is the divisor of places for those of one address, once half of all places are taken.
@@ -22,7 +24,7 @@ func newPlaces(all int) *places { return &places{all: all, from: make(map[netip.
 
 // take takes a place for a connection until leave is called, once. ok is false if there is none.
 func (p *places) take(conn net.Conn) (leave func(), ok bool) {
-	address := networkOf(conn.RemoteAddr())
+	address := netaddr.Client(conn.RemoteAddr())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken >= p.all || p.taken >= p.all/2 && p.from[address] >= p.all/addressShare {
@@ -38,19 +40,4 @@ func (p *places) take(conn net.Conn) (leave func(), ok bool) {
 			delete(p.from, address)
 		}
 	}, true
-}
-
-// networkOf returns the address of a client, or its network of IPv6.
-func networkOf(a net.Addr) netip.Addr {
-	remote, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	ip := remote.AddrPort().Addr().Unmap().WithZone("")
-	if ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return network.Addr()
-		}
-	}
-	return ip
 }

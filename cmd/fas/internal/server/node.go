@@ -8,10 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"net/url"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,12 +17,10 @@ import (
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
-	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/redact"
 	"github.com/faaspot/faaspot/runtime/sandbox"
-	"github.com/faaspot/faaspot/storage"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
 )
@@ -51,8 +46,6 @@ const (
 	logGeneration = 1
 )
 
-var validNode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
-
 // node is a server of a cluster. It has one life after the other, in which it follows the owner of the
 // data, and then may be the owner. What outlives them is here.
 type node struct {
@@ -68,88 +61,6 @@ type node struct {
 	walled  bool                       // the process is confined; of the lives, one after the other
 	stopped context.Context            // ends when the process shall
 	life    atomic.Pointer[life]
-}
-
-// checkCluster returns what is wrong with the options of a node.
-func (o *Options) checkCluster() error {
-	var errs runtime.Errors
-	given := map[string]bool{
-		"cluster-name": o.ClusterName != "", "node": o.Node != "", "node-address": o.NodeAddress != "",
-		"cluster-key-file": o.ClusterKeyFile != "", "cluster-create": o.ClusterCreate,
-	}
-	if len(o.Cluster) == 0 {
-		for flag, is := range given {
-			if is {
-				errs.Add(flag, clierror.Usagef("add --cluster, or leave it out", "--%s has no effect without --cluster", flag))
-			}
-		}
-		return errs.Err()
-	}
-	for _, flag := range []string{"cluster-name", "node"} {
-		if !given[flag] {
-			errs.Add(flag, clierror.Usagef("see docs/cluster.md", "--%s is missing", flag))
-		}
-	}
-	if o.Node != "" && !validNode.MatchString(o.Node) {
-		errs.Add("node", clierror.Usagef("give letters, digits, _ and -, at most 63", "the name %q of the node is not valid", o.Node))
-	}
-	errs.Add("node-listen", checkAddress(o.NodeListen))
-	if o.NodeAddress != "" {
-		errs.Add("node-address", checkAddress(o.NodeAddress))
-	}
-	if len(o.ACMEDomains) > 0 {
-		errs.Add("acme-domain", clierror.Usagef("give --tls-cert and --tls-key, the same on all nodes", "--acme-domain cannot be used with --cluster"))
-	}
-	if o.Demo {
-		errs.Add("demo", clierror.Usagef("leave it out", "--demo cannot be used with --cluster"))
-	}
-	if o.ResetAdminToken {
-		errs.Add("reset-admin-token", clierror.Usagef("set "+environ.AdminTokenVar+" on all nodes, and restart them", "--reset-admin-token cannot be used with --cluster"))
-	}
-	if err := errs.Err(); err != nil {
-		return err
-	}
-	options, err := o.logOptions()
-	if err == nil {
-		err = options.Check()
-	}
-	if err != nil {
-		return err
-	}
-	if !options.Key.IsZero() {
-		return nil
-	}
-	const hint = "give --cluster-key-file, or a loopback address"
-	if !mesh.OnLoopback(o.NodeListen) {
-		return clierror.Usagef(hint, "other machines could reach the --node-listen %s without a key", o.NodeListen)
-	}
-	if o.NodeAddress != "" && !mesh.OnLoopback(o.NodeAddress) {
-		return clierror.Usagef(hint, "other nodes would send requests to the --node-address %s without a key", o.NodeAddress)
-	}
-	for _, server := range options.Servers {
-		if u, err := url.Parse(server); err != nil || !mesh.OnLoopback(net.JoinHostPort(u.Hostname(), "0")) {
-			return clierror.Usagef(hint, "all data would be sent to the server %s of the log without a key", server)
-		}
-	}
-	return nil
-}
-
-// logOptions returns the options of the log of a cluster.
-func (o *Options) logOptions() (n nats.Options, err error) {
-	n = nats.Options{Cluster: o.ClusterName, Generation: logGeneration, Client: o.Node, Create: o.ClusterCreate}
-	for _, address := range o.Cluster {
-		if !strings.Contains(address, "://") {
-			address = "nats://" + address
-		}
-		if u, err := url.Parse(address); err != nil || u.Host == "" || u.User != nil {
-			return n, clierror.Usagef("give the addresses of its servers, such as nats://10.0.0.1:4222, without users and passwords", "--cluster has something that is not the address of a server of the log")
-		}
-		n.Servers = append(n.Servers, address)
-	}
-	if o.ClusterKeyFile != "" {
-		n.Key, err = key.Read(o.ClusterKeyFile)
-	}
-	return n, err
 }
 
 // runNode runs a node of a cluster until ctx ends, which is not an error.
@@ -481,95 +392,4 @@ func (n *node) listeners(own net.Listener) []net.Listener {
 	tunnels := mesh.NewQueue(own.Addr())
 	n.tunnels.Store(tunnels)
 	return []net.Listener{n.front.Own(), tunnels}
-}
-
-// life is a server of a node from when its store is opened until it is closed.
-type life struct {
-	*server
-	stuck bool // its runs do not end, so that its store stays open
-}
-
-// open opens the store of the node, which follows.
-func (n *node) open() (cluster.Life, error) {
-	s := &server{
-		Options: n.Options, log: n.log, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
-		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
-	}
-	s.openMemory()
-	err := s.openStore(&storage.Replication{Log: n.logs, Generation: logGeneration, Node: n.Node, Follow: true})
-	if err != nil {
-		return nil, err
-	}
-	l := &life{server: s}
-	n.life.Store(l)
-	return l, nil
-}
-
-// Follow implements [cluster.Replica].
-func (l *life) Follow(ctx context.Context, seen func(cluster.Record)) error {
-	err := l.store.Follow(ctx, func(r replog.Record) { seen(cluster.Record{Epoch: r.At.Epoch, Seq: r.At.Seq, Owner: r.Owner}) })
-	if errors.Is(err, replog.ErrTrimmed) {
-		return runtime.Errorf(runtime.CodeUnavailable, "the log does not have the records any more that this node lacks").
-			WithHint("restore a backup of the cluster into the folder of this node: see docs/cluster.md")
-	}
-	return err
-}
-
-// Applied implements [cluster.Replica].
-func (l *life) Applied() (epoch, seq uint64) {
-	at, _ := l.store.Applied()
-	return at.Epoch, at.Seq
-}
-
-// End implements [cluster.Replica].
-func (l *life) End(ctx context.Context) (uint64, error) { return l.node.logs.End(ctx) }
-
-// Own implements [cluster.Replica].
-func (l *life) Own(ctx context.Context, seq uint64) error { return l.store.OwnAt(ctx, seq) }
-
-// Beat implements [cluster.Replica].
-func (l *life) Beat() error { return l.store.Beat() }
-
-// Problem implements [cluster.Replica].
-func (l *life) Problem() error { return l.store.Problem() }
-
-// Serve implements [cluster.Life].
-func (l *life) Serve(ctx context.Context) error {
-	err := l.serve(ctx, time.Now())
-	if err == nil {
-		var spawnerEnded <-chan struct{}
-		if l.spawner != nil {
-			spawnerEnded = l.spawner.Done()
-		}
-		select {
-		case err = <-l.served:
-			err = fmt.Errorf("the server stopped accepting connections: %w", err)
-		case <-spawnerEnded:
-			err = errSpawnerEnded
-		case <-ctx.Done():
-		}
-	}
-	grace := time.Duration(0)
-	if l.node.stopped.Err() != nil {
-		grace = l.Grace
-	}
-	if ctx.Err() != nil {
-		err = nil // it is a consequence of the end
-	}
-	stuck := l.stop(grace)
-	if l.health != nil {
-		_ = l.health.Close() // of a server that did not come so far
-	}
-	l.stuck = stuck != nil
-	return errors.Join(err, stuck)
-}
-
-// Close implements [cluster.Life].
-func (l *life) Close() error {
-	l.node.life.Store(nil)
-	if l.stuck {
-		l.store.Abandon()
-		return fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse)
-	}
-	return l.store.Close()
 }

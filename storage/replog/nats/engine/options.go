@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
+	"github.com/faaspot/faaspot/runtime/netaddr"
 	"github.com/faaspot/faaspot/storage/replog"
 )
 
@@ -92,7 +92,7 @@ func (o Options) Check() error {
 			add("the server %s=%s is there twice", p.Name, p.Address)
 		}
 		// Without a key, any process that listens at the address could become a server of the log.
-		if o.Key.IsZero() && len(o.Peers) > 1 && !loopback(p.Address) {
+		if o.Key.IsZero() && len(o.Peers) > 1 && !netaddr.OnLoopback(p.Address) {
 			add("the server %s=%s is on another machine: give the cluster a key, or loopback addresses", p.Name, p.Address)
 		}
 		names[p.Name], addresses[p.Address] = true, true
@@ -105,7 +105,7 @@ func (o Options) Check() error {
 		switch {
 		case err != nil || port == "":
 			add("the address %q to listen at is not valid: give host and port", address)
-		case o.Key.IsZero() && !loopback(address):
+		case o.Key.IsZero() && !netaddr.OnLoopback(address):
 			add("other machines could reach %s without a key: give the cluster a key, or a loopback address", address)
 		}
 	}
@@ -132,16 +132,6 @@ func (o Options) addresses() []string {
 		all = append(all, o.peerListen())
 	}
 	return all
-}
-
-// loopback reports whether only this machine reaches an address.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // nats returns the options of the NATS server.
