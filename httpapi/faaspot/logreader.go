@@ -183,6 +183,16 @@ type textEncoder struct {
 func (e *textEncoder) append(dst, text []byte) []byte {
 	const lowerHex = "0123456789abcdef"
 	for len(text) > 0 {
+		plain := 0
+		for plain < len(text) && text[plain] >= ' ' && text[plain] < utf8.RuneSelf && text[plain] != '"' && text[plain] != '\\' {
+			plain++
+		}
+		if plain > 0 {
+			dst = append(dst, text[:plain]...)
+			e.invalid = false
+			text = text[plain:]
+			continue
+		}
 		c, size := utf8.DecodeRune(text)
 		switch {
 		case c == utf8.RuneError && size == 1:
