@@ -6,12 +6,12 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// idleSlots holds slots in the order of their last use, those apart that have a mapped image loaded, and
-// those with one image of one tenant as well. A look-up takes constant time: there may be thousands of
+// idleSlots holds slots in the order of their last use, those apart that have a mapped image loaded or are
+// warm, and those with one image of one tenant as well. A look-up takes constant time: there may be thousands of
 // slots, and runs wait for it.
 type idleSlots struct {
-	copied, mapped slotList
-	byKey          map[slotKey]slotList
+	copied, mapped, warm slotList
+	byKey                map[slotKey]slotList
 }
 
 // slotKey is the state of a slot that is of use to a run. Slots without an image have a zero key.
@@ -100,9 +100,9 @@ func (l slotList) smallest(link int, newestFirst bool, fits func(*slot) bool) (b
 	return best
 }
 
-func (i *idleSlots) len() int { return i.copied.len + i.mapped.len }
+func (i *idleSlots) len() int { return i.copied.len + i.mapped.len + i.warm.len }
 
-// list returns the slots that have an image loaded like this one: a mapped one or not.
+// list returns the slots that have an image loaded like this one, a mapped one or not, and are not warm.
 func (i *idleSlots) list(img *image) *slotList {
 	if img.mapped() {
 		return &i.mapped
@@ -110,8 +110,16 @@ func (i *idleSlots) list(img *image) *slotList {
 	return &i.copied
 }
 
+// listOf returns the list that a slot belongs to.
+func (i *idleSlots) listOf(s *slot) *slotList {
+	if s.warm {
+		return &i.warm
+	}
+	return i.list(s.image)
+}
+
 func (i *idleSlots) add(s *slot) {
-	i.list(s.image).append(s, linkUse)
+	i.listOf(s).append(s, linkUse)
 	if i.byKey == nil {
 		i.byKey = make(map[slotKey]slotList)
 	}
@@ -122,7 +130,7 @@ func (i *idleSlots) add(s *slot) {
 
 // remove removes a slot, whose image must be the one with which it was added.
 func (i *idleSlots) remove(s *slot) {
-	i.list(s.image).remove(s, linkUse)
+	i.listOf(s).remove(s, linkUse)
 	list := i.byKey[s.key()]
 	if list.remove(s, linkKey); list.len == 0 {
 		delete(i.byKey, s.key())
@@ -131,11 +139,11 @@ func (i *idleSlots) remove(s *slot) {
 	i.byKey[s.key()] = list
 }
 
-// each returns the slots: those with a mapped image first, each kind least recently used first. The
+// each returns the slots: those with a mapped image first, and warm ones last, each kind least recently used first. The
 // present one may be removed.
 func (i *idleSlots) each() iter.Seq[*slot] {
 	return func(yield func(*slot) bool) {
-		for _, s := range []*slot{i.mapped.first, i.copied.first} {
+		for _, s := range []*slot{i.mapped.first, i.copied.first, i.warm.first} {
 			for s != nil {
 				next := s.links[linkUse].next
 				if !yield(s) {

@@ -44,7 +44,7 @@ const mappedShare = 16
 const poolPeriod = 10 * time.Second
 
 // kept returns the largest number of slots, with those in use and without idle ones that have a mapped
-// image, that there may be. It is called with mu held.
+// image or are warm, that there may be. It is called with mu held.
 func (p *pool) kept() int { return max(p.limit, p.peak, p.before) }
 
 // spareBytes is the largest size in bytes of a slot that need not be charged.
@@ -54,7 +54,9 @@ const spareBytes = 2 * runtime.MiB
 // create one; the caller uses a slot until it calls leave. It prefers a slot that has the image
 // loaded, then one with nothing loaded. It takes any other only if there are as many slots as are
 // kept, so that functions that alternate each retain slots of their own: a few, and many whose images
-// are mapped. From then on the caller's reservation covers the slot's memory.
+// are mapped. A slot that was taken again for the image that it has loaded is warm, and is left to it: a
+// burst of runs would else take the slots of functions that run all the time, which would have to make
+// new ones. From then on the caller's reservation covers the slot's memory.
 func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
 	s := p.find(img, tenant, most)
 	if s != nil {
@@ -70,6 +72,7 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	p.peak = max(p.peak, p.busy)
 	// The limit of a function may have changed, and a job may have one of its own.
 	s := p.idle.byKey[slotKey{img, tenant}].smallest(linkKey, true, func(s *slot) bool { return s.reserved >= most })
+	found := s != nil
 	fits := func(s *slot) bool { return s.reserved >= most && len(s.memory.data()) <= img.size }
 	if s == nil {
 		s = p.idle.byKey[slotKey{}].smallest(linkKey, true, fits)
@@ -79,6 +82,7 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	}
 	if s != nil {
 		p.remove(s)
+		s.warm = found && !img.mapped()
 	}
 	return s
 }
@@ -123,6 +127,7 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	if p.closed || s.image != nil && s.image.forgotten.Load() {
 		return s
 	}
+	s.warm = s.warm && s.image != nil
 	switch {
 	case s.idle <= spareBytes && p.spares < p.spare:
 		s.isSpare = true
@@ -150,7 +155,7 @@ func (p *pool) put(s *slot) (surplus *slot) {
 // overflows reports whether an idle slot must go for another one. It is called with mu held.
 func (p *pool) overflows(s *slot) bool {
 	switch n := p.idle.list(s.image).len; {
-	case n == 0:
+	case n == 0 || s.warm:
 		return false
 	case s.image.mapped():
 		return n >= p.mapped
@@ -172,7 +177,7 @@ func (p *pool) charge(s *slot) (replaced *slot, ok bool) {
 	}
 	if !s.keeper.TakeImages(s.idle) {
 		own := func(o *slot) bool { return o.keeper == s.keeper && o.charged >= s.idle }
-		replaced = cmp.Or(p.idle.mapped.smallest(linkUse, false, own), p.idle.copied.smallest(linkUse, false, own))
+		replaced = cmp.Or(p.idle.mapped.smallest(linkUse, false, own), p.idle.copied.smallest(linkUse, false, own), p.idle.warm.smallest(linkUse, false, own))
 		if replaced == nil {
 			p.account.Give(s.idle)
 			return nil, false
@@ -195,7 +200,7 @@ func (p *pool) replaceSpare(s *slot) (replaced *slot) {
 		return nil
 	}
 	smaller := func(o *slot) bool { return o.isSpare && o.reserved < s.reserved }
-	replaced = cmp.Or(p.idle.copied.smallest(linkUse, false, smaller), p.idle.mapped.smallest(linkUse, false, smaller))
+	replaced = cmp.Or(p.idle.copied.smallest(linkUse, false, smaller), p.idle.mapped.smallest(linkUse, false, smaller), p.idle.warm.smallest(linkUse, false, smaller))
 	if replaced == nil {
 		return nil
 	}
@@ -222,7 +227,15 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.before, p.peak = p.peak, p.busy
 	unused := p.ended[0]
 	p.ended = [2]int{p.ended[1], p.puts}
+	for s := p.idle.warm.first; s != nil && s.put <= unused; s = p.idle.warm.first {
+		p.idle.remove(s)
+		s.warm = false
+		p.idle.add(s)
+	}
 	for s := range p.idle.each() {
+		if s.warm {
+			break // they come last
+		}
 		surplus := p.idle.copied.len+p.busy > p.kept()
 		if s.image.mapped() {
 			surplus = p.idle.len()+p.busy > p.kept() && s.put <= unused

@@ -116,6 +116,56 @@ func TestPoolKeepsWhatWasBusy(t *testing.T) {
 	}
 }
 
+// TestPoolLeavesWarmSlots verifies that a burst of runs does not take the slots of a function that runs all the
+// time, and that these become free for others once it has stopped.
+func TestPoolLeavesWarmSlots(t *testing.T) {
+	const limit, concurrent, burst = 2, 4, 20
+	img, other := &image{size: pageSize}, &image{size: pageSize}
+	p := newTestPool(limit)
+	p.account = memory.New(runtime.GiB, nil).Open(memory.Options{Name: "idle instances"})
+	runs := func(img *image, n int) (found, made []*slot) {
+		t.Helper()
+		for range n {
+			if s := p.take(img, "x", pageSize); s != nil {
+				found = append(found, s)
+			} else {
+				made = append(made, poolSlot(img, "x", pageSize))
+			}
+		}
+		return found, made
+	}
+	end := func(img *image, slots ...*slot) {
+		t.Helper()
+		for _, s := range slots {
+			s.image = img
+			if p.put(s) != nil {
+				t.Error("a slot is not kept")
+			}
+			p.leave()
+		}
+	}
+	_, made := runs(img, concurrent)
+	end(img, made...)
+	found, _ := runs(img, concurrent)
+	end(img, found...) // they are warm
+	taken, own := runs(other, burst)
+	if len(taken) != 0 {
+		t.Errorf("a burst took %d slots of another function", len(taken))
+	}
+	if found, _ := runs(img, concurrent); len(found) != concurrent {
+		t.Errorf("during a burst, %d of %d runs find their slots", len(found), concurrent)
+	} else {
+		end(img, found...)
+	}
+	end(other, own...)
+	p.nextPeriod()
+	p.nextPeriod()
+	p.nextPeriod()
+	if p.idle.warm.len != 0 || p.idle.len() != limit {
+		t.Errorf("%d slots are warm, and %d kept, long after the last run", p.idle.warm.len, p.idle.len())
+	}
+}
+
 // TestPoolKeepsMappedSlots verifies that functions with mapped images have slots of their own while they are
 // used, up to a number and as long as there is memory, and that others have as many as without them.
 func TestPoolKeepsMappedSlots(t *testing.T) {
