@@ -259,7 +259,7 @@ func TestRunsThatKeepTheirSlots(t *testing.T) {
 async def main(args, context):
     block = bytearray(args["bytes"])
     for at in range(0, len(block), 4096): block[at] = 7
-    for _ in range(3): await asyncio.sleep(0.015)
+    for _ in range(3): await asyncio.sleep(0.05)
     return sum(block) // 7
 `, runtime.Limits{})
 	for _, pages := range []int{0, 10, 200, 600, 2000, 10_000} {

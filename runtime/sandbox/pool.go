@@ -39,6 +39,10 @@ type pool struct {
 // keeps in any case.
 const mappedShare = 16
 
+// warmHits is the number of times that a slot must be taken, one after the other, for the image that it has
+// loaded, until it is warm.
+const warmHits = 8
+
 // poolPeriod is the shortest time for which slots are kept that were in use at once; the longest is
 // twice as long.
 const poolPeriod = 10 * time.Second
@@ -54,9 +58,9 @@ const spareBytes = 2 * runtime.MiB
 // create one; the caller uses a slot until it calls leave. It prefers a slot that has the image
 // loaded, then one with nothing loaded. It takes any other only if there are as many slots as are
 // kept, so that functions that alternate each retain slots of their own: a few, and many whose images
-// are mapped. A slot that was taken again for the image that it has loaded is warm, and is left to it: a
-// burst of runs would else take the slots of functions that run all the time, which would have to make
-// new ones. From then on the caller's reservation covers the slot's memory.
+// are mapped. A slot that was taken again and again for the image that it has loaded is warm, and is left
+// to it: a burst of runs would else take the slots of functions that run all the time, which would have to
+// make new ones. From then on the caller's reservation covers the slot's memory.
 func (p *pool) take(img *image, tenant runtime.Tenant, most int) *slot {
 	s := p.find(img, tenant, most)
 	if s != nil {
@@ -82,7 +86,10 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 	}
 	if s != nil {
 		p.remove(s)
-		s.warm = found && !img.mapped()
+		if s.hits++; !found {
+			s.hits = 0
+		}
+		s.warm = s.hits >= warmHits && !img.mapped()
 	}
 	return s
 }
@@ -229,7 +236,7 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.ended = [2]int{p.ended[1], p.puts}
 	for s := p.idle.warm.first; s != nil && s.put <= unused; s = p.idle.warm.first {
 		p.idle.remove(s)
-		s.warm = false
+		s.warm, s.hits = false, 0
 		p.idle.add(s)
 	}
 	for s := range p.idle.each() {

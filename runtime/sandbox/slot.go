@@ -43,7 +43,8 @@ type slot struct {
 	charged  int64              // bytes taken for it since it was put into the pool
 	keeper   *runtime.TenantUse // which counts them; nil: none does
 	isSpare  bool               // it is in the pool, and not charged
-	warm     bool               // it was last taken for the image that it had loaded
+	hits     int                // how often in a row it was taken for the image that it had loaded
+	warm     bool               // these were enough to leave it to the image
 	put      int                // number of the call that put it into the pool
 	links    [links]slotLink
 }
