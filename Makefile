@@ -65,9 +65,10 @@ test-stock: ## Build with wazero as released, and run shortened tests of the san
 	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/fas
 	$(GO) test -short -timeout 20m ./runtime/sandbox ./pyguest/...
 
+# Packages without goroutines are not watched for races.
 .PHONY: race
 race: wazero ## Run shortened tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict)
 	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
 
 .PHONY: lint

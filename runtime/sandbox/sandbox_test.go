@@ -79,10 +79,9 @@ func bothBoxes(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	}
 }
 
-// eachBox runs a test on both kinds of memory, but under the race detector, which makes copying slow, on
-// the one that is mapped.
+// eachBox runs a test on both kinds of memory, but shortened tests on the one that is mapped.
 func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
-	if !raceEnabled {
+	if !testing.Short() {
 		bothBoxes(t, f)
 		return
 	}
@@ -90,9 +89,11 @@ func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 }
 
 // sampled reports whether case number i of a test runs on the box. The subject of such a test does
-// not depend on the kind of memory, so only every fourth case runs on copied memory, which is slow;
-// -soak runs all.
-func sampled(box *Sandbox, i int) bool { return box.guest.mapped || *soak > 0 || i%4 == 0 }
+// not depend on the kind of memory, so only every fourth case runs on copied memory, which is slow, and under
+// the race detector; -soak runs all.
+func sampled(box *Sandbox, i int) bool {
+	return box.guest.mapped && !raceEnabled || *soak > 0 || i%4 == 0
+}
 
 // openBox opens a box for a single test.
 func openBox(t testing.TB, o Options) *Sandbox {
