@@ -40,10 +40,10 @@ MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$
 
 .PHONY: test
 test: build ## Run all tests.
-	$(GO) vet ./...
-	$(GO) test $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
-	FAASPOT_TEST_LOG=1 $(GO) test $(MODFILE) -short -timeout 20m ./storage ./runtime/engine
-	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 20m $(MEASURING)
+	$(if $(VETTED),,$(GO) vet ./...)
+	$(GO) test $(VETTED) $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	FAASPOT_TEST_LOG=1 $(GO) test $(VETTED) $(MODFILE) -short -timeout 20m ./storage ./runtime/engine
+	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
 .PHONY: test-clients
@@ -68,8 +68,8 @@ test-stock: ## Build with wazero as released, and run shortened tests of the san
 # Packages without goroutines are not watched for races.
 .PHONY: race
 race: wazero ## Run shortened tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict)
-	CGO_ENABLED=1 $(GO) test $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
+	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict)
+	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Check formatting, the imports between packages, vet and more.
@@ -143,7 +143,7 @@ soak-wazero: ## Compare the patched wazero with the released one, for AGREE over
 
 .PHONY: test-sandbox
 test-sandbox: build ## Run all tests of the sandbox, the guest and the corpus with one wazero.
-	FAS_BINARY=$(BIN)/fas $(GO) test $(MODFILE) -p 1 -timeout 0 ./runtime/sandbox/... ./pyguest/... ./test/corpus
+	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -p 1 -timeout 0 ./runtime/sandbox/... ./pyguest/... ./test/corpus
 
 KILLS = 200
 .PHONY: soak-kill
@@ -222,6 +222,7 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 .PHONY: check
+check: VETTED = -vet=off# by lint
 check: lint console-check test test-clients race ## Run what CI runs: all checks, and short soaks.
 	$(MAKE) soak-restore RESTORES=200
 	$(MAKE) soak-kill KILLS=40
