@@ -180,7 +180,7 @@ bench-compare: ## Compare the server CPU per run with the revision BASE, over RO
 	$(BIN)/fasbench compare -base $(BASE) -rounds $(ROUNDS) -only "$(ROWS)"
 
 .PHONY: release
-release: ## Build the release archives of fas, with checksums, into dist/.
+release: ## Build the release archives and Debian packages of fas, with checksums, into dist/.
 	cmd/fas/release.sh $(VERSION)
 
 .PHONY: test-arm64

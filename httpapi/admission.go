@@ -85,7 +85,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Reset()
 	s.writeError(ctx, s.readError(err))
 	dropFields(&ctx.Request.Header) // there may be many
-	if s.opts.AccessLog != nil {
+	if s.logsAccess() {
 		s.logAccess(ctx, "", "", 0) // any byte of it may be one of a secret
 	}
 	linger(ctx)

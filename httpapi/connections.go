@@ -256,6 +256,18 @@ func (s *connections) dropSilent() {
 	}
 }
 
+// silent reports whether there is a stranger that has sent nothing yet, or does not read.
+func (s *connections) silent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.unknown.Front(); e != nil; e = e.Next() {
+		if e.Value.(*conn).waits(time.Now()) {
+			return true
+		}
+	}
+	return false
+}
+
 // disconnect closes a connection to make room. The goroutine that serves it notices.
 func (s *connections) disconnect(c *conn) {
 	c.disconnected = true

@@ -17,7 +17,7 @@ import (
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer dropArgs(ctx)
 	defer s.countAnswer(ctx)
-	if s.opts.AccessLog == nil {
+	if !s.logsAccess() {
 		s.route(ctx)
 		s.skipBody(ctx)
 		return
@@ -42,7 +42,7 @@ func dropArgs(ctx *fasthttp.RequestCtx) {
 
 func (s *Server) route(ctx *fasthttp.RequestCtx) {
 	closes, err := guard(&ctx.Request.Header)
-	if closes {
+	if closes || s.closing.Load() {
 		ctx.SetConnectionClose()
 	}
 	if err != nil {
@@ -51,6 +51,11 @@ func (s *Server) route(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.find(ctx)
+}
+
+// logsAccess reports whether requests are logged at the moment.
+func (s *Server) logsAccess() bool {
+	return s.opts.AccessLog != nil && s.opts.AccessLog.Enabled(context.Background(), slog.LevelInfo)
 }
 
 // logAccess logs a request, without its query, header and body, which may have secrets.

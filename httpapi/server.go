@@ -172,6 +172,39 @@ func (s *Server) stopAccepting() {
 	}
 }
 
+// handOverTime is the shortest time for which a server that hands its socket over serves the connections that it
+// has: a client that sends one request after the other learns with the next answer that it must connect again.
+// handOverLook is the time between two looks at what is left to serve.
+const (
+	handOverTime = 250 * time.Millisecond
+	handOverLook = 5 * time.Millisecond
+)
+
+// HandOver begins a shutdown of a server whose socket another process listens at, too: it stops accepting
+// connections, and serves those that it has, each for one more answer, until none is left whose first request
+// has not arrived, or ctx ends. [Server.Shutdown] does the rest.
+func (s *Server) HandOver(ctx context.Context) {
+	s.stopAccepting()
+	least := time.After(handOverTime)
+	look := time.NewTicker(handOverLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			select {
+			case <-least:
+				least = nil
+			default:
+			}
+			if least == nil && !s.conns.silent() {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // cutTime is how long cancelled runs have to answer that they were cancelled.
 const cutTime = 2 * time.Second
 

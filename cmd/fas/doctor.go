@@ -12,6 +12,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/server"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
+	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 )
 
@@ -104,7 +105,11 @@ func (a *app) diagnoseServer(ctx context.Context) []server.Finding {
 	h, err := c.Health(ctx)
 	after := time.Now()
 	if err != nil {
-		return append(list, server.Failed("server", server.FindingProblem, err))
+		list = append(list, server.Failed("server", server.FindingProblem, err))
+		if d, err := c.Disk(ctx); h.Reachable && err == nil { // the disk may be why
+			list = append(list, roomFinding(d))
+		}
+		return list
 	}
 	list = append(list, versionFinding(c.URL(), h.Version), clockFinding(h.Time, before, after))
 	if _, err = s.requireToken(); err == nil {
@@ -149,18 +154,24 @@ func clockFinding(at, before, after time.Time) server.Finding {
 
 // diskFinding checks the disk of the server, which only an operator may see.
 func diskFinding(ctx context.Context, c *client.Client) server.Finding {
-	const check = "disk of the server"
 	d, err := c.Disk(ctx)
 	if runtime.CodeOf(err) == runtime.CodePermissionDenied {
-		return server.Finding{Check: check, State: server.FindingSkipped, Detail: "this needs a token with the scope operator"}
+		return server.Finding{Check: diskCheck, State: server.FindingSkipped, Detail: "this needs a token with the scope operator"}
 	}
 	if err != nil {
-		return server.Failed(check, server.FindingProblem, err)
+		return server.Failed(diskCheck, server.FindingProblem, err)
 	}
+	return roomFinding(d)
+}
+
+const diskCheck = "disk of the server"
+
+// roomFinding is the finding of what a server has reported about its disk.
+func roomFinding(d wire.Disk) server.Finding {
 	if d.Problem != nil {
-		return server.Finding{Check: check, State: server.FindingProblem, Detail: *d.Problem, Fix: "free some room; `fas admin df` shows what takes it"}
+		return server.Finding{Check: diskCheck, State: server.FindingProblem, Detail: *d.Problem, Fix: "free some room; `fas admin df` shows what takes it"}
 	}
-	return server.Ok(check, "%s of %s free, %s are needed", ui.AboutSize(int64(d.Free)), ui.AboutSize(int64(d.Total)), ui.AboutSize(int64(d.Floor)))
+	return server.Ok(diskCheck, "%s of %s free, %s are needed", ui.AboutSize(int64(d.Free)), ui.AboutSize(int64(d.Total)), ui.AboutSize(int64(d.Floor)))
 }
 
 // writeFindings prints the findings. It returns an error if one is a problem.

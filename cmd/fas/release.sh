@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the release archives of fas into dist/, with their checksums.
+# Builds the release archives of fas, and its packages for Debian, into dist/, with their checksums.
 #
 #   cmd/fas/release.sh [VERSION [PLATFORM...]]
 #
@@ -8,8 +8,9 @@
 #
 # Each archive fas_VERSION_OS_ARCH.tar.gz holds the binary, README.md, LICENSE, and in licenses/ the licences of the
 # third-party code in the binary: of the guest (licenses/guest), of the linked Go modules and of Go itself (licenses/go).
+# For Linux, cmd/fas/deb.sh makes a package of the same files.
 #
-# Archives are reproducible: the same commit, version and Go release give the same bytes, on any machine and in any folder. Needs
+# Archives and packages are reproducible: the same commit, version and Go release give the same bytes, on any machine and in any folder. Needs
 # Go, git, GNU tar, gzip, readelf and sha256sum; uses the network only for Go modules that are not in the module cache.
 set -euo pipefail
 
@@ -36,7 +37,9 @@ version=${1:-$(git describe --tags --always --dirty)}
 # clone has, so the version that is set below replaces it.
 export CGO_ENABLED=0 GOFLAGS='' GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 LC_ALL=C TZ=UTC
 umask 022
-mtime=@$(git log -1 --format=%ct)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+mtime=@$SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -110,6 +113,10 @@ for platform in "${platforms[@]}"; do
   tar --create --format=ustar --sort=name --mtime="$mtime" --owner=0 --group=0 --numeric-owner --mode='u+rw,go+r,a-s' \
     --directory "$content" --transform 's,^\./,,' README.md LICENSE fas licenses | gzip -9 -n >"dist/$archive"
   say "dist/$archive"
+  if [ "$os" = linux ]; then
+    [ -x "$work/fas" ] || build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$work/fas"
+    say "$(cmd/fas/deb.sh "$content" "$version" "$arch" "$work/fas" dist)"
+  fi
 done
-(cd dist && sha256sum fas_* >SHA256SUMS)
+(cd dist && sha256sum fas* >SHA256SUMS)
 say "dist/SHA256SUMS"

@@ -26,7 +26,7 @@ func newServe(a *app) *cobra.Command {
 	var hosts []string
 	o.NodeListen = server.DefaultNodeListen
 	var config string
-	var check, schema bool
+	var check, schema, compileOnly bool
 	var keepArgs bool
 	cmd := &cobra.Command{
 		Use:        "serve",
@@ -51,7 +51,7 @@ proxy that speaks TLS in front.
 its keys are the flags with _ in place of -. A flag overrides its variable, which
 overrides the file. --check reports all mistakes with their lines, or prints the settings
 in force and where they come from, and starts nothing. --schema prints the JSON Schema of
-the file.
+the file. SIGHUP reads log_level and access_log of the file again, and the certificate.
 
 Before it runs functions, the server gives up the rights that it does not need, as far
 as the kernel allows: it uses no files but its data folder and a few of the system's,
@@ -66,7 +66,10 @@ With --cluster, the server is a node of a cluster: its data are a copy of a repl
 see docs/cluster.md. One node owns the data, and all others lead their clients to it; if it
 is lost, another node becomes the owner.
 
-All flags except --check, --schema, --demo, --address-file, --cluster-create and
+--compile-only compiles the Python interpreter into the data folder, as the first start of a
+release does, and ends: an image of a container then starts at once.
+
+All flags except --check, --schema, --compile-only, --demo, --address-file, --cluster-create and
 --reset-admin-token can also be set by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
 FAASPOT_TLS_CERT, FAASPOT_TLS_KEY, FAASPOT_ACME_DOMAIN, FAASPOT_ACME_EMAIL,
 FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_SECRETS_FILE,
@@ -106,8 +109,15 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 			if check {
 				return a.writeSettings(settings.inForce(true))
 			}
+			if compileOnly {
+				return server.Compile(cmd.Context(), o)
+			}
 			o.DropArgs = !keepArgs
 			o.Settings = settings.inForce(false)
+			var err error
+			if o.Config, err = a.serveConfig(cmd.Flags(), settings); err != nil {
+				return err
+			}
 			return server.Run(cmd.Context(), o)
 		},
 	}
@@ -115,6 +125,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.StringVar(&config, configFlag, "", "TOML `FILE` with settings, which flags and variables override (default none)")
 	f.BoolVar(&check, "check", false, "check the settings, print those in force, and exit")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of the file of --config, for editors, and exit")
+	f.BoolVar(&compileOnly, "compile-only", false, "compile the Python interpreter into the data folder, for later starts, and exit")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `FILE` with the certificate of the server and those that lead to its authority; read again when it changes")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `FILE` with the private key of --tls-cert")
 	f.StringSliceVar(&o.ACMEDomains, "acme-domain", nil, "`DOMAIN` for which the server gets certificates itself, by ACME")

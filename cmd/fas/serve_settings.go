@@ -84,16 +84,17 @@ func fileKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
 // serveSettings are the values of the flags of `fas serve`, and where they come from.
 type serveSettings struct {
-	flags *pflag.FlagSet
-	from  map[string]string // by flag: the flag, its variable, or the line of the file; others have their default
-	errs  runtime.Errors
+	flags  *pflag.FlagSet
+	from   map[string]string // by flag: the flag, its variable, or the line of the file; others have their default
+	values map[string]string // by flag, of those that are settings
+	errs   runtime.Errors
 }
 
 // readServeSettings sets the flags that are not on the command line from their variables, and the rest from the
 // file of settings, if there is one. It finds all mistakes. scratch are flags of the same command, by
 // which the values of the file are checked that have no effect.
 func readServeSettings(flags, scratch *pflag.FlagSet, env environ.Environment) *serveSettings {
-	s := &serveSettings{flags: flags, from: make(map[string]string)}
+	s := &serveSettings{flags: flags, from: make(map[string]string), values: make(map[string]string)}
 	flags.VisitAll(func(f *pflag.Flag) {
 		variable := serveEnv[f.Name]
 		switch {
@@ -107,6 +108,11 @@ func readServeSettings(flags, scratch *pflag.FlagSet, env environ.Environment) *
 	if path := flags.Lookup(configFlag).Value.String(); path != "" {
 		s.readFile(path, scratch)
 	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if serveEnv[f.Name] != "" {
+			s.values[f.Name] = f.Value.String()
+		}
+	})
 	return s
 }
 

@@ -56,7 +56,7 @@ func TestFlagsAreStrongerThanVariables(t *testing.T) {
 }
 
 // oneStart are the flags of `fas serve` that are not settings.
-var oneStart = []string{"check", "schema", "cluster-create", "demo", "address-file", "reset-admin-token"}
+var oneStart = []string{"check", "schema", "compile-only", "cluster-create", "demo", "address-file", "reset-admin-token"}
 
 // TestEverySettingHasAKey checks that each flag is a key of the file, unless it is for one start, and that the
 // file overrides the default alone.

@@ -3,10 +3,12 @@ package memory
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +32,7 @@ func memoryIn(root fs.FS) int64 {
 	if total, ok := machineTotal(root); ok {
 		memory = total
 	}
-	for _, file := range limitFiles(root) {
+	for _, file := range limitFiles(root, "memory", "memory.max", "memory.limit_in_bytes") {
 		text, err := fs.ReadFile(root, file)
 		if err != nil {
 			continue
@@ -63,11 +65,37 @@ func machineTotal(root fs.FS) (int64, bool) {
 	return 0, false
 }
 
-// limitFiles returns the files that may hold a memory limit of this process: those of its cgroup
-// and of all cgroups above it. Lines of /proc/self/cgroup have the form
+// Processors returns how many processors the cgroups around this process let it use, as a number that need not be
+// whole; 0 if they have no limit.
+func Processors() float64 { return processorsIn(os.DirFS("/")) }
+
+func processorsIn(root fs.FS) (least float64) {
+	const firstQuota = "cpu.cfs_quota_us"
+	for _, file := range limitFiles(root, "cpu", "cpu.max", firstQuota) {
+		text, err := fs.ReadFile(root, file)
+		if err != nil {
+			continue
+		}
+		if folder, ok := strings.CutSuffix(file, firstQuota); ok {
+			period, _ := fs.ReadFile(root, folder+"cpu.cfs_period_us") // without it there is no limit
+			text = append(text, period...)
+		}
+		var quota, period float64 // microseconds; "max" and -1 mean no limit
+		if _, err := fmt.Sscan(string(text), &quota, &period); err != nil || quota <= 0 || period <= 0 {
+			continue
+		}
+		if n := quota / period; least == 0 || n < least {
+			least = n
+		}
+	}
+	return least
+}
+
+// limitFiles returns the files that may hold a limit of this process: those of its cgroup
+// and of all cgroups above it, for a controller with its file in version 2 and in version 1. Lines of /proc/self/cgroup have the form
 // hierarchy:controllers:path, see cgroups(7). In a container the path may be that of the host,
 // under which no file exists; the root of the mount is then the container's cgroup.
-func limitFiles(root fs.FS) []string {
+func limitFiles(root fs.FS, controller, second, first string) []string {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
 		return nil
@@ -78,12 +106,12 @@ func limitFiles(root fs.FS) []string {
 		if len(parts) != 3 {
 			continue
 		}
-		mount, file := "sys/fs/cgroup", "memory.max"
+		mount, file := "sys/fs/cgroup", second
 		if parts[1] != "" {
-			if parts[1] != "memory" {
+			if !slices.Contains(strings.Split(parts[1], ","), controller) {
 				continue
 			}
-			mount, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+			mount, file = path.Join("sys/fs/cgroup", controller), first
 		}
 		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) {
 			files = append(files, path.Join(mount, group, file))

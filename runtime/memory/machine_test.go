@@ -61,3 +61,30 @@ func TestMachineMemory(t *testing.T) {
 		t.Errorf("this machine has %d bytes", got)
 	}
 }
+
+func TestProcessors(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	self := file("3:cpu,cpuacct:/x\n0::/a/b\n")
+	for name, test := range map[string]struct {
+		root fstest.MapFS
+		want float64
+	}{
+		"nothing known": {fstest.MapFS{}, 0},
+		"no limit":      {fstest.MapFS{"proc/self/cgroup": self, "sys/fs/cgroup/a/b/cpu.max": file("max 100000\n")}, 0},
+		"half":          {fstest.MapFS{"proc/self/cgroup": self, "sys/fs/cgroup/a/b/cpu.max": file("50000 100000\n")}, 0.5},
+		"limit above": {fstest.MapFS{
+			"proc/self/cgroup": self, "sys/fs/cgroup/a/b/cpu.max": file("400000 100000\n"), "sys/fs/cgroup/a/cpu.max": file("150000 100000\n"),
+		}, 1.5},
+		"version 1": {fstest.MapFS{
+			"proc/self/cgroup": self, "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": file("75000\n"), "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": file("50000\n"),
+		}, 1.5},
+		"version 1, no limit": {fstest.MapFS{
+			"proc/self/cgroup": self, "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": file("-1\n"), "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": file("50000\n"),
+		}, 0},
+		"damaged": {fstest.MapFS{"proc/self/cgroup": self, "sys/fs/cgroup/a/b/cpu.max": file("1 0\n"), "sys/fs/cgroup/cpu.max": file("-1 1\n")}, 0},
+	} {
+		if got := processorsIn(test.root); got != test.want {
+			t.Errorf("%s: %g, want %g", name, got, test.want)
+		}
+	}
+}

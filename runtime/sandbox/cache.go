@@ -51,6 +51,13 @@ func (c compilation) close() error { return c.engine.Close(context.Background())
 // compiler compiles a module, with the cache unless it is nil.
 type compiler func(cache wazero.CompilationCache, module []byte) (compilation, error)
 
+// IsCompiled reports whether a compilation cache has compiled code, unchanged, of any release.
+func IsCompiled(dir string) bool {
+	sum, err := hashTree(dir)
+	stored, readErr := os.ReadFile(filepath.Join(dir, sumFile))
+	return err == nil && readErr == nil && string(stored) == sum
+}
+
 // openCompilationCache creates dir if it does not exist and verifies its content.
 func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 	c := &compilationCache{log: log}
@@ -62,10 +69,8 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 		return c
 	}
 	c.dir = dir
-	sum, err := hashTree(dir)
-	stored, readErr := os.ReadFile(c.path(sumFile))
-	c.intact = err == nil && readErr == nil && string(stored) == sum
-	if !c.intact && readErr == nil {
+	c.intact = IsCompiled(dir)
+	if _, err := os.Stat(c.path(sumFile)); !c.intact && err == nil {
 		log.Warn("the compilation cache has changed since it was written; compiling again", "dir", dir)
 	}
 	return c

@@ -4,6 +4,8 @@ package process
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +40,11 @@ func NewClientFrom(base, token string, from net.IP) *Client {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256, DialContext: dialer.DialContext},
 		Timeout:   Patience,
 	}}
+}
+
+// Trust makes the client accept certificates of these authorities alone.
+func (c *Client) Trust(roots *x509.CertPool) {
+	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
 // Close closes the idle connections.

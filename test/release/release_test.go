@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// TestReleasesAreReproducible builds the archive for linux/amd64 from two copies of the sources in
+// TestReleasesAreReproducible builds the archive and the package for linux/amd64 from two copies of the sources in
 // different folders. The bytes must be equal. The binary must have the patched wazero, and the
 // archive its licence.
 func TestReleasesAreReproducible(t *testing.T) {
@@ -27,9 +27,13 @@ func TestReleasesAreReproducible(t *testing.T) {
 	if _, err := exec.LookPath("readelf"); err != nil && os.Getenv("CI") == "" {
 		t.Skipf("install binutils: %v", err)
 	}
-	first := release(t, "a")
-	if second := release(t, "another-folder"); !bytes.Equal(first, second) {
+	first, deb := release(t, "a")
+	second, secondDeb := release(t, "another-folder")
+	if !bytes.Equal(first, second) {
 		t.Error("the archives of two folders differ")
+	}
+	if len(deb) == 0 || !bytes.Equal(deb, secondDeb) {
+		t.Error("the packages of two folders differ")
 	}
 	files := contents(t, first)
 	var names []string
@@ -53,9 +57,9 @@ func TestReleasesAreReproducible(t *testing.T) {
 	}
 }
 
-// release copies the sources to a folder, as the only commit of a repository, and returns the archive
-// that the script makes there.
-func release(t *testing.T, name string) []byte {
+// release copies the sources to a folder, as the only commit of a repository, and returns the archive and the
+// package that the script makes there.
+func release(t *testing.T, name string) (archive, deb []byte) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	command := func(dir, name string, args ...string) []byte {
@@ -100,7 +104,11 @@ func release(t *testing.T, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return archive
+	deb, err = os.ReadFile(filepath.Join(dir, "dist", "faaspot_0_amd64.deb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive, deb
 }
 
 // contents returns the files of an archive by their names.

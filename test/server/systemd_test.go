@@ -130,6 +130,36 @@ func (m machine) dial(_ context.Context, network, address string) (conn net.Conn
 	return conn, err
 }
 
+// request sends requests to port 8080, each by a connection of its own, until stop is called: each must have the
+// answer that the server is ready.
+func (m machine) request(t *testing.T) (stop func()) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DialContext: m.dial, DisableKeepAlives: true}, Timeout: process.Patience}
+	end, ended := make(chan struct{}), make(chan int)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				ended <- n
+				return
+			default:
+			}
+			response, err := client.Get("http://127.0.0.1:8080/readyz")
+			if err != nil {
+				t.Errorf("request %d: %v", n, err)
+				continue
+			}
+			if response.Body.Close(); response.StatusCode != http.StatusOK {
+				t.Errorf("request %d: %s", n, response.Status)
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		t.Logf("%d requests were answered", <-ended)
+	}
+}
+
 // serial returns the serial number of the certificate at port 443.
 func (m machine) serial() (string, error) {
 	client := http.Client{Transport: &http.Transport{
@@ -194,6 +224,7 @@ func TestUnitUnderSystemd(t *testing.T) {
 		process.Binary(t): "src/bin/fas",
 		filepath.Join(source, "examples/systemd/faasd.toml"):      "src/examples/systemd/faasd.toml",
 		filepath.Join(source, "examples/systemd/faaspot.service"): "src/examples/systemd/faaspot.service",
+		filepath.Join(source, "examples/systemd/faaspot.socket"):  "src/examples/systemd/faaspot.socket",
 	} {
 		if err := copyFile(from, filepath.Join(files, to)); err != nil {
 			t.Fatal(err)
@@ -267,6 +298,7 @@ func TestUnitUnderSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	fas("deploy", "/src/greet.py")
+	checkWallsAreMissed(t, m)
 
 	// A crash.
 	m.must(t, "systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "faaspot")
@@ -302,6 +334,33 @@ func TestUnitUnderSystemd(t *testing.T) {
 	if got := fas("functions", "list", "-q"); got != "greet\n" {
 		t.Errorf("the functions are %q", got)
 	}
+
+	// A socket of systemd: connections wait while the server is restarted.
+	sockets := documentedCommands(t, "## Restarts without refused connections")
+	if len(sockets) != 2 {
+		t.Fatalf("the page for operators has %q, want the socket and its removal", sockets)
+	}
+	m.must(t, "sh", "-ec", "cd /src\n"+sockets[0])
+	again()
+	stop := m.request(t)
+	for range 3 {
+		m.must(t, "systemctl", "restart", "faaspot")
+		again()
+	}
+	stop()
+	m.must(t, "sh", "-ec", "cd /src\n"+sockets[1])
+	again()
+
+	// A setting that is read again.
+	settingsAgain := documentedCommands(t, "## Settings")
+	if len(settingsAgain) != 2 {
+		t.Fatalf("the page for operators has %q, want a check of the settings, and a reload", settingsAgain)
+	}
+	m.must(t, "sh", "-ec", settingsAgain[0]+"\n"+settingsAgain[1])
+	process.Until(t, "the server has read its settings", func() bool {
+		log := m.must(t, "journalctl", "--output=cat", "_SYSTEMD_INVOCATION_ID="+invocation)
+		return strings.Contains(log, `"msg":"read the settings again","file":"/etc/faaspot/faasd.toml","log_level":"debug"`)
+	})
 
 	// TLS at port 443, with a key that only its group reads, and workers.
 	certify := func(serial int64, group string) {

@@ -25,8 +25,9 @@ func (s *server) rights() confine.Options {
 		o.Write = append(o.Write, s.Cache)
 	}
 	if s.certificate != nil {
-		o.Read = s.certificate.folders()
+		o.Read = foldersOf(s.certificate.cert, s.certificate.key)
 	}
+	o.Read = append(o.Read, s.configFolders()...)
 	if s.AddressFile != "" {
 		o.Create = []string{filepath.Dir(s.AddressFile)}
 	}

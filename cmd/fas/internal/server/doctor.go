@@ -107,14 +107,17 @@ func checkMachineMemory() Finding {
 }
 
 func checkProcessors() Finding {
-	n := goruntime.GOMAXPROCS(0) // Go knows the quota of the control group
+	n := float64(goruntime.GOMAXPROCS(0))
+	if quota := memory.Processors(); quota > 0 { // Go takes at least 2
+		n = min(n, quota)
+	}
 	if n < enoughProcessors {
 		return Finding{
-			Check: "processors", State: FindingWarning, Detail: fmt.Sprintf("%d", n),
+			Check: "processors", State: FindingWarning, Detail: fmt.Sprintf("%.3g", n),
 			Fix: "give the server at least 2, such as by CPUQuota=200% of the unit: a function that computes takes one",
 		}
 	}
-	return Ok("processors", "%d", n)
+	return Ok("processors", "%.3g", n)
 }
 
 // checkFolder checks that the data folder is private and can be written.
@@ -135,8 +138,11 @@ func (o Secrets) checkFolder() Finding {
 		}
 	}
 	f, err := os.CreateTemp(o.Data, ".doctor-*")
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return Finding{Check: check, State: FindingProblem, Detail: err.Error(), Fix: "let the user that runs the server own the folder"}
+	case err != nil:
+		return Finding{Check: check, State: FindingProblem, Detail: err.Error(), Fix: "let the folder be on a disk that can be written and has room"}
 	}
 	f.Close()
 	os.Remove(f.Name())
@@ -151,7 +157,11 @@ func (o Secrets) checkKeys() Finding {
 	}
 	k, err := o.given()
 	if err != nil {
-		return Failed(check, FindingProblem, err)
+		f := Failed(check, FindingProblem, err)
+		if f.Fix == "" {
+			f.Fix = "let the user that runs the server alone read the keys, and copy them back if they are damaged"
+		}
+		return f
 	}
 	if _, err := os.Stat(filepath.Join(o.Data, storeName)); err != nil {
 		return Ok(check, "there are no data yet")

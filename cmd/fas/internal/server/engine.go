@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -91,7 +92,7 @@ func RunEngine(ctx context.Context, o EngineOptions) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(o.Terminal, o.LogLevel, o.LogFormat, redact.New())
+	log := newLog(o.Terminal, slog.Level(o.LogLevel), o.LogFormat, redact.New())
 	options.Log = log
 	began := time.Now()
 	notifier := newNotifier(o.Environ, log)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -56,29 +57,52 @@ func (f *LogFormat) Set(text string) error {
 func (f *LogFormat) String() string { return string(*f) }
 func (f *LogFormat) Type() string   { return "FORMAT" }
 
-// accessLog returns the log of all requests, nil if it is off. It does not depend on the log level.
+// logLevels are the levels of the logs of a server, which change while it serves.
+type logLevels struct {
+	server, requests slog.LevelVar
+}
+
+// noRequests is the level of a log of requests that is off.
+const noRequests = slog.Level(math.MaxInt)
+
+func newLogLevels(o Options) *logLevels {
+	l := new(logLevels)
+	l.set(o.LogLevel, o.AccessLog)
+	return l
+}
+
+// set sets the level of the log, and whether requests are logged.
+func (l *logLevels) set(level LogLevel, requests bool) {
+	l.server.Set(slog.Level(level))
+	l.requests.Set(noRequests)
+	if requests {
+		l.requests.Set(slog.LevelInfo)
+	}
+}
+
+// accessLog returns the log of all requests, nil if it is off for good. It does not depend on the log level.
 func (s *server) accessLog() *slog.Logger {
 	if s.Requests != nil {
 		return s.Requests
 	}
-	if !s.AccessLog {
+	if !s.AccessLog && s.Config == nil {
 		return nil
 	}
-	return newLog(s.Terminal, LogLevel(slog.LevelInfo), s.LogFormat, s.secrets)
+	return newLog(s.Terminal, &s.levels.requests, s.LogFormat, s.secrets)
 }
 
 // newLog returns the server's log on the standard error, which does not show secrets. FormatAuto is text
 // on a terminal and JSON elsewhere.
-func newLog(t *ui.Terminal, level LogLevel, format LogFormat, secrets *redact.Registry) *slog.Logger {
+func newLog(t *ui.Terminal, level slog.Leveler, format LogFormat, secrets *redact.Registry) *slog.Logger {
 	w := t.Err
 	if format == formatText || format == FormatAuto && ui.IsTerminal(w) {
 		return slog.New(redact.NewHandler(tint.NewTextHandler(ui.LogWriter(w), &tint.Options{
-			Level:      slog.Level(level),
+			Level:      level,
 			TimeFormat: time.TimeOnly,
 			NoColor:    t.NoColor || !ui.IsTerminal(w),
 		}), secrets))
 	}
-	return slog.New(redact.NewHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(level)}), secrets))
+	return slog.New(redact.NewHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}), secrets))
 }
 
 // logSettings logs the settings that do not have their default.

@@ -20,7 +20,6 @@ import (
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/redact"
-	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
 )
@@ -66,10 +65,11 @@ type node struct {
 // runNode runs a node of a cluster until ctx ends, which is not an error.
 func runNode(ctx context.Context, o Options) (err error) {
 	began := time.Now()
-	s := &server{Options: o, secrets: redact.New()}
-	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
+	s := &server{Options: o, secrets: redact.New(), levels: newLogLevels(o)}
+	s.log = newLog(o.Terminal, &s.levels.server, o.LogFormat, s.secrets)
 	s.notifier = newNotifier(o.Environ, s.log)
 	defer s.notifier.close()
+	defer s.leaveHangups()
 	n := &node{server: s, stopped: ctx}
 	s.node = n
 	defer func() { err = errors.Join(err, n.close()) }()
@@ -91,7 +91,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	n.maintain(running)
 	go n.harden(running)
 	go n.trim(running)
-	if err := n.compile(ctx); err != nil {
+	if err := n.compile(ctx, n.log); err != nil { // a node that becomes the owner shall not wait for it
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -197,17 +197,6 @@ func (n *node) connect(ctx context.Context) error {
 		go n.checks.Serve()
 	}
 	return nil
-}
-
-// compile compiles the guest, if that was not done yet: a node that becomes the owner shall not wait for it.
-func (n *node) compile(ctx context.Context) error {
-	box, err := sandbox.Open(ctx, sandbox.Options{
-		CacheDir: n.cacheFolder(), Log: n.log, Processors: 1, Memory: memory.New(usualMemory, n.log), BundleDir: n.bundleFolder(),
-	})
-	if err != nil {
-		return err
-	}
-	return box.Close()
 }
 
 // close closes what connect and prepare have opened.

@@ -21,7 +21,7 @@ type life struct {
 // open opens the store of the node, which follows.
 func (n *node) open() (cluster.Life, error) {
 	s := &server{
-		Options: n.Options, log: n.log, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
+		Options: n.Options, log: n.log, levels: n.levels, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
 		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
 	s.openMemory()

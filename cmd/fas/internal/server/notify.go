@@ -5,9 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
@@ -64,27 +62,8 @@ func (s *server) maintain(ctx context.Context) {
 	if s.notifier != nil && s.notifier.watchdog > 0 {
 		go s.feedWatchdog(ctx)
 	}
-	if s.certificate != nil || s.notifier != nil {
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, syscall.SIGHUP) // which would end the process
-		go s.reloadOnSignal(ctx, signals)
-	}
-}
-
-// reloadOnSignal reads the certificate again at each signal.
-func (s *server) reloadOnSignal(ctx context.Context, signals chan os.Signal) {
-	defer signal.Stop(signals)
-	for {
-		select {
-		case <-signals:
-			s.notifier.send("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
-			if s.certificate != nil {
-				s.certificate.reload()
-			}
-			s.notifier.send("READY=1")
-		case <-ctx.Done():
-			return
-		}
+	if s.hangups != nil {
+		go s.reloadOnSignal(ctx)
 	}
 }
 

@@ -90,6 +90,8 @@ type Options struct {
 	// Requests gets a record for each request in place of the access log. Nil: see AccessLog.
 	Requests *slog.Logger
 
+	// Config is the file that the settings come from. Nil: there is none.
+	Config   *Config
 	Settings []Setting // those that do not have their default, for the log
 	Terminal *ui.Terminal
 	Environ  environ.Environment

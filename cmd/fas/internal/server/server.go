@@ -52,6 +52,9 @@ const (
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
 	// period. Stopping a run takes milliseconds.
 	stopTime = 5 * time.Second
+	// handOverTime bounds the time for which connections are served whose first request has not arrived, if
+	// another process takes the listener over.
+	handOverTime = 2 * time.Second
 	// traceTime is the time that the last spans get to reach their collector.
 	traceTime = 3 * time.Second
 )
@@ -61,10 +64,13 @@ const (
 type server struct {
 	Options
 	log         *slog.Logger
+	levels      *logLevels       // of the log, and of that of requests
 	secrets     *redact.Registry // that the log does not show
 	certificate *certificate     // in files, of the listener; nil: none
 	notifier    *notifier        // of the service manager
+	hangups     chan os.Signal   // at which files are read again; nil: there are none
 	listener    net.Listener
+	passed      bool         // a service manager has opened the listener, and keeps it for the next process
 	health      net.Listener // for health checks alone; nil: none
 	encryption  *tls.Config  // of connections; nil: they are not encrypted
 	keys        *keyset.Keyset
@@ -94,10 +100,11 @@ func Run(ctx context.Context, o Options) error {
 	if len(o.Cluster) > 0 {
 		return runNode(ctx, o)
 	}
-	s := &server{Options: o, secrets: redact.New()}
-	s.log = newLog(o.Terminal, o.LogLevel, o.LogFormat, s.secrets)
+	s := &server{Options: o, secrets: redact.New(), levels: newLogLevels(o)}
+	s.log = newLog(o.Terminal, &s.levels.server, o.LogFormat, s.secrets)
 	s.notifier = newNotifier(o.Environ, s.log)
 	defer s.notifier.close()
+	defer s.leaveHangups()
 	err := s.start(ctx)
 	if err == nil {
 		err = s.attend(ctx)
@@ -147,13 +154,8 @@ func (s *server) start(ctx context.Context) (err error) {
 // prepare opens what the server listens at, and starts the process that starts workers.
 func (s *server) prepare() (err error) {
 	s.hideOwn()
-	if s.listener, err = listen(s.Listen); err != nil {
+	if err = s.openListeners(); err != nil {
 		return err
-	}
-	if s.HealthListen != "" {
-		if s.health, err = listen(s.HealthListen); err != nil {
-			return err
-		}
 	}
 	if s.at, err = placeOf(s.listener.Addr()); err != nil {
 		return fmt.Errorf("read the address of the listener: %w", err)
@@ -161,6 +163,7 @@ func (s *server) prepare() (err error) {
 	if s.encryption, err = s.secure(); err != nil {
 		return err
 	}
+	s.catchHangups()
 	s.at = s.reachedAt(s.at)
 	s.log.Info("starting", "url", s.at.url(), "data", s.Data, "version", s.Version)
 	s.logSettings()
@@ -257,7 +260,11 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	s.listenAll()
+	s.served = make(chan error, 3)
+	s.answerChecks()
+	if !s.passed { // else clients wait until there are better answers
+		s.acceptAll()
+	}
 
 	box, err := s.openSandbox(ctx)
 	if err != nil {
@@ -280,6 +287,9 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	s.measured.Store(s.engine)
 	s.web.SetEngine(s.engine)
 	s.access.SetEngine(s.engine)
+	if s.passed {
+		s.acceptAll()
+	}
 	// Compiling or loading the guest leaves garbage of many times the size of an idle server.
 	debug.FreeOSMemory()
 	if s.Environ["GOGC"] == "" {
@@ -296,12 +306,15 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	return nil
 }
 
-// listenAll serves the API.
-func (s *server) listenAll() {
-	s.served = make(chan error, 3)
+// acceptAll serves the API.
+func (s *server) acceptAll() {
 	for _, ln := range s.node.listeners(s.listener) {
 		go func() { s.served <- s.web.Serve(ln) }()
 	}
+}
+
+// answerChecks serves health checks at a listener of their own, if there is one.
+func (s *server) answerChecks() {
 	if s.health = s.node.checked(s.health); s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
 		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
@@ -353,6 +366,11 @@ func (s *server) attend(ctx context.Context) error {
 // stop stops the parts that have started, in reverse order. Running runs may finish within the
 // grace period; waiting runs do not start.
 func (s *server) stop(grace time.Duration) error {
+	if s.passed && s.engine != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), min(grace, handOverTime))
+		s.web.HandOver(ctx)
+		cancel()
+	}
 	if err := drain(s.engine, s.web, grace, s.log); err != nil {
 		// Do not close parts that runs still use. Everything that was acknowledged is on disk.
 		return err
@@ -382,8 +400,11 @@ func (s *server) stop(grace time.Duration) error {
 		errs = append(errs, s.store.Close())
 	}
 	for _, ln := range []net.Listener{s.listener, s.health} {
-		if ln != nil && s.web == nil {
-			errs = append(errs, ln.Close())
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) { // by the server of the API
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

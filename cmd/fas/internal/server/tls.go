@@ -158,18 +158,6 @@ func (c *certificate) watch(ctx context.Context) {
 	}
 }
 
-// folders returns the folders of the files, and of those to which they lead: a program that renews a
-// certificate replaces files, and links to them.
-func (c *certificate) folders() (all []string) {
-	for _, path := range []string{c.cert, c.key} {
-		all = append(all, filepath.Dir(path))
-		if target, err := filepath.EvalSymlinks(path); err == nil {
-			all = append(all, filepath.Dir(target))
-		}
-	}
-	return all
-}
-
 func fileState(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -1,0 +1,157 @@
+//go:build linux
+
+package server
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/test/process"
+)
+
+// debianPackage builds a package of the binary under test, and returns its path.
+func debianPackage(t *testing.T, version string) string {
+	t.Helper()
+	dir := t.TempDir()
+	content := filepath.Join(dir, "content")
+	for from, to := range map[string]string{
+		process.Binary(t):                                   "fas",
+		filepath.Join(source, "LICENSE"):                    "LICENSE",
+		filepath.Join(source, "pyguest/licenses/bzip2.txt"): "licenses/guest/LICENSE",
+	} {
+		if err := copyFile(from, filepath.Join(content, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("cmd/fas/deb.sh", content, version, "amd64", process.Binary(t), dir)
+	cmd.Dir = source
+	var talk strings.Builder
+	cmd.Stderr = &talk
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, talk.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// The package for Debian runs the server as a service of a user of its own. An upgrade keeps what was changed and
+// restarts it, a removal stops it and keeps the data, and a purge leaves nothing but the user.
+func TestDebianPackage(t *testing.T) {
+	needNamespaces(t)
+	for _, need := range []string{"/lib/systemd/systemd", "/usr/bin/dpkg"} {
+		if _, err := os.Stat(need); err != nil && os.Getenv("CI") == "" {
+			t.Skipf("needs Debian with systemd: %v", err)
+		}
+	}
+	t.Parallel()
+	first, second := debianPackage(t, "v1.0.0-rc1"), debianPackage(t, "v1.0.0")
+	if got := filepath.Base(first) + " " + filepath.Base(second); got != "faaspot_1.0.0~rc1_amd64.deb faaspot_1.0.0_amd64.deb" {
+		t.Errorf("the packages are %s", got)
+	}
+	files := filepath.Join(t.TempDir(), "files")
+	for from, to := range map[string]string{first: "src/first.deb", second: "src/second.deb"} {
+		if err := copyFile(from, filepath.Join(files, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// As after a first start, which compiles the interpreter.
+	if err := os.CopyFS(filepath.Join(files, "var/lib/faaspot/cache"), os.DirFS(process.Guest(t))); err != nil {
+		t.Fatal(err)
+	}
+	m := boot(t, files)
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := m.command("journalctl", "--no-pager", "--unit=faaspot").CombinedOutput()
+			t.Logf("the journal:\n%s", out)
+		}
+	})
+	// What keeps packages in containers from starting services, and makes an index of all manual pages.
+	m.must(t, "rm", "-f", "/usr/sbin/policy-rc.d", "/var/lib/man-db/auto-update")
+	fas := func(words ...string) string {
+		t.Helper()
+		return m.must(t, append([]string{"env", "FAASPOT_CONFIG=/var/lib/faaspot/fasconf.yaml", "/usr/bin/fas"}, words...)...)
+	}
+	serves := func() {
+		t.Helper()
+		fas("ready", "--attempts", "60")
+		if lines := m.complaints(t, m.property(t, "InvocationID")); lines != nil {
+			t.Errorf("the server logs\n%s", strings.Join(lines, ""))
+		}
+	}
+
+	m.must(t, "dpkg", "--install", "/src/first.deb")
+	serves()
+	if got := m.property(t, "User") + " " + m.property(t, "FragmentPath") + " " + m.property(t, "UnitFileState"); got != "faaspot /lib/systemd/system/faaspot.service enabled" && got != "faaspot /usr/lib/systemd/system/faaspot.service enabled" {
+		t.Errorf("the service is %q", got)
+	}
+	if out := m.must(t, "stat", "-c", "%a %U:%G %F", "/var/lib/faaspot"); out != "700 faaspot:faaspot directory\n" {
+		t.Errorf("the data folder is %q", out)
+	}
+	if out, err := m.command("systemd-analyze", "security", "--no-pager", "--threshold=15", "faaspot.service").CombinedOutput(); err != nil {
+		t.Errorf("security: %v\n%s", err, out)
+	}
+	for _, command := range []string{
+		"dpkg --verify faaspot",
+		"test -z \"$(dpkg --verify faaspot)\"",
+		"zcat /usr/share/man/man1/fas-serve.1.gz | grep -q '^.SH NAME'",
+		"grep -q __start_fas /usr/share/bash-completion/completions/fas",
+		"test -s /usr/share/zsh/vendor-completions/_fas -a -s /usr/share/fish/vendor_completions.d/fas.fish -a -s /usr/share/doc/faaspot/copyright",
+		"test \"$(stat -c %U:%G /usr/bin/fas /etc/faaspot/faasd.toml | uniq)\" = root:root",
+		"test \"$(systemctl is-enabled faaspot.socket)\" = disabled",
+	} {
+		m.must(t, "sh", "-ec", command)
+	}
+	if err := os.WriteFile(m.path("/src/greet.py"), []byte("def main(args, context):\n    return 'hello ' + args['name']\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fas("deploy", "/src/greet.py")
+	greets := func() {
+		t.Helper()
+		if got := fas("functions", "run", "greet", "--wait", "--args", `{"name": "dpkg"}`); !strings.Contains(got, "hello dpkg") {
+			t.Errorf("the run prints %q", got)
+		}
+	}
+
+	// An upgrade keeps the settings of the operator.
+	m.must(t, "sh", "-ec", "echo 'access_log = true' >/tmp/line; sed -i '/^access_log/d' /etc/faaspot/faasd.toml; cat /tmp/line >>/etc/faaspot/faasd.toml")
+	before := m.property(t, "InvocationID")
+	m.must(t, "dpkg", "--install", "/src/second.deb")
+	serves()
+	greets()
+	if m.property(t, "InvocationID") == before {
+		t.Error("the upgrade has not restarted the server")
+	}
+	m.must(t, "grep", "-q", "^access_log = true", "/etc/faaspot/faasd.toml")
+	if got := m.must(t, "dpkg-query", "--show", "--showformat=${Version} ${Status}", "faaspot"); got != "1.0.0 install ok installed" {
+		t.Errorf("the package is %q", got)
+	}
+
+	// What an administrator has stopped and disabled stays so.
+	m.must(t, "systemctl", "disable", "--now", "faaspot")
+	m.must(t, "dpkg", "--install", "/src/second.deb")
+	if got := m.property(t, "ActiveState") + " " + m.property(t, "UnitFileState"); got != "inactive disabled" {
+		t.Errorf("after an upgrade of a service that is disabled, it is %s", got)
+	}
+	m.must(t, "systemctl", "enable", "--now", "faaspot")
+	serves()
+
+	m.must(t, "dpkg", "--remove", "faaspot")
+	if out, err := m.command("systemctl", "is-active", "faaspot").Output(); err == nil {
+		t.Errorf("after the removal the service is %s", out)
+	}
+	m.must(t, "test", "!", "-e", "/usr/bin/fas", "-a", "-d", "/var/lib/faaspot/store", "-a", "-e", "/etc/faaspot/faasd.toml")
+	m.must(t, "dpkg", "--install", "/src/second.deb")
+	serves()
+	greets()
+
+	m.must(t, "dpkg", "--purge", "faaspot")
+	m.must(t, "rm", "-rf", "/src")
+	left := m.must(t, "sh", "-c", "find /etc /usr/bin /usr/lib/systemd /usr/share /var/lib /var/cache -xdev \\( -name '*faaspot*' -o -name fas -o -name 'fas-*' -o -name 'fas.*' \\)")
+	if left != "" {
+		t.Errorf("these are left:\n%s", left)
+	}
+	m.must(t, "getent", "passwd", "faaspot")
+}
