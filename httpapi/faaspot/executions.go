@@ -1,8 +1,6 @@
 package faaspot
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -124,36 +122,37 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	return nil
 }
 
-// outputMark stands for the output while an execution is rendered. No other member before the output
-// can have it.
-var outputMark = []byte(`"output":null`)
-
-// appendExecution appends the JSON form of an execution. It copies the result once.
+// appendExecution appends the JSON form of an execution, with its result and args as they are stored: each is
+// copied once.
 func appendExecution(dst []byte, base string, x *runtime.Execution) ([]byte, error) {
-	response := renderExecution(base, x)
-	result := response.Output
-	response.Output = nil
-	text, err := web.EncodeJSON(response)
+	head, err := encodeHead(base, x)
 	if err != nil {
-		return dst, runtime.Internal("httpapi.encode", err)
+		return dst, err
 	}
-	return spliceOutput(dst, text, result)
+	return appendHead(slices.Grow(dst, headSize(head, x)), head, x), nil
 }
 
-// spliceOutput appends the text of a response with a result, which may be empty, as its output.
-func spliceOutput(dst, text, result []byte) ([]byte, error) {
-	at := bytes.Index(text, outputMark)
-	if len(result) == 0 || at < 0 {
-		return append(dst, text...), nil
+// encodeHead returns the JSON form of an execution without its result and args.
+func encodeHead(base string, x *runtime.Execution) ([]byte, error) {
+	response := renderExecution(base, x)
+	if response.Output = nil; len(x.Args) > 0 {
+		response.Args = web.Null
 	}
-	at += len(outputMark) - len("null")
-	out := bytes.NewBuffer(slices.Grow(dst, len(text)+len(result)))
-	out.Write(text[:at])
-	if err := json.Compact(out, result); err != nil {
-		return dst, runtime.Internal("httpapi.encode", err)
+	head, err := web.EncodeJSON(response)
+	if err != nil {
+		return nil, runtime.Internal("httpapi.encode", err)
 	}
-	out.Write(text[at+len("null"):])
-	return out.Bytes(), nil
+	return head, nil
+}
+
+// headSize returns the number of bytes that appendHead appends, or a few more.
+func headSize(head []byte, x *runtime.Execution) int { return len(head) + len(x.Result) + len(x.Args) }
+
+// appendHead appends what encodeHead has returned for an execution, with its result and args.
+func appendHead(dst, head []byte, x *runtime.Execution) []byte {
+	dst, rest := web.Splice(dst, head, "output", x.Result)
+	dst, rest = web.Splice(dst, rest, "args", x.Args)
+	return append(dst, rest...)
 }
 
 // renderedBytes is about the size, in bytes, of an execution in memory and in an answer, without its

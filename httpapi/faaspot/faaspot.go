@@ -73,6 +73,7 @@ type api struct {
 	maintenance Maintenance              // nil: the routes of backups and of what takes room do not exist
 	release     string                   // of the server
 	contexts    contextReader
+	cursors     cursorCipher
 }
 
 // bulkSuffix ends the paths that take the args of many runs.
@@ -105,7 +106,7 @@ type Options struct {
 
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
-	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release}
+	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release, cursors: newCursorCipher()}
 	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,

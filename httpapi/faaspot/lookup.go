@@ -145,33 +145,46 @@ func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 			x = &whole
 		}
 	}
-	text, err := appendExecution(nil, l.base, x)
+	head, err := encodeHead(l.base, x)
 	if err != nil {
 		return err
 	}
-	if x.Failure != nil && len(text) > renderedBytes {
-		if len(text) > l.left {
-			if text, err = appendExecution(nil, l.base, shortened(x)); err != nil {
+	if x.Failure != nil && len(head) > renderedBytes {
+		if len(head) > l.left {
+			x = shortened(x)
+			if head, err = encodeHead(l.base, x); err != nil {
 				return err
 			}
 		} else {
-			l.left -= len(text)
+			l.left -= len(head)
 		}
 	}
 	l.left -= len(x.Result)
-	return l.write(text)
+	if err := l.grow(headSize(head, x)); err != nil {
+		return err
+	}
+	l.response = appendHead(l.response, head, x)
+	return nil
 }
 
 // write appends text to the response.
 func (l *lookup) write(text []byte) error {
-	if need := len(l.response) + len(text) + 2; need > cap(l.response) {
+	if err := l.grow(len(text)); err != nil {
+		return err
+	}
+	l.response = append(l.response, text...)
+	return nil
+}
+
+// grow makes room for n more bytes in the response, and for the characters around them.
+func (l *lookup) grow(n int) error {
+	if need := len(l.response) + n + 2; need > cap(l.response) {
 		larger := max(need, cap(l.response)+cap(l.response)/4)
-		if err := l.reserve(larger + len(text)); err != nil {
+		if err := l.reserve(larger + n); err != nil {
 			return err
 		}
 		l.response = append(make([]byte, 0, larger), l.response...)
 	}
-	l.response = append(l.response, text...)
 	return nil
 }
 
