@@ -23,7 +23,7 @@ type Engine interface {
 	ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtime.BundleID, w io.Writer) error
 	// ListVersions returns the stored versions of a function, newest first; GetVersion returns one of them.
 	ListVersions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error)
-	GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error)
+	GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.VersionDetail, error)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
