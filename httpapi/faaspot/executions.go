@@ -108,6 +108,13 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return err
 	}
 	x.Tenant = tenant
+	if x.ResultSize >= web.LargeRead {
+		give, err := a.Turn(tenant)
+		if err != nil {
+			return err
+		}
+		defer give()
+	}
 	if err := a.complete(ctx, &x); err != nil {
 		return err
 	}

@@ -140,6 +140,13 @@ func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 		if err := l.reserve(2 * x.ResultSize); err != nil {
 			return err
 		}
+		if x.ResultSize >= web.LargeRead {
+			give, err := l.Turn(l.tenant)
+			if err != nil {
+				return err
+			}
+			defer give()
+		}
 		// If it has expired since, the answer has it without its output.
 		if whole, err := l.engine().GetExecution(l.Context(), l.tenant, x.ID); err == nil {
 			x = &whole
