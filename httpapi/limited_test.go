@@ -129,11 +129,12 @@ func TestCursorsOfLimitedTokens(t *testing.T) {
 		return tenantOf{s, "tenant-a", apitest.NewToken(t, s.Access, runtime.TokenSpec{Tenant: "tenant-a", Name: name, Scope: runtime.ScopeInvoke, Functions: []string{"mine"}})}
 	}
 	shop, other := limitedTo("shop"), limitedTo("other")
+	begin := time.Now().Add(time.Second) // the tokens are older
 	var batch []runtime.Execution
 	var want []string
 	foreign := make(map[uuid.UUID]bool)
 	for i := range all {
-		at := time.Now().Add(time.Duration(i) * time.Millisecond)
+		at := begin.Add(time.Duration(i) * time.Millisecond)
 		x := apitest.ExecutionAt(apitest.IDAt(at, i), runtime.StateSucceeded)
 		x.Tenant, x.Function, x.FunctionID, x.Created = "tenant-a", "mine", "00000000-0000-4000-8000-000000000000", at
 		if x.Caller.UserID = "other"; i%own == 0 {

@@ -17,6 +17,8 @@ const (
 	maxOutputs = 32 * runtime.MiB
 	// cancelPatience bounds how long the answer to a cancellation waits for the run to stop.
 	cancelPatience = time.Second
+	// largeRead is the size of a result, in bytes, from which on it is read in turns.
+	largeRead = 64 * runtime.KiB
 )
 
 // find returns an execution without a result larger than [runtime.ListedResult].
@@ -77,21 +79,34 @@ func (a *api) addArgs(ctx *fasthttp.RequestCtx, x *runtime.Execution) (err error
 	return err
 }
 
-// complete adds the result to an execution, once there is memory for an answer that has it.
-func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) error {
+// complete adds the result to an execution, once there is memory for an answer that has it, and it is the turn of
+// the request if the result is large. The caller must call give once the answer is rendered.
+func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) (give func(), err error) {
 	if x.ResultSize <= len(x.Result) {
-		return nil
+		return func() {}, nil
 	}
-	// The result is in memory twice while the answer is rendered.
+	// The result is in memory twice while the answer is rendered. A request waits for memory before it has its turn.
 	if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ResultSize)+web.FreeBytes); err != nil {
-		return err
+		return nil, err
+	}
+	if give, err = a.turnFor(x.Tenant, x.ResultSize); err != nil {
+		return nil, err
 	}
 	whole, err := a.engine().GetExecution(a.Context(), x.Tenant, x.ID)
 	if err != nil {
-		return err
+		give()
+		return nil, err
 	}
 	x.Result = whole.Result
-	return nil
+	return give, nil
+}
+
+// turnFor is [web.Host.Turn] for something of a size, in bytes. What is small needs no turn.
+func (a *api) turnFor(tenant runtime.Tenant, size int) (give func(), err error) {
+	if size < largeRead {
+		return func() {}, nil
+	}
+	return a.Turn(tenant)
 }
 
 // getExecution answers with an execution, once it is done if the caller asks to wait.
@@ -108,19 +123,14 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return err
 	}
 	x.Tenant = tenant
-	if x.ResultSize >= web.LargeRead {
-		give, err := a.Turn(tenant)
-		if err != nil {
-			return err
-		}
-		defer give()
-	}
-	if err := a.complete(ctx, &x); err != nil {
-		return err
-	}
 	if err := a.addArgs(ctx, &x); err != nil {
 		return err
 	}
+	give, err := a.complete(ctx, &x)
+	if err != nil {
+		return err
+	}
+	defer give()
 	text, err := appendExecution(nil, a.URL(ctx), &x)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ type logReader struct {
 	end    int // of the logs in the response, in bytes
 	next   func(from runtime.LogPosition) (runtime.LogPage, error)
 	turn   func() (give func(), err error) // see [web.Host.Turn]
-	fail   func(error) // is called if the rest of the logs cannot be read
+	fail   func(error)                     // is called if the rest of the logs cannot be read
 	render logRenderer
 	out    []byte // rendered and not read
 	buf    []byte // has out

@@ -137,16 +137,18 @@ func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 		return l.write(text)
 	}
 	if whole && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
-		if err := l.reserve(2 * x.ResultSize); err != nil {
+		// A request waits for all of its memory before it has its turn.
+		if err := l.grow(x.ResultSize + renderedBytes); err != nil {
 			return err
 		}
-		if x.ResultSize >= web.LargeRead {
-			give, err := l.Turn(l.tenant)
-			if err != nil {
-				return err
-			}
-			defer give()
+		if err := l.reserve(x.ResultSize); err != nil {
+			return err
 		}
+		give, err := l.turnFor(l.tenant, x.ResultSize)
+		if err != nil {
+			return err
+		}
+		defer give()
 		// If it has expired since, the answer has it without its output.
 		if whole, err := l.engine().GetExecution(l.Context(), l.tenant, x.ID); err == nil {
 			x = &whole

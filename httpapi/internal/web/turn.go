@@ -9,19 +9,15 @@ import (
 	"github.com/faaspot/faaspot/runtime/turns"
 )
 
-const (
-	// LargeRead is the size of what a request reads, in bytes, from which on it takes a turn.
-	LargeRead = 64 * runtime.KiB
-	// turnPatience is how long a request waits for its turn.
-	turnPatience = 10 * time.Second
-)
+// turnPatience is how long a request waits for its turn.
+const turnPatience = 10 * time.Second
 
 // newTurns returns turns that leave half of the processors to other work.
 func newTurns() *turns.Turns { return turns.New(max(1, goruntime.GOMAXPROCS(0)/2)) }
 
 // Turn waits until it is the turn of a request to read and render much. The requests of a tenant do so one after
 // the other, and tenants take turns, so that many requests of one do not delay all others. The caller must call
-// give before it waits for the client. The error is CodeTooBusy.
+// give before it waits for memory or the client. The error is CodeTooBusy.
 func (h *Host) Turn(tenant runtime.Tenant) (give func(), err error) {
 	ctx, cancel := context.WithTimeout(h.Context(), turnPatience)
 	defer cancel()
