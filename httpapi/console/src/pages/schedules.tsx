@@ -66,7 +66,7 @@ export function Schedules({ rows, empty, reload }: { rows: (Pick<Scheduled, "job
         { name: "Job", cell: (r) => <><a href={href(["jobs", r.job.metadata.name])}><b>{r.job.metadata.name}</b></a> <span class="mute">{r.trigger.id}</span></> },
         { name: "Schedule", cell: (r) => <><code>{r.trigger.configuration.schedule}</code> <span class="mute">{r.trigger.configuration.timezone || "UTC"}</span></> },
         { name: "Next", cell: (r) => (r.on ? <Next schedule={r.trigger.configuration.schedule ?? ""} timezone={r.trigger.configuration.timezone} n={1} /> : <span class="wait">{r.job.spec.enabled ? "paused" : "the job is disabled"}</span>) },
-        { name: "Missed ticks", cell: (r) => r.trigger.configuration.missed || "skip" },
+        { name: "Missed", cell: (r) => r.trigger.configuration.missed || "skip" },
         { name: "Latest start", class: "wide", cell: (r) => r.runs?.[0] && <a href={href(["jobs", r.job.metadata.name, r.runs[0].metadata.id])}><Time at={r.runs[0].metadata.createdAt} /><Progress of={r.runs[0].stats} /></a> },
         { name: <span class="hidden">Actions</span>, cell: (r) => <Actions job={r.job} trigger={r.trigger} done={done} fail={setFailed} /> },
       ]} />

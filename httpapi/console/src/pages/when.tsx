@@ -25,8 +25,10 @@ function Fields({ of, onChange }: { of: When; onChange: (of: When) => void }) {
   const { schedule, timezone } = useSettled(of);
   return (
     <>
-      <Field label="Schedule"><input required spellcheck={false} placeholder="30 3 * * MON-FRI" value={of.schedule} onInput={(e) => onChange({ ...of, schedule: e.currentTarget.value })} /></Field>
-      <Field label="Zone"><input spellcheck={false} placeholder="UTC" value={of.timezone} onInput={(e) => onChange({ ...of, timezone: e.currentTarget.value })} /></Field>
+      <div class="fields">
+        <Field label="Schedule"><input required spellcheck={false} placeholder="30 3 * * MON-FRI" value={of.schedule} onInput={(e) => onChange({ ...of, schedule: e.currentTarget.value })} /></Field>
+        <Field label="Zone"><input spellcheck={false} placeholder="UTC" value={of.timezone} onInput={(e) => onChange({ ...of, timezone: e.currentTarget.value })} /></Field>
+      </div>
       <p class="ticks" role="status">{schedule.trim() && <Next schedule={schedule.trim()} timezone={timezone.trim()} n={5} />}</p>
     </>
   );
