@@ -190,14 +190,7 @@ func (s *Server) setCookie(ctx *fasthttp.RequestCtx, secret string, seconds int)
 
 // getSession answers with who sends the request, and what it may do.
 func (s *Server) getSession(ctx *fasthttp.RequestCtx, _ runtime.Tenant) error {
-	i := web.Identity(ctx)
-	answer := wire.ConsoleSession{User: i.UserID, Scope: i.Scope.String(), Operator: i.Operator, Functions: i.Functions, Version: s.opts.Version}
-	if i.Tenant != "" {
-		answer.Tenant = new(string(i.Tenant))
-	}
-	if answer.Functions == nil {
-		answer.Functions = []string{}
-	}
+	answer := wire.ConsoleSession{Whoami: web.RenderIdentity(web.Identity(ctx)), Version: s.opts.Version}
 	if x, _ := s.session(&ctx.Request.Header); x != nil {
 		answer.Expires = new(x.expires.UTC().Format(timeLayout))
 	}

@@ -1,8 +1,15 @@
 package httpapi_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
@@ -107,6 +114,95 @@ func checkOwnKeys(t *testing.T, other, limited tenantOf) {
 	again := limited.ok(t, "POST", "/v1/functions/mine/rpc", `{"n":1}`, key)
 	if again.Body != first.Body || again.Header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("the key of its own gave %s after %s", again.Body, first.Body)
+	}
+}
+
+// TestCursorsOfLimitedTokens walks through pages most of which end at executions of others: no cursor contains or
+// leads to one of their ids, and all pages together have each own execution once. A cursor of another token, of
+// another query or of an unlimited token, and one that was changed, is refused.
+func TestCursorsOfLimitedTokens(t *testing.T) {
+	t.Parallel()
+	const all, own, list = 25_000, 5_000, "/v1/executions/?include_completed=True&limit=20"
+	s := apitest.StartJobs(t, nil)
+	admin := newTenant(t, s, "tenant-a")
+	limitedTo := func(name string) tenantOf {
+		return tenantOf{s, "tenant-a", apitest.NewToken(t, s.Access, runtime.TokenSpec{Tenant: "tenant-a", Name: name, Scope: runtime.ScopeInvoke, Functions: []string{"mine"}})}
+	}
+	shop, other := limitedTo("shop"), limitedTo("other")
+	begin := time.Now().Add(time.Second) // the tokens are older
+	var batch []runtime.Execution
+	var want []string
+	foreign := make(map[uuid.UUID]bool)
+	for i := range all {
+		at := begin.Add(time.Duration(i) * time.Millisecond)
+		x := apitest.ExecutionAt(apitest.IDAt(at, i), runtime.StateSucceeded)
+		x.Tenant, x.Function, x.FunctionID, x.Created = "tenant-a", "mine", "00000000-0000-4000-8000-000000000000", at
+		if x.Caller.UserID = "other"; i%own == 0 {
+			x.Caller.UserID = "shop"
+			want = append(want, x.ID)
+		} else {
+			foreign[uuid.MustParse(x.ID)] = true
+		}
+		if batch = append(batch, x); len(batch) == 1000 {
+			if err := s.Store.Record(batch); err != nil {
+				t.Fatal(err)
+			}
+			batch = nil
+		}
+	}
+	slices.Reverse(want)
+	cursorOf := func(a apitest.Answer) string {
+		link, _, _ := strings.Cut(strings.TrimPrefix(a.Header.Get("Link"), "</v1/executions/?"), ">")
+		query, err := url.ParseQuery(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return query.Get("cursor")
+	}
+	var got, cursors []string
+	for cursor := ""; ; {
+		a := shop.ok(t, "GET", list+"&cursor="+cursor, "", nil)
+		var page []struct{ UUID string }
+		if err := json.Unmarshal([]byte(a.Body), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range page {
+			got = append(got, x.UUID)
+		}
+		if cursor = cursorOf(a); cursor == "" {
+			break
+		}
+		cursors = append(cursors, cursor)
+	}
+	if !slices.Equal(got, want) || len(cursors) < 2 {
+		t.Errorf("%d pages have %v, want %v", len(cursors)+1, got, want)
+	}
+	for _, cursor := range cursors {
+		raw, err := base64.RawURLEncoding.DecodeString(cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range len(raw) - len(uuid.UUID{}) + 1 {
+			if foreign[uuid.UUID(raw[i:])] {
+				t.Errorf("%q has the id %s of another sender", cursor, uuid.UUID(raw[i:]))
+			}
+		}
+		changed := slices.Clone(raw)
+		changed[len(raw)/2] ^= 1
+		for name, refused := range map[string]apitest.Answer{
+			"another token":    other.do(t, "GET", list+"&cursor="+cursor, "", nil),
+			"an unlimited one": admin.do(t, "GET", list+"&cursor="+cursor, "", nil),
+			"another query":    shop.do(t, "GET", list+"&status=Success&cursor="+cursor, "", nil),
+			"a change":         shop.do(t, "GET", list+"&cursor="+base64.RawURLEncoding.EncodeToString(changed), "", nil),
+			"a part":           shop.do(t, "GET", list+"&cursor="+cursor[:len(cursor)/2], "", nil),
+		} {
+			if refused.Status != 400 {
+				t.Errorf("%s: %d %.200s", name, refused.Status, refused.Body)
+			}
+		}
+	}
+	if plain := cursorOf(admin.ok(t, "GET", list, "", nil)); shop.do(t, "GET", list+"&cursor="+plain, "", nil).Status != 400 {
+		t.Errorf("a limited token reads on from the position %s of an unlimited one", plain)
 	}
 }
 

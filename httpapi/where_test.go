@@ -23,7 +23,7 @@ func TestListWhere(t *testing.T) {
 	var batch []runtime.Execution
 	for i := range all {
 		at := begin.Add(time.Duration(i) * time.Millisecond)
-		x := apitest.ExecutionAt(fmt.Sprintf("%08x-%04x-7000-8000-%012x", at.UnixMilli()>>16, at.UnixMilli()&0xffff, i), runtime.StateSucceeded)
+		x := apitest.ExecutionAt(apitest.IDAt(at, i), runtime.StateSucceeded)
 		x.Tenant, x.Function, x.FunctionID = runtime.DefaultTenant, []string{"f", "g"}[i%2], "00000000-0000-4000-8000-000000000000"
 		x.Created, x.Started, x.Finished = at, at, at.Add(time.Second)
 		x.Usage.Duration = time.Duration(i%40) * time.Second

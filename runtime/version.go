@@ -5,6 +5,12 @@ import (
 	"strconv"
 )
 
+// VersionDetail is a version of a function, and whether it is the current one.
+type VersionDetail struct {
+	Version
+	Current bool
+}
+
 // VersionSummary is a version without its source and context.
 type VersionSummary struct {
 	Version      // without Source and Context

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/faaspot/faaspot/test/certs"
 )
 
 const (
@@ -35,11 +32,9 @@ type website struct {
 
 // newWebsite starts a website on two free ports of 127.0.0.1.
 func newWebsite() (*website, error) {
-	certificate, authority, err := newCertificate()
-	if err != nil {
-		return nil, err
-	}
-	w := &website{authority: authority}
+	pair := certificate()
+	w := &website{authority: certs.PEM(pair)}
+	var err error
 	if w.plain, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
@@ -51,7 +46,7 @@ func newWebsite() (*website, error) {
 	plain := &http.Server{Handler: pages(), ErrorLog: quiet, ReadHeaderTimeout: callTime}
 	secure := &http.Server{
 		Handler: pages(), ErrorLog: quiet, ReadHeaderTimeout: callTime,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair.TLS()}, MinVersion: tls.VersionTLS12},
 	}
 	w.servers = []*http.Server{plain, secure}
 	go func() { _ = plain.Serve(w.plain) }() // ends with close
@@ -104,22 +99,16 @@ func pages() http.Handler {
 	return mux
 }
 
-// newCertificate returns a certificate of 127.0.0.1 that signs itself, and its PEM.
-func newCertificate() (tls.Certificate, string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, "", err
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, "", err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(text), nil
+// certificate returns a certificate of 127.0.0.1 that signs itself.
+func certificate() *certs.Pair {
+	return certs.Issue(fatal{}, nil, certs.Leaf("website", "127.0.0.1"), func(c *x509.Certificate) {
+		c.IsCA = true
+		c.KeyUsage |= x509.KeyUsageCertSign
+	})
 }
+
+// fatal ends the program if a certificate cannot be made.
+type fatal struct{}
+
+func (fatal) Helper()           {}
+func (fatal) Fatal(args ...any) { log.Fatal(args...) }

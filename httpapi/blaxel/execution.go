@@ -38,11 +38,7 @@ type (
 func RenderExecution(x runtime.JobExecution, tasks []runtime.Execution) []byte {
 	response := renderExecution(&x)
 	addTasks(&response, renderTasks(x.Timeout, tasks[:min(len(tasks), renderedTasks)]))
-	addResults(&response, tasks)
-	text, err := web.EncodeJSON(response)
-	if err != nil { // results are JSON, which the engine has checked: cannot happen
-		text, _ = web.EncodeJSON(renderExecution(&x))
-	}
+	text, _ := encodeWithResults(&response, tasks) // texts and numbers: there is no error
 	return text
 }
 
@@ -126,34 +122,6 @@ func addTasks(response *executionResponse, tasks []taskResponse) {
 // renderTasks renders tasks of an execution whose tasks have the timeout.
 func renderTasks(timeout time.Duration, tasks []runtime.Execution) []taskResponse {
 	return renderItems(tasks, func(task *runtime.Execution) taskResponse { return renderTask(timeout, task) })
-}
-
-// addResults adds the results of tasks, with at most [runtime.MaxJobResultBytes] of outputs and
-// tracebacks.
-func addResults(response *executionResponse, tasks []runtime.Execution) {
-	left := runtime.MaxJobResultBytes
-	for i := range tasks[:min(len(tasks), runtime.MaxJobResults)] {
-		x := &tasks[i]
-		r := wire.TaskResult{Status: taskStatus(x)}
-		if x.Task != nil {
-			r.Index = x.Task.Index
-		}
-		switch {
-		case x.State == runtime.StateSucceeded && len(x.Result) > 0 && len(x.Result) <= left:
-			r.Output = x.Result
-			left -= len(x.Result)
-		case x.State == runtime.StateSucceeded && x.ResultSize > 0:
-			r.OutputOmitted = true
-		case x.Failure != nil:
-			r.Error = web.RenderFailure(x.Failure)
-			if size := len(r.Error.Message) + len(r.Error.ServerTraceback); size > left {
-				r.Error.ServerTraceback = ""
-			} else {
-				left -= size
-			}
-		}
-		response.Results = append(response.Results, r)
-	}
 }
 
 // parallelism returns how many tasks of x may run at once.

@@ -86,20 +86,16 @@ func writeStarted(ctx *fasthttp.RequestCtx, a *runtime.JobAcceptance, tasks []js
 	for _, task := range tasks {
 		size += len(task)
 	}
-	out := bytes.NewBuffer(make([]byte, 0, size))
-	out.Write(before)
-	out.Write(noTasks[:len(noTasks)-1])
+	out := append(make([]byte, 0, size), before...)
+	out = append(out, noTasks[:len(noTasks)-1]...)
 	for i, task := range tasks {
 		if i > 0 {
-			out.WriteByte(',')
+			out = append(out, ',')
 		}
-		if err := json.Compact(out, task); err != nil {
-			return runtime.Internal("httpapi.encode", err)
-		}
+		out = append(out, task...)
 	}
-	out.WriteByte(']')
-	out.Write(after)
-	web.WriteJSON(ctx, fasthttp.StatusOK, out.Bytes())
+	out = append(append(out, ']'), after...)
+	web.WriteJSON(ctx, fasthttp.StatusOK, out)
 	return nil
 }
 

@@ -76,7 +76,11 @@ func (a *api) trigger(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	response := renderExecution(&x)
 	addTasks(&response, renderTasks(x.Timeout, results[:min(len(results), renderedTasks)]))
-	addResults(&response, results)
 	conform(ctx, &response)
-	return web.WriteValue(ctx, response)
+	text, err := encodeWithResults(&response, results)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(ctx, fasthttp.StatusOK, text)
+	return nil
 }

@@ -2,6 +2,10 @@ package faaspot
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
 
 	"github.com/google/uuid"
 
@@ -43,6 +47,16 @@ func openCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, cursor st
 }
 
 func sealCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, last uuid.UUID) []byte {
+	h := hashQuery(tenant, filter)
+	h.Bytes(last[:])
+
+	cursor := append(make([]byte, 0, cursorSize), cursorLayout)
+	cursor = append(cursor, last[:]...)
+	return append(cursor, h.Sum(cursorSum)...)
+}
+
+// hashQuery hashes a query of executions.
+func hashQuery(tenant runtime.Tenant, filter runtime.ExecutionFilter) web.CursorHash {
 	h := web.NewCursorHash()
 	h.Text(string(tenant), filter.Function)
 	h.Count(len(filter.States))
@@ -56,9 +70,56 @@ func sealCursor(tenant runtime.Tenant, filter runtime.ExecutionFilter, last uuid
 	if filter.Where != nil {
 		h.Text("where", filterexpr.Format(*filter.Where))
 	}
-	h.Bytes(last[:])
+	return h
+}
 
-	cursor := append(make([]byte, 0, cursorSize), cursorLayout)
-	cursor = append(cursor, last[:]...)
-	return append(cursor, h.Sum(cursorSum)...)
+// The layout of a cursor for a sender who does not see all executions: a byte for the layout, and the id of the
+// last execution that the scan has looked at, which may be that of another sender, encrypted.
+const encryptedLayout = 3
+
+// cursorCipher encrypts cursors. No other process reads them.
+type cursorCipher struct{ aead cipher.AEAD }
+
+func newCursorCipher() cursorCipher {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)          // never fails
+	block, _ := aes.NewCipher(key) // fails for keys of other sizes
+	aead, _ := cipher.NewGCMWithRandomNonce(block)
+	return cursorCipher{aead}
+}
+
+// make returns the cursor of a page that ended with the execution id.
+func (c cursorCipher) make(who *runtime.Identity, filter runtime.ExecutionFilter, id string) (string, error) {
+	if !who.Limited() {
+		return makeCursor(who.Tenant, filter, id)
+	}
+	last, err := uuid.Parse(id)
+	if err != nil {
+		return "", runtime.Internal("httpapi.cursor", err)
+	}
+	return web.EncodeCursor(c.aead.Seal([]byte{encryptedLayout}, nil, last[:], ofSender(who, filter))), nil
+}
+
+// open returns the id in a cursor of the same query, by the same sender if that does not see all executions.
+func (c cursorCipher) open(who *runtime.Identity, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
+	if !who.Limited() {
+		return openCursor(who.Tenant, filter, cursor)
+	}
+	var last []byte
+	raw, ok := web.DecodeCursor(cursor, encryptedLayout, 1)
+	if ok {
+		last, err = c.aead.Open(nil, nil, raw[1:], ofSender(who, filter))
+	}
+	if !ok || err != nil || len(last) != len(uuid.UUID{}) {
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one of this token and this query, or the server was started again since").
+			WithHint("send it with the filters of the request that returned it, or start without a cursor")
+	}
+	return uuid.UUID(last).String(), nil
+}
+
+// ofSender returns a hash of a query and its sender.
+func ofSender(who *runtime.Identity, filter runtime.ExecutionFilter) []byte {
+	h := hashQuery(who.Tenant, filter)
+	h.Text(who.KeyOwner())
+	return h.Sum(sha256.Size)
 }

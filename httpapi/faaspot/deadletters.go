@@ -68,13 +68,21 @@ func (a *api) getDeadLetter(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) err
 	if err != nil {
 		return err
 	}
-	// The body is in memory, in the answer, and once more while the answer grows.
-	if err := a.Reserve(ctx, 4*len(d.Body)); err != nil {
+	// The body is in memory, and in the answer.
+	if err := a.Reserve(ctx, 2*len(d.Body)+deadLetterBytes); err != nil {
 		return err
 	}
 	response := renderDeadLetter(&d)
-	response.Body = d.Body
-	return web.WriteValue(ctx, response)
+	if len(d.Body) > 0 {
+		response.Body = web.Null
+	}
+	head, err := web.EncodeJSON(response)
+	if err != nil {
+		return runtime.Internal("httpapi.encode", err)
+	}
+	text, rest := web.Splice(make([]byte, 0, len(head)+len(d.Body)), head, "body", d.Body)
+	web.WriteJSON(ctx, fasthttp.StatusOK, append(text, rest...))
+	return nil
 }
 
 // redriveDeadLetter delivers one dead letter again.

@@ -1,8 +1,6 @@
 package faaspot
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -19,6 +17,8 @@ const (
 	maxOutputs = 32 * runtime.MiB
 	// cancelPatience bounds how long the answer to a cancellation waits for the run to stop.
 	cancelPatience = time.Second
+	// largeRead is the size of a result, in bytes, from which on it is read in turns.
+	largeRead = 64 * runtime.KiB
 )
 
 // find returns an execution without a result larger than [runtime.ListedResult].
@@ -79,21 +79,34 @@ func (a *api) addArgs(ctx *fasthttp.RequestCtx, x *runtime.Execution) (err error
 	return err
 }
 
-// complete adds the result to an execution, once there is memory for an answer that has it.
-func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) error {
+// complete adds the result to an execution, once there is memory for an answer that has it, and it is the turn of
+// the request if the result is large. The caller must call give once the answer is rendered.
+func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) (give func(), err error) {
 	if x.ResultSize <= len(x.Result) {
-		return nil
+		return func() {}, nil
 	}
-	// The result is in memory twice while the answer is rendered.
+	// The result is in memory twice while the answer is rendered. A request waits for memory before it has its turn.
 	if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ResultSize)+web.FreeBytes); err != nil {
-		return err
+		return nil, err
+	}
+	if give, err = a.turnFor(x.Tenant, x.ResultSize); err != nil {
+		return nil, err
 	}
 	whole, err := a.engine().GetExecution(a.Context(), x.Tenant, x.ID)
 	if err != nil {
-		return err
+		give()
+		return nil, err
 	}
 	x.Result = whole.Result
-	return nil
+	return give, nil
+}
+
+// turnFor is [web.Host.Turn] for something of a size, in bytes. What is small needs no turn.
+func (a *api) turnFor(tenant runtime.Tenant, size int) (give func(), err error) {
+	if size < largeRead {
+		return func() {}, nil
+	}
+	return a.Turn(tenant)
 }
 
 // getExecution answers with an execution, once it is done if the caller asks to wait.
@@ -110,12 +123,14 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return err
 	}
 	x.Tenant = tenant
-	if err := a.complete(ctx, &x); err != nil {
-		return err
-	}
 	if err := a.addArgs(ctx, &x); err != nil {
 		return err
 	}
+	give, err := a.complete(ctx, &x)
+	if err != nil {
+		return err
+	}
+	defer give()
 	text, err := appendExecution(nil, a.URL(ctx), &x)
 	if err != nil {
 		return err
@@ -124,36 +139,37 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	return nil
 }
 
-// outputMark stands for the output while an execution is rendered. No other member before the output
-// can have it.
-var outputMark = []byte(`"output":null`)
-
-// appendExecution appends the JSON form of an execution. It copies the result once.
+// appendExecution appends the JSON form of an execution, with its result and args as they are stored: each is
+// copied once.
 func appendExecution(dst []byte, base string, x *runtime.Execution) ([]byte, error) {
-	response := renderExecution(base, x)
-	result := response.Output
-	response.Output = nil
-	text, err := web.EncodeJSON(response)
+	head, err := encodeHead(base, x)
 	if err != nil {
-		return dst, runtime.Internal("httpapi.encode", err)
+		return dst, err
 	}
-	return spliceOutput(dst, text, result)
+	return appendHead(slices.Grow(dst, headSize(head, x)), head, x), nil
 }
 
-// spliceOutput appends the text of a response with a result, which may be empty, as its output.
-func spliceOutput(dst, text, result []byte) ([]byte, error) {
-	at := bytes.Index(text, outputMark)
-	if len(result) == 0 || at < 0 {
-		return append(dst, text...), nil
+// encodeHead returns the JSON form of an execution without its result and args.
+func encodeHead(base string, x *runtime.Execution) ([]byte, error) {
+	response := renderExecution(base, x)
+	if response.Output = nil; len(x.Args) > 0 {
+		response.Args = web.Null
 	}
-	at += len(outputMark) - len("null")
-	out := bytes.NewBuffer(slices.Grow(dst, len(text)+len(result)))
-	out.Write(text[:at])
-	if err := json.Compact(out, result); err != nil {
-		return dst, runtime.Internal("httpapi.encode", err)
+	head, err := web.EncodeJSON(response)
+	if err != nil {
+		return nil, runtime.Internal("httpapi.encode", err)
 	}
-	out.Write(text[at+len("null"):])
-	return out.Bytes(), nil
+	return head, nil
+}
+
+// headSize returns the number of bytes that appendHead appends, or a few more.
+func headSize(head []byte, x *runtime.Execution) int { return len(head) + len(x.Result) + len(x.Args) }
+
+// appendHead appends what encodeHead has returned for an execution, with its result and args.
+func appendHead(dst, head []byte, x *runtime.Execution) []byte {
+	dst, rest := web.Splice(dst, head, "output", x.Result)
+	dst, rest = web.Splice(dst, rest, "args", x.Args)
+	return append(dst, rest...)
 }
 
 // renderedBytes is about the size, in bytes, of an execution in memory and in an answer, without its

@@ -23,7 +23,7 @@ type Engine interface {
 	ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtime.BundleID, w io.Writer) error
 	// ListVersions returns the stored versions of a function, newest first; GetVersion returns one of them.
 	ListVersions(ctx context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error)
-	GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error)
+	GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.VersionDetail, error)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 
 	Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execution, error)
@@ -73,6 +73,7 @@ type api struct {
 	maintenance Maintenance              // nil: the routes of backups and of what takes room do not exist
 	release     string                   // of the server
 	contexts    contextReader
+	cursors     cursorCipher
 }
 
 // bulkSuffix ends the paths that take the args of many runs.
@@ -105,7 +106,7 @@ type Options struct {
 
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
-	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release}
+	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release, cursors: newCursorCipher()}
 	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,

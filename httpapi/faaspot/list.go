@@ -43,32 +43,52 @@ func (a *api) listExecutions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) er
 	if err != nil {
 		return err
 	}
-	after := ""
+	after, who := "", web.Identity(ctx)
 	if cursor := query.Peek("cursor"); len(cursor) > 0 {
-		if after, err = openCursor(tenant, filter, string(cursor)); err != nil {
+		if after, err = a.cursors.open(who, filter, string(cursor)); err != nil {
 			return err
 		}
 	}
-	base, scan := a.URL(ctx), executionScan{api: a, tenant: tenant, filter: filter, who: web.Identity(ctx), left: maxScanned}
+	base, scan := a.URL(ctx), executionScan{api: a, tenant: tenant, filter: filter, who: who, left: maxScanned}
 	// A page has one execution more than these bytes, and the scan looks at another.
 	scan.bytes = max(1, web.MemoryOf(ctx).StepBytes()-2*web.ListedBytes)
 	page, err := web.Collect(a.Host, ctx, runtime.PageRequest{After: after, Limit: limit}, scan.worst(), scan.next,
-		executionSize,
-		func(x *runtime.Execution) executionResponse { return renderExecution(base, x) })
+		executionSize, func(x *runtime.Execution) runtime.Execution { return *x })
 	if err != nil {
 		return err
 	}
 	if page.Next != "" {
-		cursor, err := makeCursor(tenant, filter, page.Next)
+		cursor, err := a.cursors.make(who, filter, page.Next)
 		if err != nil {
 			return err
 		}
 		web.NextLink(ctx, "/v1/executions/?"+withCursor(query, cursor))
 	}
-	if page.Items == nil {
-		page.Items = []executionResponse{}
+	text, err := encodeExecutions(base, page.Items)
+	if err != nil {
+		return err
 	}
-	return web.WriteValue(ctx, page.Items)
+	web.WriteJSON(ctx, fasthttp.StatusOK, text)
+	return nil
+}
+
+// encodeExecutions returns the JSON form of a list of executions.
+func encodeExecutions(base string, all []runtime.Execution) (text []byte, err error) {
+	size := len("[]")
+	for i := range all {
+		_, kept := executionSize(&all[i])
+		size += kept
+	}
+	text = append(make([]byte, 0, size), '[')
+	for i := range all {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendExecution(text, base, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, ']'), nil
 }
 
 // maxScanned is the number of looks at executions of one request, see [runtime.ExecutionScan]: a page ends

@@ -19,6 +19,9 @@ const logReaderBytes = 256 * runtime.KiB
 // maxRendered bounds the part of logs that is rendered at once, in bytes. A byte may become six.
 const maxRendered = 8 * runtime.KiB
 
+// maxTurn is the number of rendered bytes, and of some more, after which a response with logs ends its turn.
+const maxTurn = 64 * runtime.KiB
+
 // logReader is the body of a response with the logs of an execution as they were when the request
 // was handled. It reads them page by page, so that a response that its client does not read holds
 // one page, at most [runtime.MaxLogPage], and the rendered form of a part of it.
@@ -27,9 +30,11 @@ type logReader struct {
 	at     int // in the page: what is rendered
 	end    int // of the logs in the response, in bytes
 	next   func(from runtime.LogPosition) (runtime.LogPage, error)
-	fail   func(error) // is called if the rest of the logs cannot be read
+	turn   func() (give func(), err error) // see [web.Host.Turn]
+	fail   func(error)                     // is called if the rest of the logs cannot be read
 	render logRenderer
 	out    []byte // rendered and not read
+	buf    []byte // has out
 	done   bool
 }
 
@@ -75,32 +80,57 @@ func (r *logReader) pageDone() bool { return r.at == len(r.page.Logs.Data) }
 
 var errLogsReplaced = errors.New("the next attempt has begun")
 
+// advance renders the next parts of the logs, in one turn.
+func (r *logReader) advance() error {
+	give, err := r.turn()
+	if err != nil {
+		return err
+	}
+	defer give()
+	if r.buf == nil {
+		r.buf = make([]byte, 0, maxTurn+6*maxRendered)
+	}
+	r.out = r.buf[:0]
+	for len(r.out) < maxTurn && !r.done {
+		if r.pageDone() {
+			if err := r.fetch(); err != nil {
+				return err
+			}
+		}
+		r.fill()
+	}
+	return nil
+}
+
+// fetch reads the next page.
+func (r *logReader) fetch() error {
+	page, err := r.next(r.page.Next)
+	if err != nil {
+		return err
+	}
+	if page.Attempt != r.page.Attempt || page.Size < r.end {
+		return errLogsReplaced
+	}
+	if beyond := page.Next.Offset - r.end; beyond > 0 {
+		page.Logs = page.Logs.Slice(0, len(page.Logs.Data)-beyond)
+	}
+	r.page, r.at = page, 0
+	return nil
+}
+
 // Read returns rendered logs.
 func (r *logReader) Read(p []byte) (int, error) {
 	for len(r.out) == 0 {
 		if r.done {
 			return 0, io.EOF
 		}
-		if r.pageDone() {
-			page, err := r.next(r.page.Next)
-			if err == nil && (page.Attempt != r.page.Attempt || page.Size < r.end) {
-				err = errLogsReplaced
-			}
-			if err != nil {
-				r.fail(err)
-				return 0, err // the client sees that the response is incomplete
-			}
-			if beyond := page.Next.Offset - r.end; beyond > 0 {
-				page.Logs = page.Logs.Slice(0, len(page.Logs.Data)-beyond)
-			}
-			r.page, r.at = page, 0
+		if err := r.advance(); err != nil {
+			r.fail(err)
+			return 0, err // the client sees that the response is incomplete
 		}
-		r.fill()
 	}
 	n := copy(p, r.out)
-	if r.out = r.out[n:]; len(r.out) == 0 {
-		r.out = nil
-	}
+	r.out = r.out[n:]
 	return n, nil
 }
 

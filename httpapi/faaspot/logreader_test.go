@@ -20,7 +20,7 @@ import (
 // pagesOf returns a reader of logs that an engine keeps, and counts what it fetches.
 func pagesOf(logs runtime.Logs, r logRenderer, fetched *int) *logReader {
 	return &logReader{
-		page: runtime.NewLogPage(1, logs, runtime.LogPosition{}), end: len(logs.Data), render: r,
+		page: runtime.NewLogPage(1, logs, runtime.LogPosition{}), end: len(logs.Data), render: r, turn: func() (func(), error) { return func() {}, nil },
 		next: func(from runtime.LogPosition) (runtime.LogPage, error) {
 			*fetched++
 			return runtime.NewLogPage(1, logs, from), nil

@@ -55,6 +55,7 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	r := &logReader{
 		page: page, end: page.Size,
+		turn: func() (give func(), err error) { return a.Turn(tenant) },
 		next: func(from runtime.LogPosition) (runtime.LogPage, error) {
 			return a.engine().GetLogs(a.Context(), tenant, id, from)
 		},

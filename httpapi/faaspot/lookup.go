@@ -137,41 +137,63 @@ func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 		return l.write(text)
 	}
 	if whole && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
-		if err := l.reserve(2 * x.ResultSize); err != nil {
+		// A request waits for all of its memory before it has its turn.
+		if err := l.grow(x.ResultSize + renderedBytes); err != nil {
 			return err
 		}
+		if err := l.reserve(x.ResultSize); err != nil {
+			return err
+		}
+		give, err := l.turnFor(l.tenant, x.ResultSize)
+		if err != nil {
+			return err
+		}
+		defer give()
 		// If it has expired since, the answer has it without its output.
 		if whole, err := l.engine().GetExecution(l.Context(), l.tenant, x.ID); err == nil {
 			x = &whole
 		}
 	}
-	text, err := appendExecution(nil, l.base, x)
+	head, err := encodeHead(l.base, x)
 	if err != nil {
 		return err
 	}
-	if x.Failure != nil && len(text) > renderedBytes {
-		if len(text) > l.left {
-			if text, err = appendExecution(nil, l.base, shortened(x)); err != nil {
+	if x.Failure != nil && len(head) > renderedBytes {
+		if len(head) > l.left {
+			x = shortened(x)
+			if head, err = encodeHead(l.base, x); err != nil {
 				return err
 			}
 		} else {
-			l.left -= len(text)
+			l.left -= len(head)
 		}
 	}
 	l.left -= len(x.Result)
-	return l.write(text)
+	if err := l.grow(headSize(head, x)); err != nil {
+		return err
+	}
+	l.response = appendHead(l.response, head, x)
+	return nil
 }
 
 // write appends text to the response.
 func (l *lookup) write(text []byte) error {
-	if need := len(l.response) + len(text) + 2; need > cap(l.response) {
+	if err := l.grow(len(text)); err != nil {
+		return err
+	}
+	l.response = append(l.response, text...)
+	return nil
+}
+
+// grow makes room for n more bytes in the response, and for the characters around them.
+func (l *lookup) grow(n int) error {
+	if need := len(l.response) + n + 2; need > cap(l.response) {
 		larger := max(need, cap(l.response)+cap(l.response)/4)
-		if err := l.reserve(larger + len(text)); err != nil {
+		if err := l.reserve(larger + n); err != nil {
 			return err
 		}
 		l.response = append(make([]byte, 0, larger), l.response...)
 	}
-	l.response = append(l.response, text...)
 	return nil
 }
 

@@ -77,7 +77,10 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 	x, err := a.engine().AwaitExecution(waits, tenant, id)
 	x.Tenant = tenant
 	if err == nil && x.State.Terminal() {
-		err = a.complete(ctx, &x)
+		var give func()
+		if give, err = a.complete(ctx, &x); err == nil {
+			defer give()
+		}
 	}
 	switch code := runtime.CodeOf(err); {
 	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable, err == nil && !x.State.Terminal():

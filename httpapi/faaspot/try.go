@@ -115,10 +115,7 @@ func appendTrial(t *runtime.Trial) ([]byte, error) {
 	if err != nil {
 		return nil, runtime.Internal("httpapi.encode", err)
 	}
-	text, err := spliceOutput(nil, bytes.TrimSuffix(head, []byte("]}")), t.Result)
-	if err != nil {
-		return nil, err
-	}
+	text, rest := web.Splice(make([]byte, 0, len(head)+len(t.Result)+len(t.Logs.Data)), bytes.TrimSuffix(head, []byte("]}")), "output", t.Result)
 	entries := &entryRenderer{}
-	return entries.appendEnd(entries.appendPart(text, t.Logs)), nil
+	return entries.appendEnd(entries.appendPart(append(text, rest...), t.Logs)), nil
 }

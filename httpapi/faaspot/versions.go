@@ -62,10 +62,6 @@ func (a *api) getVersion(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	if err := a.Reserve(ctx, runtime.MaxSource+runtime.MaxContext); err != nil {
 		return err
 	}
-	all, err := a.engine().ListVersions(a.Context(), tenant, name)
-	if err != nil {
-		return err
-	}
 	v, err := a.engine().GetVersion(a.Context(), tenant, name, number)
 	if err != nil {
 		return err
@@ -73,7 +69,7 @@ func (a *api) getVersion(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error 
 	if err := a.Reserve(ctx, 10*len(v.Source)+2*len(v.Context)); err != nil { // as for a function
 		return err
 	}
-	response := wire.FunctionVersionDetail[string]{FunctionVersion: renderVersion(&v, len(v.Source), v.Number == all[0].Number)}
+	response := wire.FunctionVersionDetail[string]{FunctionVersion: renderVersion(&v.Version, len(v.Source), v.Current)}
 	response.Code, response.Encoding = renderCode(v.Source, enc)
 	if response.ContextKeys, err = contextKeys(v.Context); err != nil {
 		return err
@@ -127,7 +123,7 @@ func (a *api) diffVersions(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 	if err != nil {
 		return err
 	}
-	return a.writeDiff(ctx, &older, &newer)
+	return a.writeDiff(ctx, &older.Version, &newer.Version)
 }
 
 // diffDraft answers with what a change of a function would change: the body is that of the change. It needs
@@ -157,8 +153,8 @@ func (a *api) diffDraft(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	if _, err := runtime.NormalAllow(body.allow); err != nil {
 		return err
 	}
-	draft := body.update(tenant, name).NextVersion(runtime.Function{Name: current.Name, Version: current.Number + 1}, current)
-	return a.writeDiff(ctx, &current, &draft)
+	draft := body.update(tenant, name).NextVersion(runtime.Function{Name: current.Name, Version: current.Number + 1}, current.Version)
+	return a.writeDiff(ctx, &current.Version, &draft)
 }
 
 // writeDiff answers with what differs between two versions.

@@ -1,15 +1,19 @@
 package faaspot_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/httpapi/wire"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // ask sends a request that must succeed, and decodes the answer.
@@ -23,6 +27,25 @@ func ask[T any](t *testing.T, s *apitest.JobServer, method, path, body string) (
 		t.Fatal(err)
 	}
 	return v
+}
+
+// unlisted is an engine that cannot list versions.
+type unlisted struct{ *apitest.Fake }
+
+func (unlisted) ListVersions(context.Context, runtime.Tenant, string) ([]runtime.VersionSummary, error) {
+	return nil, errors.New("the versions are listed")
+}
+
+// TestVersionIsReadAlone checks that the answer with one version reads no others.
+func TestVersionIsReadAlone(t *testing.T) {
+	t.Parallel()
+	fake := &apitest.Fake{}
+	ts := apitest.Start(t, fake, func(o *httpapi.Options) { o.Engine = unlisted{fake} })
+	for number, current := range map[string]bool{"3": true, "2": false} {
+		if a := ts.Do(t, "GET", "/v1/functions/f/versions/"+number, "", nil); a.Status != 200 || a.Object(t)["current"] != current {
+			t.Errorf("version %s: %d %s", number, a.Status, a.Body)
+		}
+	}
 }
 
 // TestVersionsOverHTTP deploys versions, lists, compares and restores them. No answer has the value of a
@@ -49,6 +72,9 @@ func TestVersionsOverHTTP(t *testing.T) {
 		t.Errorf("the versions are %+v", list)
 	}
 	first := ask[wire.FunctionVersionDetail[string]](t, s, "GET", f+"/versions/1?encoding=plain", "")
+	if second := ask[wire.FunctionVersionDetail[string]](t, s, "GET", f+"/versions/2", ""); !second.Current {
+		t.Errorf("version 2 is %+v", second)
+	}
 	if first.Code != "a = 1\nb = 2\n" || first.Current || strings.Join(first.ContextKeys, " ") != "kept old same" {
 		t.Errorf("version 1 is %+v", first)
 	}
@@ -215,7 +241,7 @@ func TestTryOverHTTP(t *testing.T) {
 	zipped := apitest.Header{"Content-Type": "application/zip"}
 	zip := string(apitest.Zip(t, "def main(args, context): pass"))
 	a := s.Do(t, "POST", "/v1/try/bundle?memory=64&args="+url.QueryEscape(`{"a": 1}`), zip, zipped)
-	if a.Status != 200 || !strings.Contains(a.Body, `"output":{"a":1}`) {
+	if a.Status != 200 || !strings.Contains(a.Body, `"output":{"a": 1}`) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	for _, query := range []string{"args=[]", "args=x", "args={}&args={}", "retry=1", "memory=1"} {

@@ -16,11 +16,7 @@ type ConsoleKey struct {
 
 // ConsoleSession is who sends a request, and what it may do.
 type ConsoleSession struct {
-	Tenant    *string  `json:"tenant"` // null: the server
-	User      string   `json:"user"`
-	Scope     string   `json:"scope"` // in the tenant; empty: none
-	Operator  bool     `json:"operator"`
-	Functions []string `json:"functions"` // the only ones that it may run; empty: it is not limited
-	Version   string   `json:"version"`   // of the server
-	Expires   *string  `json:"expires"`   // of the session; null: the request belongs to none
+	Whoami
+	Version string  `json:"version"` // of the server
+	Expires *string `json:"expires"` // of the session; null: the request belongs to none
 }

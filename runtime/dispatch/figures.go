@@ -37,16 +37,11 @@ func (d *Dispatcher) Oldest(tenant runtime.Tenant) time.Time {
 }
 
 // oldest returns the time of acceptance of the oldest run of a tenant, of any if its name is empty, that
-// may start and is no suspect. It looks at one run of each function and job.
+// may start and is no suspect. Of a function or a job it is the one that is next.
 func (p *plan) oldest(tenant runtime.Tenant) time.Time {
-	var oldest int64
-	p.queue.EachFirst(tenant, func(r *QueuedRun) {
-		if oldest == 0 || r.created < oldest {
-			oldest = r.created
-		}
-	})
-	if oldest == 0 {
+	r, found := p.queue.Oldest(tenant)
+	if !found {
 		return time.Time{}
 	}
-	return time.Unix(0, oldest).UTC()
+	return time.Unix(0, r.created).UTC()
 }

@@ -52,8 +52,10 @@ type plan struct {
 }
 
 func newPlan(leaser notify.Signal) plan {
+	waiting := queue.NewFair[*QueuedRun]()
+	waiting.KeepAges(func(r *QueuedRun) int64 { return r.created })
 	return plan{
-		queue:   queue.NewFair[*QueuedRun](),
+		queue:   waiting,
 		paused:  make(pausedFunctions),
 		groups:  make(map[string]*TaskGroup),
 		active:  make(map[string]*attempt),

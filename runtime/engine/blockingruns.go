@@ -30,8 +30,11 @@ type blockingRun struct {
 	returned bool
 }
 
+// key returns the function of a run.
+func (r *blockingRun) key() functionKey { return functionKey{r.execution.Tenant, r.execution.Function} }
+
 func newBlockingRuns() *blockingRuns {
-	b := &blockingRuns{table: runTable{runs: make(map[string]*blockingRun)}}
+	b := &blockingRuns{table: runTable{runs: make(map[string]*blockingRun), load: make(map[functionKey]int)}}
 	b.table.removed.L = &b.mu
 	return b
 }
@@ -43,7 +46,7 @@ func (b *blockingRuns) add(ctx context.Context, x *runtime.Execution, args []byt
 	ctx, run.cancel = context.WithCancel(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.table.runs[x.ID] = run
+	b.table.add(run)
 	return ctx, run
 }
 
@@ -52,7 +55,7 @@ func (b *blockingRuns) add(ctx context.Context, x *runtime.Execution, args []byt
 func (b *blockingRuns) markReturned(run *blockingRun) (cancelled bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	run.returned = true
+	b.table.markReturned(run)
 	return run.execution.CancelRequested
 }
 
@@ -126,15 +129,16 @@ func (b *blockingRuns) list(tenant runtime.Tenant, f runtime.ExecutionFilter, cu
 	return all
 }
 
-// addLoad adds the runs of a tenant that have not returned to those of its functions.
+// addLoad adds the runs of a tenant that have not returned to those of its functions. It takes as long as there are
+// functions with such runs, however many runs they have: runs begin and end meanwhile.
 func (b *blockingRuns) addLoad(tenant runtime.Tenant, load map[string]runtime.FunctionLoad) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, run := range b.table.runs {
-		if x := &run.execution; x.Tenant == tenant && !run.returned {
-			n := load[x.Function]
-			n.Running++
-			load[x.Function] = n
+	for key, running := range b.table.load {
+		if key.tenant == tenant {
+			n := load[key.name]
+			n.Running += running
+			load[key.name] = n
 		}
 	}
 }
@@ -142,7 +146,24 @@ func (b *blockingRuns) addLoad(tenant runtime.Tenant, load map[string]runtime.Fu
 // runTable holds runs by id. Its methods take no lock; the mutex of the blockingRuns guards it.
 type runTable struct {
 	runs    map[string]*blockingRun
-	removed sync.Cond // a run was removed; L is the mutex, which awaitRecord releases meanwhile
+	load    map[functionKey]int // runs that have not returned
+	removed sync.Cond           // a run was removed; L is the mutex, which awaitRecord releases meanwhile
+}
+
+func (t *runTable) add(run *blockingRun) {
+	t.runs[run.execution.ID] = run
+	t.load[run.key()]++
+}
+
+func (t *runTable) markReturned(run *blockingRun) {
+	if run.returned {
+		return
+	}
+	run.returned = true
+	key := run.key()
+	if t.load[key]--; t.load[key] == 0 {
+		delete(t.load, key)
+	}
 }
 
 // find returns a run of a tenant that has not returned, or nil. For a run that has returned it
@@ -166,6 +187,7 @@ func (t *runTable) awaitRecord(run *blockingRun) {
 }
 
 func (t *runTable) remove(run *blockingRun) {
+	t.markReturned(run)
 	delete(t.runs, run.execution.ID)
 	t.removed.Broadcast()
 }

@@ -70,6 +70,10 @@ func TestBlockingRunsAreVisible(t *testing.T) {
 		t.Errorf("another tenant: %v, %v", all, err)
 	}
 
+	if n := loadOf(t, e, "hello"); n.Running != 1 {
+		t.Errorf("statistics have %d of it running", n.Running)
+	}
+
 	awaited := make(chan runtime.Execution, 2)
 	for range cap(awaited) {
 		go func() {
@@ -90,6 +94,9 @@ func TestBlockingRunsAreVisible(t *testing.T) {
 	if all, err := listExecutions(ctx, e, tenant, runtime.ExecutionFilter{Function: "hello"}, "", 0); err != nil || countID(all, x.ID) != 1 {
 		t.Errorf("it is listed %d times: %v", countID(all, x.ID), err)
 	}
+	if n := loadOf(t, e, "hello"); n.Running != 0 {
+		t.Errorf("statistics have %d of it running after its end", n.Running)
+	}
 }
 
 func TestCancelBlockingRun(t *testing.T) {
@@ -103,6 +110,9 @@ func TestCancelBlockingRun(t *testing.T) {
 	got := <-ended
 	if got.State != runtime.StateCancelled || got.Failure == nil || got.Failure.Message != "it was cancelled while it ran" {
 		t.Errorf("its caller got %+v", got)
+	}
+	if n := loadOf(t, e, "hello"); n.Running != 0 {
+		t.Errorf("statistics have %d of it running after its end", n.Running)
 	}
 	again, changed := cancelled(t, e, x.ID)
 	if changed || again.State != runtime.StateCancelled {

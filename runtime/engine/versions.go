@@ -23,19 +23,19 @@ func (e *Engine) ListVersions(ctx context.Context, tenant runtime.Tenant, name s
 }
 
 // GetVersion returns one stored version of a function; zero is the number of the current one.
-func (e *Engine) GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error) {
+func (e *Engine) GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.VersionDetail, error) {
 	const op = "engine.version"
 	f, leave, err := e.findFunction(tenant, name)
 	if err != nil {
-		return runtime.Version{}, withOp(op, err)
+		return runtime.VersionDetail{}, withOp(op, err)
 	}
 	defer leave()
 	if number == 0 {
 		_, v, err := e.readFunction(functionKey{tenant, name})
-		return v, withOp(op, err)
+		return runtime.VersionDetail{Version: v, Current: true}, withOp(op, err)
 	}
 	v, err := e.storedVersion(f, number)
-	return v, withOp(op, err)
+	return runtime.VersionDetail{Version: v, Current: number == f.Version}, withOp(op, err)
 }
 
 // findFunction enters the gate, which the caller leaves, and returns a function.

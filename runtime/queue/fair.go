@@ -10,14 +10,15 @@ import (
 // Fair is a queue in which tenants take turns, the groups of a tenant take turns, and the
 // items of a group go in the order of their arrival. Each group has a class, and the groups of a
 // class can lose their turns. An operation takes constant time, however many items and groups
-// wait, and the logarithm of the number of classes of a tenant. It holds nothing for tenants,
+// wait, and the logarithm of the number of classes of a tenant; if ages are kept, that of the number of its groups. It holds nothing for tenants,
 // classes and groups without waiting items.
 type Fair[T any] struct {
 	waiting int
 	held    int // of these, the items of tenants and of classes that are held
 	paused  int // of these, the items of classes that are held
 	tenants map[runtime.Tenant]*Turn[T]
-	order   list.List // of *Turn[T], next in turn first
+	order   list.List     // of *Turn[T], next in turn first
+	began   func(T) int64 // nil: ages are not kept
 }
 
 // Turn is a tenant with waiting items.
@@ -28,8 +29,9 @@ type Turn[T any] struct {
 	passed  uint64
 	classes map[string]*class[T]
 	groups  map[string]*group[T]
-	order   classes[T]    // those that are not held
-	place   *list.Element // nil: it has no turn
+	order   classes[T]       // those that are not held
+	ages    byAge[*class[T]] // likewise
+	place   *list.Element    // nil: it has no turn
 	held    bool
 }
 
@@ -41,6 +43,8 @@ type class[T any] struct {
 	order   list.List // of *group[T], next in turn first
 	held    bool
 	at      int // index in the order of the turn, unless it is held
+	ages    byAge[*group[T]]
+	aged    int // index in the ages of the turn
 }
 
 // next returns the group that is next in turn.
@@ -77,6 +81,8 @@ type group[T any] struct {
 	items  list.List // of *Item[T], in the order of arrival
 	number uint64    // of its turn, among those of its tenant
 	place  *list.Element
+	began  int64 // see KeepAges
+	aged   int   // index in the ages of the class
 }
 
 // Item is an entry of a [Fair]. It is a field of what waits, so that queueing allocates little.
@@ -113,6 +119,9 @@ func (q *Fair[T]) Push(it *Item[T], tenant runtime.Tenant, class, name string) {
 	it.group = g
 	it.place = g.items.PushBack(it)
 	q.count(g.class, 1)
+	if g.first() == it {
+		q.settleAge(g)
+	}
 }
 
 // PushFront puts an item at the front of its group, behind those at the front that go before it.
@@ -129,6 +138,9 @@ func (q *Fair[T]) PushFront(it *Item[T], tenant runtime.Tenant, class, name stri
 		it.place = g.items.InsertBefore(it, e)
 	}
 	q.count(g.class, 1)
+	if g.first() == it {
+		q.settleAge(g)
+	}
 }
 
 // groupOf returns a group, which is new unless it has items.
@@ -143,13 +155,13 @@ func (q *Fair[T]) groupOf(tenant runtime.Tenant, of, name string) *group[T] {
 		return g
 	}
 	c := t.classes[of]
-	g = &group[T]{class: c, name: name, number: t.last()}
+	g = &group[T]{class: c, name: name, number: t.last(), aged: absent}
 	t.groups[name] = g
 	if c != nil {
 		g.place = c.order.PushBack(g)
 		return g
 	}
-	c = &class[T]{turn: t, name: of}
+	c = &class[T]{turn: t, name: of, aged: absent}
 	t.classes[of], g.class = c, c
 	g.place = c.order.PushBack(g)
 	heap.Push(&t.order, c)
@@ -193,12 +205,17 @@ func (q *Fair[T]) settle(t *Turn[T]) {
 func (q *Fair[T]) Remove(it *Item[T]) {
 	g := it.group
 	c, t := g.class, g.class.turn
+	first := g.first() == it
 	g.items.Remove(it.place)
 	it.place = nil
 	q.count(c, -1)
 	if g.items.Len() > 0 {
+		if first {
+			q.settleAge(g)
+		}
 		return
 	}
+	q.dropAge(g)
 	delete(t.groups, g.name)
 	if c.order.Len() > 1 {
 		c.order.Remove(g.place)
@@ -289,6 +306,7 @@ func (q *Fair[T]) setHeld(c *class[T], held bool) {
 	c.held = held
 	q.count(c, n)
 	q.settle(c.turn)
+	q.holdAge(c)
 }
 
 // FreeAll gives all tenants their turns again.
@@ -308,25 +326,6 @@ func (q *Fair[T]) Clear(tenant runtime.Tenant, name string) (n int) {
 		q.Remove(g.first())
 	}
 	return n
-}
-
-// EachFirst calls visit with the item of each group that has waited longest in it, of all tenants, or of
-// one unless its name is empty. It looks at each group, and leaves out those of classes that are held.
-func (q *Fair[T]) EachFirst(tenant runtime.Tenant, visit func(T)) {
-	each := func(t *Turn[T]) {
-		for _, g := range t.groups {
-			if !g.class.held {
-				visit(g.first().Value)
-			}
-		}
-	}
-	if tenant == "" {
-		for _, t := range q.tenants {
-			each(t)
-		}
-	} else if t := q.tenants[tenant]; t != nil {
-		each(t)
-	}
 }
 
 // Waiting returns the number of waiting items of a tenant.

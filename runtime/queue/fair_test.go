@@ -17,6 +17,7 @@ type modelItem struct {
 	tenant       runtime.Tenant
 	class, group string
 	n            int
+	began        int64
 }
 
 // modelTenant is a tenant of a queue, as the test remembers it.
@@ -45,10 +46,11 @@ func classOf(group string) string { return group[:1] }
 
 // TestHeldTurns compares a queue whose tenants and classes are held and freed in any order with a model: nothing
 // that is held has a turn, all else has one, the groups of a tenant take turns whatever their classes, and the items
-// of a group keep their order.
+// of a group keep their order. Of the first items of the groups that are not held, the oldest is known.
 func TestHeldTurns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := queue.NewFair[*modelItem]()
+		q.KeepAges(func(it *modelItem) int64 { return it.began })
 		tenants := map[runtime.Tenant]*modelTenant{}
 		n := 0
 		drop := func(it *modelItem) {
@@ -88,7 +90,7 @@ func TestHeldTurns(t *testing.T) {
 		}
 		add := func(t *rapid.T) (*modelItem, *modelTenant) {
 			it := &modelItem{
-				n: n, tenant: runtime.Tenant(fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "tenant"))),
+				n: n, began: rapid.Int64Range(-3, 3).Draw(t, "began"), tenant: runtime.Tenant(fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "tenant"))),
 				group: fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "class"), rapid.IntRange(0, 2).Draw(t, "group")),
 			}
 			n++
@@ -156,6 +158,7 @@ func TestHeldTurns(t *testing.T) {
 			"": func(t *rapid.T) {
 				all, turns, paused := 0, 0, 0
 				next := map[runtime.Tenant]*modelItem{}
+				oldest := map[runtime.Tenant]*modelItem{} // "": of all
 				for tenant, m := range tenants {
 					if group := m.next(); group != "" {
 						next[tenant] = m.groups[group][0]
@@ -167,6 +170,11 @@ func TestHeldTurns(t *testing.T) {
 							paused += len(items)
 						} else if !m.held {
 							turns += len(items)
+						}
+						for _, of := range []runtime.Tenant{tenant, ""} {
+							if was := oldest[of]; !held && (was == nil || items[0].began < was.began) {
+								oldest[of] = items[0]
+							}
 						}
 						for _, it := range items {
 							if it.item.InTurn() != (!held && !m.held) {
@@ -188,7 +196,55 @@ func TestHeldTurns(t *testing.T) {
 				if len(next) > 0 {
 					t.Fatalf("%v have no turn", next)
 				}
+				for _, tenant := range []runtime.Tenant{"", "0", "1", "2"} {
+					it, found := q.Oldest(tenant)
+					if want := oldest[tenant]; found != (want != nil) || found && it.began != want.began {
+						t.Fatalf("the oldest of tenant %q is %+v, want %+v", tenant, it, want)
+					}
+				}
 			},
 		})
 	})
+}
+
+// BenchmarkOldest reads the oldest item of a tenant with a million groups.
+func BenchmarkOldest(b *testing.B) {
+	const groups = 1_000_000
+	q := queue.NewFair[int64]()
+	q.KeepAges(func(n int64) int64 { return n })
+	items := make([]queue.Item[int64], groups)
+	for i := range items {
+		items[i].Value = int64(i * 7919 % groups)
+		q.Push(&items[i], "t", "f", fmt.Sprint(i))
+	}
+	for b.Loop() {
+		if oldest, found := q.Oldest("t"); !found || oldest != 0 {
+			b.Fatal(oldest, found)
+		}
+	}
+}
+
+// BenchmarkServe queues and serves an item beside others of a tenant, each of a group of its own, with ages and without.
+func BenchmarkServe(b *testing.B) {
+	for name, keep := range map[string]bool{"ages": true, "no ages": false} {
+		for _, groups := range []int{1, 1000, 1_000_000} {
+			b.Run(fmt.Sprint(name, " ", groups), func(b *testing.B) {
+				q := queue.NewFair[int64]()
+				if keep {
+					q.KeepAges(func(n int64) int64 { return n })
+				}
+				items := make([]queue.Item[int64], groups)
+				names := make([]string, groups)
+				for i := range items {
+					items[i].Value, names[i] = int64(i), fmt.Sprint(i)
+					q.Push(&items[i], "t", "f", names[i])
+				}
+				for i := 0; b.Loop(); i = (i + 1) % groups {
+					q.Serve(&items[i])
+					items[i].Value += int64(groups)
+					q.Push(&items[i], "t", "f", names[i])
+				}
+			})
+		}
+	}
 }

@@ -5,9 +5,11 @@ package console
 import (
 	"strings"
 	"testing"
+
+	"github.com/faaspot/faaspot/test/process"
 )
 
-// TestConsoleActions disables a job, and sends the dead letters of a host again.
+// TestConsoleActions disables a job, pauses a function, and sends the dead letters of a host again.
 func TestConsoleActions(t *testing.T) {
 	b, s := use(t)
 	stock(t, s)
@@ -22,6 +24,21 @@ func TestConsoleActions(t *testing.T) {
 		b.visit("jobs/pages", "neither requests nor schedules start it")
 		b.click("Enable")
 		b.until("that it can be run", named("button", "Run")+" !== undefined")
+	})
+	b.story("pause a function", func() {
+		s.Deploy(t, "held", process.EchoCode)
+		b.visit("functions/held", "main.py")
+		b.click("Pause")
+		b.see("It is paused: its background runs and tasks are queued")
+		id := s.Submit(t, "held", `{"n":1}`)
+		if got := field(t, s.Must(t, "GET", "/v1/executions/"+id+"?wait=0.5", ""), "status"); got != "Pending" {
+			t.Errorf("a run of the paused function is %s", got)
+		}
+		b.click("Resume")
+		b.until("the end of the pause", `!document.querySelector("main").innerText.includes("It is paused")`)
+		if got := field(t, s.Must(t, "GET", "/v1/executions/"+id+"?wait=100", ""), "status"); got != "Success" {
+			t.Errorf("the run is %s after the pause", got)
+		}
 	})
 	b.story("dead letters of a host", func() {
 		b.visit("deadletters?host=example.com:1", "None is for this host")

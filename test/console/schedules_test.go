@@ -38,16 +38,16 @@ func cells(row string) string {
 // schedulesStory reads the calendar by keyboard, pauses a schedule and starts its job.
 func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 	timed(b, s)
-	triggerIsEnabled := func() bool {
-		var job struct {
-			Spec struct {
-				Triggers []struct{ Enabled bool }
-			}
-		}
+	type trigger struct {
+		Enabled       bool
+		Configuration struct{ Schedule, Timezone string }
+	}
+	nightly := func() trigger {
+		var job struct{ Spec struct{ Triggers []trigger } }
 		if err := json.Unmarshal(s.Must(b.t, "GET", "/v0/jobs/reports", "").Body, &job); err != nil {
 			b.t.Fatal(err)
 		}
-		return job.Spec.Triggers[0].Enabled
+		return job.Spec.Triggers[0]
 	}
 	story("calendar", func() {
 		b.visit("schedules", "nightly", "often", "Week", "All schedules")
@@ -77,15 +77,44 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.visit("schedules", "nightly")
 		b.click("Pause nightly of reports")
 		b.until("its button", named("button", "Resume nightly of reports")+" !== undefined")
-		if triggerIsEnabled() {
+		if nightly().Enabled {
 			b.t.Error("the schedule goes on")
 		}
 		b.until("its next ticks are gone", cells("nightly")+`.every((c) => !c.includes("to come") && !c.includes("03:30"))`)
 		b.click("Resume nightly of reports")
 		b.until("its button", named("button", "Pause nightly of reports")+" !== undefined")
-		if !triggerIsEnabled() {
+		if !nightly().Enabled {
 			b.t.Error("the schedule is still paused")
 		}
+	})
+	story("edit a schedule", func() {
+		before := nightly().Configuration
+		b.visit("jobs/reports", "nightly")
+		b.click("Edit nightly of reports")
+		const ticks = `document.querySelector("dialog [role=status]").innerText`
+		b.until("the next ticks", ticks+`.split(", ").length === 5 && `+ticks+`.includes(" 03:30")`)
+		b.fill("Schedule", "0 12 29 2 *")
+		b.until("those of the other schedule", ticks+` === "2028-02-29 12:00, 2032-02-29 12:00, 2036-02-29 12:00, 2040-02-29 12:00, 2044-02-29 12:00"`)
+		b.fill("Zone", "Nowhere/At all")
+		b.until("that there is no such zone", `document.querySelector("dialog [role=status] .bad")?.innerText.includes("Nowhere")`)
+		b.click("Save")
+		b.until("why it is not saved", `document.querySelector("dialog [role=alert]")?.innerText.includes("Nowhere")`)
+		if got := nightly().Configuration; got != before {
+			b.t.Errorf("the schedule is %+v before it could be saved", got)
+		}
+		b.fill("Zone", "Asia/Tokyo")
+		b.until("the next ticks again", ticks+`.startsWith("2028-02-29 12:00, ")`)
+		b.click("Save")
+		b.until("the end of the dialog", `document.querySelector("dialog") === null`)
+		b.see("0 12 29 2 * Asia/Tokyo")
+		if got := nightly(); got.Configuration.Schedule != "0 12 29 2 *" || got.Configuration.Timezone != "Asia/Tokyo" || !got.Enabled {
+			b.t.Errorf("the schedule is %+v", got)
+		}
+		b.click("Edit nightly of reports")
+		b.fill("Schedule", "30 3 * * MON-FRI")
+		b.fill("Zone", "Europe/Berlin")
+		b.click("Save")
+		b.until("the schedule as before", `document.querySelector("dialog") === null && document.body.innerText.includes("30 3 * * MON-FRI Europe/Berlin")`)
 	})
 	story("schedules of a function", func() {
 		b.visit("functions/timed?tab=schedules", "reports", "30 3 * * MON-FRI")

@@ -18,7 +18,7 @@ export class Failure extends Error {
 export interface Session {
   tenant: string | null;
   user: string;
-  scope: string;
+  scope: string | null; // in the tenant
   operator: boolean;
   functions: string[];
   version: string;

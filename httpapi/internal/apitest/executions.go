@@ -259,6 +259,11 @@ func (f *FakeExecutions) FollowLogs(ctx context.Context, _ runtime.Tenant, _ str
 	return f.OnLogs(ctx, from)
 }
 
+// IDAt returns the id of execution n, which was accepted at a time.
+func IDAt(at time.Time, n int) string {
+	return fmt.Sprintf("%08x-%04x-7000-8000-%012x", at.UnixMilli()>>16, at.UnixMilli()&0xffff, n)
+}
+
 // ExecutionAt makes an execution in a state.
 func ExecutionAt(id string, state runtime.State) runtime.Execution {
 	x := runtime.Execution{ID: id, Kind: runtime.KindRun, Function: "f", Version: 2, State: state, Created: Time}

@@ -74,19 +74,19 @@ func (e FullEngine) ListVersions(ctx context.Context, tenant runtime.Tenant, nam
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, runtime.VersionSummary{Version: v, SourceBytes: len(v.Source), ContextBytes: len(v.Context)})
+		all = append(all, runtime.VersionSummary{Version: v.Version, SourceBytes: len(v.Source), ContextBytes: len(v.Context)})
 	}
 	return all, nil
 }
 
-func (e FullEngine) GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error) {
+func (e FullEngine) GetVersion(ctx context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.VersionDetail, error) {
 	d, err := e.GetFunction(ctx, tenant, name)
 	v := d.Version
 	v.Name, v.Number, v.Created, v.By = name, number, Time, "ada"
 	if number == 2 {
 		v.Source, v.Context, v.Retries, v.Bundle, v.By = []byte("def main(a, c): pass\n"), []byte(`{"k":"other","old":1}`), 0, runtime.Bundle{}, ""
 	}
-	return v, err
+	return runtime.VersionDetail{Version: v, Current: number == 3}, err
 }
 
 func (e FullEngine) Try(context.Context, runtime.TryRequest) (runtime.Trial, error) {

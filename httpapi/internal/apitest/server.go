@@ -109,21 +109,21 @@ func (f *Fake) GetFunction(_ context.Context, tenant runtime.Tenant, name string
 
 func (f *Fake) ListVersions(_ context.Context, tenant runtime.Tenant, name string) ([]runtime.VersionSummary, error) {
 	v, err := f.GetVersion(context.Background(), tenant, name, 3)
-	older := v
+	older := v.Version
 	older.Number--
 	return []runtime.VersionSummary{
-		{Version: v, SourceBytes: len(v.Source), ContextBytes: len(v.Context)},
+		{Version: v.Version, SourceBytes: len(v.Source), ContextBytes: len(v.Context)},
 		{Version: older, SourceBytes: len(v.Source), ContextBytes: len(v.Context)},
 	}, err
 }
 
-func (f *Fake) GetVersion(_ context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.Version, error) {
+func (f *Fake) GetVersion(_ context.Context, tenant runtime.Tenant, name string, number uint64) (runtime.VersionDetail, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.Tenants = append(f.Tenants, tenant)
 	v := f.Detail.Version
 	v.Name, v.Number = name, number
-	return v, f.Err
+	return runtime.VersionDetail{Version: v, Current: number == 3}, f.Err
 }
 
 func (f *Fake) Try(_ context.Context, r runtime.TryRequest) (runtime.Trial, error) {

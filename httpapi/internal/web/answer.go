@@ -96,6 +96,24 @@ func EncodeJSON(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), err
 }
 
+// Splice appends text up to the value of the first member with a name, which must be null, and a value in place of it. It
+// returns the rest of the text. Without a value it appends nothing. [EncodeJSON] would check and compact the value, which
+// takes much longer than to copy it. Names in strings are no members: their quotes are escaped.
+func Splice(dst, text []byte, name string, value []byte) (out, rest []byte) {
+	if len(value) == 0 {
+		return dst, text
+	}
+	before, rest, found := bytes.Cut(text, []byte(`"`+name+`":null`))
+	if !found {
+		return dst, text
+	}
+	dst = append(append(append(dst, before...), '"'), name...)
+	return append(append(dst, `":`...), value...), rest
+}
+
+// Null is the value of a member that [Splice] replaces, where an empty one would be left out.
+var Null = json.RawMessage("null")
+
 // AppendString appends UTF-8 text as a JSON string.
 func AppendString(dst, text []byte) []byte {
 	const lowerHex = "0123456789abcdef"

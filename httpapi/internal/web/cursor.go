@@ -13,7 +13,8 @@ import (
 // byte for its layout, the position, and the beginning of a hash of the list, the query and
 // the position; each list chooses the layout. The hash keeps a client from using a cursor with
 // another query, where it would silently skip elements. It is not a secret: a made-up cursor
-// shows no more than a genuine one, as all of the list belongs to the caller.
+// shows no more than a genuine one, as all of the list belongs to the caller. A list of which the
+// caller sees a part encrypts its positions.
 
 // EncodeCursor returns the text of a cursor.
 func EncodeCursor(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

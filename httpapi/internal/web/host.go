@@ -10,6 +10,7 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/memory"
 	"github.com/faaspot/faaspot/runtime/redact"
+	"github.com/faaspot/faaspot/runtime/turns"
 )
 
 // Host is the part of the server that handlers use. Its methods may be called concurrently.
@@ -37,12 +38,13 @@ type Host struct {
 	endWaits   context.CancelFunc
 
 	places *places
+	turns  *turns.Turns // see Turn
 }
 
 // NewHost returns a Host, which must be stopped by [Host.Cancel].
 func NewHost(log *slog.Logger, baseURL string, writeTimeout time.Duration, b *memory.Budget) *Host {
 	h := &Host{
-		Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout, places: newPlaces(), Memory: b,
+		Log: log, BaseURL: baseURL, WriteTimeout: writeTimeout, places: newPlaces(), turns: newTurns(), Memory: b,
 		Followers: b.Open(memory.Options{Name: "followers", Heap: true, Requests: true}),
 	}
 	h.runs, h.cancelRuns = context.WithCancel(context.Background())

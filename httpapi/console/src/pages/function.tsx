@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Execution, executions, Failure, type FnDetail, jobs, may, parse, type Trial, unlimited } from "../api";
-import { execution, getFunction, putFunction, submit, tryCode } from "../calls";
+import { execution, getFunction, putFunction, setPaused, submit, tryCode } from "../calls";
 import type { Editor } from "../editor";
 import { useFollowed } from "../follow";
 import { bytes, ms, quote } from "../format";
@@ -303,6 +303,7 @@ const tabs = (): [string, string][] => [["", "Executions"], ...(unlimited() ? [[
 export default function FunctionPage({ rest: [name] }: PageProps) {
   const { data: fn, error, loading, reload } = useLive((signal) => getFunction(name, signal), [name]);
   const [creating] = useState(() => route.value.query.has("new") && may("deploy"));
+  const [failed, setFailed] = useState<Error>();
   const fresh = !fn && error instanceof Failure && error.status === 404 && creating;
   if (!fn && !fresh) return loading ? <p class="empty">Loading…</p> : <Problem error={error} />;
   const tab = route.value.query.get("tab") ?? "";
@@ -310,8 +311,15 @@ export default function FunctionPage({ rest: [name] }: PageProps) {
     setQuery({ new: "" });
     reload();
   };
+  const turn = async (f: FnDetail) => {
+    setFailed(undefined);
+    await setPaused(name, !f.paused).then(reload, setFailed);
+  };
   return (
-    <Page title={name} sub={fn ? <>Deployed <Time at={fn.updated} />{fn.paused && <> · <Status of="Paused" /></>}</> : "Not deployed yet"}>
+    <Page title={name} sub={fn ? <>Deployed <Time at={fn.updated} />{fn.paused && <> · <Status of="Paused" /></>}</> : "Not deployed yet"}
+      actions={fn && may("deploy") && <Button onClick={() => turn(fn)}>{fn.paused ? "Resume" : "Pause"}</Button>}>
+      <Problem error={failed} />
+      {fn?.paused && <p class="wait">It is paused: its background runs and tasks are queued, and begin when it is resumed.</p>}
       <Workbench fn={fn} name={name} deployed={deployed} />
       {fn && (
         <>

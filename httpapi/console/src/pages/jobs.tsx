@@ -9,6 +9,7 @@ import { Button, type Column, Field, Page, Panel, Problem, Status, Table, Time }
 import { Grid } from "./grid";
 import { Next } from "./next";
 import { executionLink, functionLink } from "./shared";
+import { Edit } from "./when";
 
 export const triggerText = (t: Trigger): string => (t.type === "cron" ? `${t.configuration.schedule} ${t.configuration.timezone || "UTC"}` : `${t.type} ${t.configuration.path}`);
 
@@ -70,7 +71,7 @@ function Start({ job, onClose }: { job: string; onClose: () => void }) {
   );
 }
 
-function JobFacts({ of: j }: { of: Job }) {
+function JobFacts({ of: j, changed }: { of: Job; changed: () => void }) {
   const r = j.spec.runtime;
   return (
     <>
@@ -92,6 +93,7 @@ function JobFacts({ of: j }: { of: Job }) {
           { name: "Enabled", cell: (t) => (t.enabled ? "yes" : "no") },
           { name: "When", cell: (t) => <code>{triggerText(t)}</code> },
           { name: "Next", class: "wide", cell: (t) => t.type === "cron" && (t.enabled && j.spec.enabled ? <Next schedule={t.configuration.schedule ?? ""} timezone={t.configuration.timezone} n={3} /> : "–") },
+          { name: <span class="hidden">Actions</span>, cell: (t) => may("deploy") && t.type === "cron" && <Edit job={j} trigger={t} done={changed} /> },
         ]} />
       </Panel>
     </>
@@ -120,7 +122,7 @@ export function JobPage({ name }: { name: string }) {
       <Panel title="Executions" flush>
         <Table label="Executions" rows={data.runs} id={(x) => x.metadata.uuid} columns={jobExecutionColumns} empty="It has not run yet." />
       </Panel>
-      <JobFacts of={data.job} />
+      <JobFacts of={data.job} changed={reload} />
       <Command line={`fas jobs get ${quote(name)}`} />
     </Page>
   );

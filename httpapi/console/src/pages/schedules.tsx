@@ -8,6 +8,7 @@ import { confirmed, Progress } from "../parts";
 import { Button, Page, Panel, Problem, Table, Time } from "../ui";
 import { Calendar, type Days, type Scheduled, shownDays } from "./calendar";
 import { Next } from "./next";
+import { Edit, Preview } from "./when";
 
 const mostJobs = 50;
 const mostTicks = 100; // of a schedule, in one request
@@ -34,7 +35,7 @@ async function load(shown: Days, signal: AbortSignal) {
   return { rows, cut: [...runs].filter(([, r]) => !r.whole).map(([name]) => name), more: names.length - runs.size };
 }
 
-/** Actions has buttons that start the job of a schedule at once, and that pause the schedule. */
+/** Actions has buttons that start the job of a schedule at once, and that change and pause the schedule. */
 function Actions({ job, trigger, done, fail }: { job: Job; trigger: Trigger; done: () => void; fail: (e: Error) => void }) {
   const name = job.metadata.name;
   const run = async () => {
@@ -46,6 +47,7 @@ function Actions({ job, trigger, done, fail }: { job: Job; trigger: Trigger; don
   return (
     <div class="actions">
       {may("invoke") && job.spec.enabled && <Button aria-label={`Run now ${name} by ${trigger.id}`} onClick={run}>Run now</Button>}
+      {may("deploy") && <Edit job={job} trigger={trigger} done={done} />}
       {may("deploy") && job.spec.enabled && (trigger.enabled
         ? <Button aria-label={`Pause ${trigger.id} of ${name}`} onClick={() => turn(false)}>Pause</Button>
         : <Button aria-label={`Resume ${trigger.id} of ${name}`} onClick={() => turn(true)}>Resume</Button>)}
@@ -64,32 +66,11 @@ export function Schedules({ rows, empty, reload }: { rows: (Pick<Scheduled, "job
         { name: "Job", cell: (r) => <><a href={href(["jobs", r.job.metadata.name])}><b>{r.job.metadata.name}</b></a> <span class="mute">{r.trigger.id}</span></> },
         { name: "Schedule", cell: (r) => <><code>{r.trigger.configuration.schedule}</code> <span class="mute">{r.trigger.configuration.timezone || "UTC"}</span></> },
         { name: "Next", cell: (r) => (r.on ? <Next schedule={r.trigger.configuration.schedule ?? ""} timezone={r.trigger.configuration.timezone} n={1} /> : <span class="wait">{r.job.spec.enabled ? "paused" : "the job is disabled"}</span>) },
-        { name: "Missed ticks", cell: (r) => r.trigger.configuration.missed || "skip" },
+        { name: "Missed", cell: (r) => r.trigger.configuration.missed || "skip" },
         { name: "Latest start", class: "wide", cell: (r) => r.runs?.[0] && <a href={href(["jobs", r.job.metadata.name, r.runs[0].metadata.id])}><Time at={r.runs[0].metadata.createdAt} /><Progress of={r.runs[0].stats} /></a> },
         { name: <span class="hidden">Actions</span>, cell: (r) => <Actions job={r.job} trigger={r.trigger} done={done} fail={setFailed} /> },
       ]} />
     </>
-  );
-}
-
-/** Preview shows the next times of a schedule that no job has. */
-function Preview() {
-  const [schedule, setSchedule] = useState("");
-  const [zone, setZone] = useState("");
-  const [asked, setAsked] = useState<{ schedule: string; timezone: string }>();
-  const show = (e: Event) => {
-    e.preventDefault();
-    setAsked({ schedule: schedule.trim(), timezone: zone.trim() });
-  };
-  return (
-    <Panel title="When is a schedule?">
-      <form class="filters" onSubmit={show}>
-        <input required aria-label="Schedule" placeholder="30 3 * * MON-FRI" spellcheck={false} value={schedule} onInput={(e) => setSchedule(e.currentTarget.value)} />
-        <input aria-label="Zone" placeholder="UTC" spellcheck={false} value={zone} onInput={(e) => setZone(e.currentTarget.value)} />
-        <button class="button" type="submit">Show</button>
-      </form>
-      <p role="status">{asked && <Next {...asked} n={5} />}</p>
-    </Panel>
   );
 }
 

@@ -1,0 +1,74 @@
+package faaspot_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// slowReads is an engine that takes its time for results, and counts how many reads it does at once.
+type slowReads struct {
+	*apitest.Fake
+	reads, at, most atomic.Int64
+}
+
+func (e *slowReads) read() {
+	e.reads.Add(1)
+	if n := e.at.Add(1); n > e.most.Load() {
+		e.most.Store(n)
+	}
+	time.Sleep(time.Millisecond)
+	e.at.Add(-1)
+}
+
+func (e *slowReads) GetExecution(ctx context.Context, tenant runtime.Tenant, id string) (runtime.Execution, error) {
+	e.read()
+	return e.Fake.GetExecution(ctx, tenant, id)
+}
+
+// TestLargeReadsTakeTurns sends requests for large results and logs at once: the server reads one at a time, and
+// answers all. What is small is read at once.
+func TestLargeReadsTakeTurns(t *testing.T) {
+	t.Parallel()
+	const clients = 6
+	for size, large := range map[int]bool{200 * runtime.KiB: true, 2 * runtime.ListedResult: false} {
+		x := apitest.ExecutionAt(apitest.ID, runtime.StateSucceeded)
+		x.Result = []byte(`"` + strings.Repeat("x", size) + `"`)
+		x.ResultSize = len(x.Result)
+		logs := runtime.Logs{Data: []byte(strings.Repeat("line\n", size/5)), Marks: []runtime.LogMark{{Stream: 1}}}
+		e := &slowReads{Fake: &apitest.Fake{}}
+		e.All = map[string]runtime.Execution{apitest.ID: x}
+		e.OnLogs = func(_ context.Context, from runtime.LogPosition) (runtime.LogPage, error) {
+			if from.Offset > 0 {
+				e.read()
+			}
+			return runtime.NewLogPage(1, logs, from), nil
+		}
+		ts := apitest.Start(t, e.Fake, func(o *httpapi.Options) { o.Engine = e })
+		var group sync.WaitGroup
+		for range clients {
+			for _, r := range []struct{ method, path, body string }{
+				{"GET", "/v1/executions/" + apitest.ID, ""},
+				{"POST", "/v1/executions/bulk", `["` + apitest.ID + `"]`},
+				{"GET", "/v1/executions/" + apitest.ID + "/logs?format=raw", ""},
+			} {
+				group.Go(func() {
+					if a := ts.Do(t, r.method, r.path, r.body, nil); a.Status != 200 || len(a.Body) < size/5*5 {
+						t.Errorf("%s %s: %d, %d bytes", r.method, r.path, a.Status, len(a.Body))
+					}
+				})
+			}
+		}
+		group.Wait()
+		if most, want := e.most.Load(), int64(1); large && most != want || e.reads.Load() < 2*clients {
+			t.Errorf("results of %d bytes: %d of %d reads at once, want %d", size, most, e.reads.Load(), want)
+		}
+	}
+}
