@@ -62,6 +62,7 @@ With --json the output is an object with the fields
 				err = a.WriteJSON(result)
 			}
 			if err == nil && keep {
+				delete(d.URLs, result.Killed)
 				a.describeDemo(d)
 				<-cmd.Context().Done()
 			}

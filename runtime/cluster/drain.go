@@ -3,21 +3,30 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
-
-	"github.com/faaspot/faaspot/runtime"
 )
+
+// Refusal is why a node does not do what it was asked for, and what to do.
+type Refusal struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+func (r *Refusal) Error() string { return r.Message + ": " + r.Hint }
 
 // Drain makes the node give up the shard, if it owns it, to another node; empty: the one that has the most records. From
 // then on the node does not become the owner while others can, until Undrain is called.
 func (n *Node) Drain(to string) error {
 	able := n.members.able()
 	if len(able) == 0 {
-		return runtime.Errorf(runtime.CodeConflict, "no other node can become the owner").WithHint("start another node, and wait until it follows")
+		return &Refusal{"no other node can become the owner", "start another node, and wait until it follows"}
 	}
 	if to != "" && !slices.ContainsFunc(able, func(s Status) bool { return s.Node == to }) {
-		return runtime.Errorf(runtime.CodeConflict, "the node %q cannot become the owner: it does not run, does not follow, or is drained itself", to).
-			WithHint("see `fas cluster status`")
+		return &Refusal{
+			fmt.Sprintf("the node %q cannot become the owner: it does not run, does not follow, or is drained itself", to),
+			"look at the state of the cluster",
+		}
 	}
 	n.mu.Lock()
 	n.drained = true

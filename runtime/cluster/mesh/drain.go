@@ -3,11 +3,12 @@ package mesh
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/cluster"
 )
 
 // maxAnswer bounds the answer to an order, in bytes.
@@ -22,9 +23,8 @@ type order struct {
 
 // answer says what has become of an order.
 type answer struct {
-	Done    bool   `json:"done"`
-	Message string `json:"message,omitempty"` // of the error
-	Hint    string `json:"hint,omitempty"`
+	Done    bool             `json:"done"`
+	Refused *cluster.Refusal `json:"refused,omitempty"` // nil: the other side has failed
 }
 
 // drain does what another process asks for.
@@ -37,10 +37,8 @@ func (l *Listener) drain(t *tunnel, line string) {
 	if o.Undo {
 		l.Undrain()
 	} else if err := l.Drain(o.To, o.Grace); err != nil {
-		a = answer{Message: err.Error()}
-		if coded, ok := runtime.AsError(err); ok {
-			a.Message, a.Hint = coded.Message, coded.Hint
-		}
+		a.Done = false
+		a.Refused, _ = errors.AsType[*cluster.Refusal](err)
 	}
 	if text, err := json.Marshal(a); err == nil {
 		_, _ = t.Write(text) // the other side asks for the status
@@ -48,7 +46,7 @@ func (l *Listener) drain(t *tunnel, line string) {
 }
 
 // Drain asks the node at an address to give up the data to another node, empty: any, and to let its runs end for a while.
-// It returns before that is done.
+// It returns before that is done. The error may be a [cluster.Refusal].
 func (d Dialer) Drain(ctx context.Context, address, to string, grace time.Duration) error {
 	return d.order(ctx, address, order{To: to, Grace: grace})
 }
@@ -77,8 +75,10 @@ func (d Dialer) order(ctx context.Context, address string, o order) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask a node to be drained: %w", err)
+	case a.Refused != nil:
+		return a.Refused
 	case !a.Done:
-		return runtime.Errorf(runtime.CodeConflict, "%s", a.Message).WithHint(a.Hint)
+		return errors.New("the node cannot be drained: see its log")
 	}
 	return nil
 }

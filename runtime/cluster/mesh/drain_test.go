@@ -1,11 +1,11 @@
 package mesh_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 )
@@ -20,7 +20,7 @@ func TestDrainOrders(t *testing.T) {
 		Drain: func(to string, grace time.Duration) error {
 			got = append(got, to+" "+grace.String())
 			if to == "nobody" {
-				return runtime.Errorf(runtime.CodeConflict, "there is none").WithHint("start it")
+				return &cluster.Refusal{Message: "there is none", Hint: "start it"}
 			}
 			return nil
 		},
@@ -34,7 +34,7 @@ func TestDrainOrders(t *testing.T) {
 		}
 	}
 	err := d.Drain(t.Context(), address, "nobody", 0)
-	if coded, ok := runtime.AsError(err); !ok || coded.Code != runtime.CodeConflict || coded.Message != "there is none" || coded.Hint != "start it" {
+	if refused, ok := errors.AsType[*cluster.Refusal](err); !ok || *refused != (cluster.Refusal{Message: "there is none", Hint: "start it"}) {
 		t.Errorf("got %v", err)
 	}
 	if err := d.Undrain(t.Context(), address); err != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -273,7 +274,11 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 	address := nodes[i].Address
 	nodes = slices.DeleteFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node == "" }) // they would be waited for
 	began := time.Now()
-	if err := d.Drain(ctx, address, to, grace); err != nil || h.Owner != node {
+	err = d.Drain(ctx, address, to, grace)
+	if refused, ok := errors.AsType[*cluster.Refusal](err); ok {
+		return h, runtime.Errorf(runtime.CodeConflict, "%s", refused.Message).WithHint(refused.Hint + ": `fas cluster status`")
+	}
+	if err != nil || h.Owner != node {
 		return h, err
 	}
 	for {
