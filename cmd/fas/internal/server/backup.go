@@ -158,7 +158,7 @@ func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 		return b, err
 	}
 	b.Tenants, b.Functions, b.Records, b.Encrypted, b.Plain = i.Tenants, i.Functions, i.Records, i.Encrypted, i.Plain
-	b.NeedsKeys, b.Decrypted, b.Cluster = i.NeedsKeys, i.Keys, i.Applied != nil
+	b.NeedsKeys, b.Decrypted, b.Cluster = i.NeedsKeys, i.Keys, i.Applied.Generation > 0
 	return b, nil
 }
 

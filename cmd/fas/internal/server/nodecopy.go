@@ -164,7 +164,7 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
 	switch {
 	case err != nil:
 		return err
-	case i.Applied == nil || i.Applied.Generation != n.generation || i.Applied.Seq < from.Durable:
+	case i.Applied.Generation != n.generation || i.Applied.Seq < from.Durable:
 		return fmt.Errorf("its copy is not one of the log: %v", i.Applied)
 	}
 	// Reading has locked it; a store that was stopped has no lock either.
