@@ -12,6 +12,7 @@ import (
 	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
 	"github.com/faaspot/faaspot/storage/keyset"
+	"github.com/faaspot/faaspot/storage/replog"
 )
 
 // Inspection is what [Inspect] found.
@@ -26,6 +27,8 @@ type Inspection struct {
 	Plain int
 	// NeedsKeys says whether Open refuses the store without the keys that it was used with.
 	NeedsKeys bool
+	// Applied is the place of the log up to which the store has its records; of generation 0: it is not the replica of a log.
+	Applied replog.Position
 	// Keys says whether the keys that were given decrypt what is encrypted; false without keys.
 	Keys bool
 }
@@ -51,6 +54,9 @@ func Inspect(o InspectOptions) (i Inspection, err error) {
 	}
 	r := &database{db, o.Keys}
 	if err = checkReadable(r); err == nil {
+		i.Applied, err = kv.Get(r, keys.Applied(), record.DecodePosition)
+	}
+	if err == nil || errors.Is(err, kv.ErrAbsent) {
 		err = i.count(r)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {

@@ -126,6 +126,8 @@ type Options struct {
 	Held func(n int64)
 	// Replication makes the store a replica of a log. Nil: it is alone.
 	Replication *Replication
+
+	adopting bool // a store that may be the replica of a log is opened without it
 }
 
 func (o Options) withDefaults() Options {
@@ -232,7 +234,10 @@ func open(o Options) (_ *Store, err error) {
 	s.health.SetStuck(nil)
 	s.health.SetBroken(func(err error) { s.fatal(messageAndHint(unusable("write to", o.Dir, err))) })
 	s.end = append([]io.Closer{flushOnClose{s}}, s.end...)
-	if err := s.checkReplica(o.Replication); err != nil {
+	if !o.adopting {
+		err = s.checkReplica(o.Replication)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if s.replica == nil {

@@ -57,7 +57,7 @@ func unusable(verb, dir string, err error) *runtime.Error {
 		return refused(errHeld.Error(), "stop the other server, or give this one a folder of its own")
 	case errors.Is(err, errForeign):
 		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
-	case errors.Is(err, errReplica):
+	case errors.Is(err, errReplica), errors.Is(err, ErrOutdated):
 		return refused(err.Error(), "give the log that the folder belongs to, or choose an empty folder")
 	case errors.Is(err, errUnlogged):
 		return refused(err.Error(), "choose an empty folder; it gets what the log has")

@@ -46,6 +46,9 @@ type Replication struct {
 	InFlight int
 }
 
+// ErrOutdated reports that a folder belongs to an earlier generation of the log: it needs a copy of another store.
+var ErrOutdated = errors.New("it is the replica of an earlier generation of the log")
+
 var (
 	// errReplica reports that a folder belongs to a log, or to another one.
 	errReplica = errors.New("it is the replica of a log")
@@ -93,6 +96,8 @@ func (s *Store) checkReplica(o *Replication) error {
 		return nil
 	case o.Log == nil || o.Generation == 0:
 		return errors.New("a log and its generation must be given")
+	case applied != nil && applied.Generation < o.Generation:
+		return fmt.Errorf("%w: it has generation %d, and the log has generation %d", ErrOutdated, applied.Generation, o.Generation)
 	case applied != nil && applied.Generation != o.Generation:
 		return fmt.Errorf("%w of generation %d, and the log has generation %d", errReplica, applied.Generation, o.Generation)
 	case applied == nil:

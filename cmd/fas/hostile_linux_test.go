@@ -107,7 +107,7 @@ const anyTrace = "019aa8f093c17d1ea1f76d1b7f3c52b4"
 
 // silentCommands print nothing that comes from a server.
 var silentCommands = []string{
-	"serve", "engine", "dev", "man", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp",
+	"serve", "engine", "cluster", "dev", "man", "spawner", "worker", "init", "functions samples", "packages", "auth token", "secrets rotate", "mcp",
 	"admin restore", "admin verify", "admin backup", "profiles", "completion", "help", "exit-codes", "environment",
 }
 

@@ -69,6 +69,7 @@ and the other commands talk to a server.`,
 	cmd.AddCommand(
 		newServe(a),
 		newEngine(a),
+		newCluster(a),
 		newInit(a),
 		newDeploy(a),
 		newTry(a),

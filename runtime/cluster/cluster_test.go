@@ -340,7 +340,7 @@ func TestOwnerIsReplaced(t *testing.T) {
 			p := owner.process()
 			p.stop()
 			<-p.done
-		}, 0, 2 * time.Second},
+		}, 0, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			scene(t, func(t *testing.T, w *world, owner *host, _ *ledger) {
@@ -459,5 +459,91 @@ func TestNodeThatCannotCloseEnds(t *testing.T) {
 			t.Errorf("the node says %+v", s)
 		}
 		close(h.answered)
+	})
+}
+
+// A node that lacks records which the log does not have any more begins its next life with a copy, follows from there,
+// and can become the owner.
+func TestNodeThatIsBehindGetsACopy(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, owner *host, l *ledger) {
+		late := w.nodes[0]
+		if late == owner {
+			late = w.nodes[1]
+		}
+		late.crash(rand.New(rand.NewPCG(3, 1)))
+		late.disk = new(disk)
+		time.Sleep(10 * time.Second)
+		must(t, w.log.Client().Trim(t.Context(), owner.disk.at().Seq))
+		first := l.last.Load()
+		late.start()
+		time.Sleep(10 * time.Second)
+		if !late.disk.has(first) || late.disk.at().Seq+5 < owner.disk.at().Seq {
+			t.Errorf("the node is at %d, the owner at %d", late.disk.at().Seq, owner.disk.at().Seq)
+		}
+		for _, h := range w.nodes {
+			if h != late {
+				h.cut(true, true)
+			}
+		}
+		if w.takeover(owner, time.Minute); w.owner() != late {
+			t.Error("the node does not become the owner")
+		}
+	})
+}
+
+// A node that stops while it waits for a copy stops without an error.
+func TestNodeThatWaitsForACopyStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := cluster.New(cluster.Options{Name: "a", Log: quiet, Bus: bus{}})
+		ctx, stop := context.WithCancel(t.Context())
+		lived := make(chan error, 1)
+		go func() {
+			lived <- n.Live(ctx, func() (cluster.Life, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+		}()
+		time.Sleep(time.Minute)
+		stop()
+		must(t, <-lived)
+	})
+}
+
+// A drained owner hands over at once, to the node that was chosen, and stays a follower until it may own again. While no
+// other node is there, it owns the shard all the same.
+func TestDrainedOwner(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, owner *host, _ *ledger) {
+		time.Sleep(3 * time.Second) // the others have heard who is who
+		var others []*host
+		for _, h := range w.nodes {
+			if h != owner {
+				others = append(others, h)
+			}
+		}
+		drained := owner.process().node
+		if err := drained.Drain("nobody"); err == nil {
+			t.Error("the owner hands over to a node that is not there")
+		}
+		last := others[len(others)-1] // which would not be the first by its name
+		must(t, drained.Drain(last.name))
+		if took := w.takeover(owner, time.Minute); took > time.Second || w.owner() != last {
+			t.Errorf("after %v, the owner is not the node that was chosen", took)
+		}
+		// All others are lost, one after the other.
+		last.crash(rand.New(rand.NewPCG(4, 1)))
+		w.takeover(last, time.Minute)
+		if now := w.owner(); now != others[0] {
+			t.Error("a drained node is the owner while another one is there")
+		}
+		others[0].crash(rand.New(rand.NewPCG(5, 1)))
+		if w.takeover(others[0], time.Minute); w.owner() != owner {
+			t.Error("the last node does not own the shard")
+		}
+		if err := drained.Drain(""); err == nil {
+			t.Error("the last node is drained")
+		}
+		drained.Undrain()
+		last.start()
+		others[0].start()
 	})
 }

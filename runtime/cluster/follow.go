@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -47,6 +48,10 @@ func (n *Node) followUntilOwnerless(ctx context.Context, r Replica) (end uint64,
 			stop()
 			return 0, errors.Join(ctx.Err(), err)
 		case <-ticker.C:
+		case <-n.members.moved:
+		}
+		if n.stepsBack() {
+			continue
 		}
 		if _, suspect := n.ownerless(ctx, r); !suspect || !n.awaitTurn(ctx) {
 			continue
@@ -62,10 +67,34 @@ func (n *Node) followUntilOwnerless(ctx context.Context, r Replica) (end uint64,
 	}
 }
 
+// stepsBack reports whether the node leaves it to others to become the owner.
+func (n *Node) stepsBack() bool {
+	n.mu.Lock()
+	drained := n.drained
+	n.mu.Unlock()
+	return drained && len(n.members.able()) > 0
+}
+
+// turn returns how long the node waits for those that come before it.
+func (n *Node) turn() time.Duration {
+	n.mu.Lock()
+	owner := n.owner
+	n.mu.Unlock()
+	former, _ := n.members.find(owner)
+	if former.Successor == n.Name {
+		return 0
+	}
+	wait := time.Duration(n.members.rank()) * rankTime
+	if former.Successor != "" && slices.ContainsFunc(n.members.able(), func(s Status) bool { return s.Node == former.Successor }) {
+		wait += successorTime
+	}
+	return wait
+}
+
 // awaitTurn waits for the nodes that come before this one. It returns false if ctx ends.
 func (n *Node) awaitTurn(ctx context.Context) bool {
 	select {
-	case <-time.After(time.Duration(n.members.rank()) * rankTime):
+	case <-time.After(n.turn()):
 		return true
 	case <-ctx.Done():
 		return false
@@ -158,7 +187,11 @@ func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, er
 	if err == nil {
 		n.owner, n.acked = n.Name, sent
 	}
+	drained := n.drained
 	n.mu.Unlock()
+	if err == nil && drained && len(n.members.able()) > 0 { // since the claim has begun
+		n.yield()
+	}
 	if err == nil {
 		n.announceNow()
 		return true, nil

@@ -9,6 +9,10 @@ import (
 // reopenTime is the time between the loss of the shard and the next life of a node.
 const reopenTime = 100 * time.Millisecond
 
+// ErrBehind reports that a replica lacks records that the log does not have any more: it needs a copy of another
+// replica. The next life begins with one.
+var ErrBehind = errors.New("the log does not have the records any more that the replica lacks")
+
 // ErrInUse reports that a replica stays open, because something that uses it did not end: the process must.
 var ErrInUse = errors.New("the replica is still in use")
 
@@ -23,20 +27,33 @@ type Life interface {
 	Close() error
 }
 
+// errHandedOver says that a node has given up the shard of its own accord, and lives on.
+var errHandedOver = errors.New("it was handed over")
+
 // Live follows the owner of the shard, becomes the owner when there is none, and follows again when another
 // node has become it, until ctx ends, and then returns nil. It returns the error of a node that can do
-// neither.
+// neither. open opens the replica of the next life, until ctx ends.
 func (n *Node) Live(ctx context.Context, open func() (Life, error)) error {
 	for ctx.Err() == nil {
 		life, err := open()
 		if err != nil {
+			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+				return nil
+			}
 			return err
 		}
 		lost, err := n.live(ctx, life)
-		if err != nil || ctx.Err() != nil || lost == nil {
+		switch {
+		case errors.Is(err, ErrBehind) && !errors.Is(err, ErrInUse) && ctx.Err() == nil:
+			n.Log.Warn("this node needs a copy of the data: the log does not have the records any more that it lacks")
+		case err != nil || ctx.Err() != nil:
 			return err
+		case errors.Is(lost, errHandedOver):
+			n.Log.Info("this node has handed the shard over: it follows")
+			continue
+		default:
+			n.Log.Warn("this node does not own the shard any more: it follows", "reason", lost)
 		}
-		n.Log.Warn("this node does not own the shard any more: it follows", "reason", lost)
 		select {
 		case <-time.After(reopenTime):
 		case <-ctx.Done():
@@ -64,7 +81,10 @@ func (n *Node) live(ctx context.Context, life Life) (lost, err error) {
 		return lost, closed // an error of Serve is a consequence
 	}
 	n.Release(epoch)
-	return nil, errors.Join(err, closed)
+	if err == nil && ctx.Err() == nil {
+		lost = errHandedOver
+	}
+	return lost, errors.Join(err, closed)
 }
 
 // serve serves as the owner until ctx ends or the shard is lost. The node stays the owner while the last
@@ -84,6 +104,7 @@ func (n *Node) serve(ctx context.Context, life Life) (held func() error, err err
 		result <- err
 		stop()
 	}()
+	go n.awaitHandOver(serving, stop)
 	epoch, _ := life.Applied()
 	n.Log.Info("this node owns the shard", "epoch", epoch)
 	err = life.Serve(serving)

@@ -15,6 +15,8 @@ type members struct {
 	self, address string
 	log           *slog.Logger
 
+	moved chan struct{} // has one element if a node has given up the shard
+
 	mu     sync.Mutex
 	all    map[string]member
 	warned time.Time // that another node has the same name
@@ -27,7 +29,7 @@ type member struct {
 }
 
 func newMembers(o Options) *members {
-	return &members{self: o.Name, address: o.Address, log: o.Log, all: make(map[string]member)}
+	return &members{self: o.Name, address: o.Address, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member)}
 }
 
 // hear remembers an announcement. It ignores what is none.
@@ -46,8 +48,15 @@ func (m *members) hear(message []byte) {
 		}
 		return
 	}
-	if _, known := m.all[s.Node]; !known && len(m.all) >= maxMembers && !m.forget(now) {
+	before, known := m.all[s.Node]
+	if !known && len(m.all) >= maxMembers && !m.forget(now) {
 		return
+	}
+	if s.Released > before.Released {
+		select {
+		case m.moved <- struct{}{}:
+		default:
+		}
 	}
 	m.all[s.Node] = member{s, now}
 }
@@ -93,10 +102,15 @@ func (m *members) find(name string) (Status, bool) {
 	return one.Status, ok
 }
 
-// rank returns the number of live nodes whose names come before the own one.
+// able returns the other nodes that have data, and can become the owner.
+func (m *members) able() []Status {
+	return slices.DeleteFunc(m.live(), func(s Status) bool { return s.Drained || s.Applied == 0 })
+}
+
+// rank returns the number of live nodes that are not drained and whose names come before the own one.
 func (m *members) rank() (n int) {
 	for _, one := range m.live() {
-		if one.Node < m.self {
+		if !one.Drained && one.Node < m.self {
 			n++
 		}
 	}
@@ -116,6 +130,16 @@ func (n *Node) announce(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// Hear returns the nodes that announce themselves on a bus until ctx ends, in the order of their names.
+func Hear(ctx context.Context, bus Bus, log *slog.Logger) ([]Status, error) {
+	m := newMembers(Options{Log: log})
+	err := bus.Subscribe(ctx, m.hear)
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return m.live(), err
 }
 
 // publish sends the status of the node to the others. The last status is the last that is sent.

@@ -17,6 +17,7 @@ type Node struct {
 	Options
 	members    *members
 	changed    chan struct{} // has one element if the status is to be announced at once
+	handOver   chan struct{} // has one element if the node shall give up the shard
 	publishing chan struct{} // has one element while the status is sent
 	// readable is since when the log has answered all questions for its end; zero: it did not answer the
 	// last one. Follow alone uses it.
@@ -27,8 +28,13 @@ type Node struct {
 	owner    string  // the name of the owner of the present epoch, if it is known
 	claiming bool    // the node tries to become the owner
 	owns     bool
+	serves   bool // as the owner: requests are answered
 	released uint64
-	durable  uint64
+	// successor is the node that shall be the next owner; empty: any.
+	successor string
+	drained   bool
+	durable   uint64
+	copies    uint64 // the sequence up to which a copy has the records that the node gets; 0: it gets none
 	// acked is when the last acknowledged record of the owner was sent.
 	acked time.Time
 	// seen is when the last record of another owner was applied.
@@ -37,7 +43,9 @@ type Node struct {
 
 // New returns a node. Run must be called.
 func New(o Options) *Node {
-	return &Node{Options: o, members: newMembers(o), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1)}
+	return &Node{
+		Options: o, members: newMembers(o), changed: make(chan struct{}, 1), publishing: make(chan struct{}, 1), handOver: make(chan struct{}, 1),
+	}
 }
 
 // Run exchanges announcements with the other nodes until ctx ends.
@@ -50,11 +58,18 @@ func (n *Node) Run(ctx context.Context) {
 
 // Status returns what the node says about itself.
 func (n *Node) Status() Status {
+	owner, _ := n.Owner()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable}
+	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version}
+	if s.Ready = owner.Ready; n.owns {
+		s.Ready = n.serves && time.Since(n.acked) < LeaseTime
+	}
+	if n.released > 0 && !n.owns {
+		s.Successor = n.successor
+	}
 	if n.replica != nil {
-		s.Epoch, _ = n.replica.Applied()
+		s.Epoch, s.Applied = n.replica.Applied()
 	}
 	if n.owns {
 		s.Stuck = max(time.Since(n.acked)-BeatTime, 0)
@@ -72,17 +87,27 @@ func (n *Node) Hardened(seq uint64) {
 	n.durable = seq
 }
 
+// Copying says up to which sequence the copy has the records that this node gets, NoRecords if it waits for one, or 0 if
+// it gets none any more. The others keep the records behind it.
+func (n *Node) Copying(seq uint64) {
+	n.mu.Lock()
+	n.copies = seq
+	n.mu.Unlock()
+	n.publish()
+}
+
 // Trimmable returns the sequence up to which the log, of which a part is filled, may be trimmed: all nodes that count have
-// these records on their disks, and at least two nodes in any case; 0: none may be. A node that is away counts for
-// AbsentTime, but not when the log is filled to FullPart. holder is the node that has the fewest.
+// these records on their disks, or get them with a copy, and at least two nodes have them in any case; 0: none may be. A node that is away counts for
+// AbsentTime, and one that gets a copy while it does, but not when the log is filled to FullPart. holder is the node that has the fewest.
 func (n *Node) Trimmable(filled float64) (seq uint64, holder string) {
 	own := n.Status().Durable
 	seq, holder = own, n.Name
 	most, second := own, uint64(0) // of all nodes
 	for _, one := range n.members.since(AbsentTime) {
 		most, second = max(most, one.Durable), max(second, min(most, one.Durable))
-		if one.Durable < seq && (filled < FullPart || time.Since(one.heard) <= memberTime) {
-			seq, holder = one.Durable, one.Node
+		counts := filled < FullPart || one.Copies == 0 && time.Since(one.heard) <= memberTime
+		if has := max(one.Durable, one.Copies); has < seq && counts {
+			seq, holder = has, one.Node
 		}
 	}
 	return min(seq, second), holder
@@ -116,7 +141,7 @@ func (n *Node) Current() error {
 func (n *Node) begin(r Replica) (done func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.replica, n.seen, n.readable = r, time.Now(), time.Time{}
+	n.replica, n.seen, n.readable, n.serves = r, time.Now(), time.Time{}, false
 	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -140,6 +165,14 @@ func (n *Node) announceNow() {
 	case n.changed <- struct{}{}:
 	default:
 	}
+}
+
+// Serves says that the owner answers requests from now on.
+func (n *Node) Serves() {
+	n.mu.Lock()
+	n.serves = true
+	n.mu.Unlock()
+	n.announceNow()
 }
 
 // Hold keeps a replica, which owns the shard, the owner: it writes a record each BeatTime, until that fails or
@@ -184,6 +217,9 @@ func (n *Node) Release(epoch uint64) {
 	n.mu.Lock()
 	if n.owns {
 		n.released = epoch
+		if !n.drained { // else Drain has chosen one
+			n.successor = best(n.members.able())
+		}
 	}
 	n.mu.Unlock()
 	n.lose()

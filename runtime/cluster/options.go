@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -21,6 +22,8 @@ const (
 	// filled to FullPart.
 	AbsentTime = time.Hour
 	FullPart   = 0.75
+	// NoRecords says in Status.Copies that a node needs no records at present: it waits for a copy.
+	NoRecords = math.MaxUint64
 
 	// announceTime is the time between two announcements of a node.
 	announceTime = time.Second
@@ -30,6 +33,8 @@ const (
 	lookTime = 200 * time.Millisecond
 	// askTime bounds a question to a node or to the log.
 	askTime = time.Second
+	// successorTime is how long the others wait for the node to which the owner has handed over.
+	successorTime = 2 * time.Second
 	// rankTime is how much longer a follower waits than the one before it, in the order of their names, so
 	// that two rarely try to become the owner at once.
 	rankTime = 300 * time.Millisecond
@@ -43,7 +48,7 @@ const (
 	maxMessage = 4 << 10
 )
 
-// Options are the options of a Node. All must be set.
+// Options are the options of a Node. All must be set, but Version.
 type Options struct {
 	Name    string // of the node, which no other node has
 	Address string // at which the other nodes reach this one
@@ -51,6 +56,8 @@ type Options struct {
 	// Ask asks the node at an address for its status.
 	Ask func(ctx context.Context, address string) (Status, error)
 	Log *slog.Logger
+	// Version is the release of the node, for people.
+	Version string
 }
 
 // Bus sends messages to all nodes. Messages may be lost, delayed and repeated: nothing is safe because of
@@ -95,10 +102,23 @@ type Status struct {
 	Owns bool `json:"owns"`
 	// Epoch is the epoch of the last record that the node has applied.
 	Epoch uint64 `json:"epoch"`
+	// Applied is the sequence of that record.
+	Applied uint64 `json:"applied,omitempty"`
 	// Durable is the sequence up to which the records are on the disk of the node; 0: it is not known.
 	Durable uint64 `json:"durable,omitempty"`
+	// Copies is the sequence up to which the node gets the records with a copy, so that it needs those behind it alone, or
+	// NoRecords; 0: it gets no copy.
+	Copies uint64 `json:"copies,omitempty"`
 	// Released is the last epoch that the node has owned and given up; 0: none.
 	Released uint64 `json:"released,omitempty"`
+	// Successor is the node to which it has given up that epoch; empty: to any.
+	Successor string `json:"successor,omitempty"`
+	// Drained says that the node does not become the owner while others can.
+	Drained bool `json:"drained,omitempty"`
+	// Ready says that requests to the node are answered: by itself, or by the owner that it knows.
+	Ready bool `json:"ready,omitempty"`
+	// Version is the release of the node.
+	Version string `json:"version,omitempty"`
 	// Stuck is the time for which an owner has waited for the log to acknowledge a record.
 	Stuck time.Duration `json:"stuck,omitempty"`
 }

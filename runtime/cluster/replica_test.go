@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/faaspot/faaspot/runtime/cluster"
@@ -48,6 +50,13 @@ func (d *disk) has(n int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.all[n]
+}
+
+// copy returns a copy of the disk.
+func (d *disk) copy() *disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &disk{steps: slices.Clone(d.steps), all: maps.Clone(d.all)}
 }
 
 // crash returns the disk after a loss of power: the last steps are lost.
@@ -98,7 +107,7 @@ func newReplica(p *process, d *disk) *replica {
 
 func (r *replica) Follow(ctx context.Context, seen func(cluster.Record)) error {
 	chain := replog.NewChain(0, r.disk.at())
-	return r.log.Read(ctx, chain.At().Seq, func(seq uint64, bytes []byte) error {
+	err := r.log.Read(ctx, chain.At().Seq, func(seq uint64, bytes []byte) error {
 		found, err := chain.Next(seq, bytes)
 		if err != nil {
 			return err
@@ -111,6 +120,11 @@ func (r *replica) Follow(ctx context.Context, seen func(cluster.Record)) error {
 		seen(cluster.Record{Epoch: found.At.Epoch, Seq: found.At.Seq, Owner: found.Owner})
 		return nil
 	})
+	if errors.Is(err, replog.ErrTrimmed) {
+		r.p.behind = true
+		return cluster.ErrBehind
+	}
+	return err
 }
 
 func (r *replica) Applied() (epoch, seq uint64) {

@@ -56,6 +56,7 @@ type process struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 	err     error // when done
+	behind  bool  // the next life begins with a copy
 
 	mu     sync.Mutex
 	serves *replica // nil: it does not
@@ -221,6 +222,14 @@ func (h *host) crash(rng *rand.Rand) {
 func (p *process) open() cluster.Life {
 	p.h.mu.Lock()
 	defer p.h.mu.Unlock()
+	if p.behind {
+		p.behind = false
+		for _, other := range p.h.w.nodes {
+			if other != p.h && other.disk.at().Seq > p.h.disk.at().Seq { // no process is started meanwhile
+				p.h.disk = other.disk.copy()
+			}
+		}
+	}
 	return newReplica(p, p.h.disk)
 }
 

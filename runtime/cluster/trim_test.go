@@ -33,6 +33,7 @@ func TestTrimmable(t *testing.T) {
 		node    string
 		durable uint64
 		ago     time.Duration
+		copies  uint64
 	}
 	for name, test := range map[string]struct {
 		own    uint64
@@ -43,17 +44,21 @@ func TestTrimmable(t *testing.T) {
 	}{
 		"alone":                                  {100, nil, 0.5, 0, "a"},
 		"alone, and the log is full":             {100, nil, 1, 0, "a"},
-		"two":                                    {100, []announced{{"b", 90, 0}}, 0.5, 90, "b"},
-		"two, and the owner is behind":           {80, []announced{{"b", 90, 0}}, 0.5, 80, "a"},
-		"nothing is known of the other":          {100, []announced{{"b", 0, 0}}, 1, 0, "b"},
-		"the other is away":                      {100, []announced{{"b", 90, 50 * time.Minute}}, 0.5, 90, "b"},
-		"the other is away, and the log is full": {100, []announced{{"b", 90, 50 * time.Minute}}, 1, 90, "a"},
-		"the other is gone":                      {100, []announced{{"b", 90, 61 * time.Minute}}, 0.5, 0, "a"},
-		"the other is gone, and the log is full": {100, []announced{{"b", 90, 61 * time.Minute}}, 1, 0, "a"},
-		"one of three is away":                   {100, []announced{{"b", 10, 50 * time.Minute}, {"c", 90, 0}}, 0.5, 10, "b"},
-		"one of three is away, full":             {100, []announced{{"b", 10, 50 * time.Minute}, {"c", 90, 0}}, 0.75, 90, "c"},
-		"one of three is gone":                   {100, []announced{{"b", 10, 61 * time.Minute}, {"c", 90, 0}}, 0.5, 90, "c"},
-		"the owner has least, full":              {5, []announced{{"b", 10, 50 * time.Minute}, {"c", 90, 0}}, 1, 5, "a"},
+		"two":                                    {100, []announced{{node: "b", durable: 90, ago: 0}}, 0.5, 90, "b"},
+		"two, and the owner is behind":           {80, []announced{{node: "b", durable: 90, ago: 0}}, 0.5, 80, "a"},
+		"nothing is known of the other":          {100, []announced{{node: "b", durable: 0, ago: 0}}, 1, 0, "b"},
+		"the other is away":                      {100, []announced{{node: "b", durable: 90, ago: 50 * time.Minute}}, 0.5, 90, "b"},
+		"the other is away, and the log is full": {100, []announced{{node: "b", durable: 90, ago: 50 * time.Minute}}, 1, 90, "a"},
+		"the other is gone":                      {100, []announced{{node: "b", durable: 90, ago: 61 * time.Minute}}, 0.5, 0, "a"},
+		"the other is gone, and the log is full": {100, []announced{{node: "b", durable: 90, ago: 61 * time.Minute}}, 1, 0, "a"},
+		"one of three is away":                   {100, []announced{{node: "b", durable: 10, ago: 50 * time.Minute}, {node: "c", durable: 90, ago: 0}}, 0.5, 10, "b"},
+		"one of three is away, full":             {100, []announced{{node: "b", durable: 10, ago: 50 * time.Minute}, {node: "c", durable: 90, ago: 0}}, 0.75, 90, "c"},
+		"one of three is gone":                   {100, []announced{{node: "b", durable: 10, ago: 61 * time.Minute}, {node: "c", durable: 90, ago: 0}}, 0.5, 90, "c"},
+		"one of three gets a copy":               {100, []announced{{node: "b", copies: 80}, {node: "c", durable: 90}}, 0.5, 80, "b"},
+		"one of three gets a copy, full":         {100, []announced{{node: "b", copies: 80}, {node: "c", durable: 90}}, 0.75, 90, "c"},
+		"one of three waits for a copy":          {100, []announced{{node: "b", durable: 5, copies: cluster.NoRecords}, {node: "c", durable: 90}}, 0.5, 90, "c"},
+		"one of two gets a copy":                 {100, []announced{{node: "b", copies: 80}}, 0.5, 0, "b"},
+		"the owner has least, full":              {5, []announced{{node: "b", durable: 10, ago: 50 * time.Minute}, {node: "c", durable: 90, ago: 0}}, 1, 5, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -66,7 +71,7 @@ func TestTrimmable(t *testing.T) {
 				now := time.Now().Add(2 * cluster.AbsentTime)
 				for _, one := range test.others {
 					time.Sleep(time.Until(now.Add(-one.ago)))
-					message, err := json.Marshal(cluster.Status{Node: one.node, Address: one.node, Durable: one.durable})
+					message, err := json.Marshal(cluster.Status{Node: one.node, Address: one.node, Durable: one.durable, Copies: one.copies})
 					must(t, err)
 					b.heard <- message
 					synctest.Wait()

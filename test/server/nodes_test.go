@@ -237,8 +237,8 @@ func TestNodes(t *testing.T) {
 	c.joinLate(t)
 }
 
-// joinLate lets nodes join when the log does not have its first records any more: one with a backup, and one
-// without. Then all others are killed.
+// joinLate lets nodes join when the log does not have its first records any more: one with a backup, and one without, which
+// is killed while it gets a copy of the data. Then all others are killed.
 func (c *clusterOfNodes) joinLate(t *testing.T) {
 	t.Helper()
 	k, err := key.Read(c.keyFile)
@@ -276,15 +276,25 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 	late := site.Serve(t, c.nodeFlags("late")...)
 	fresh := process.NewSite(t)
 	c.copyKeys(t, fresh.Data)
-	node := fresh.Launch(t, c.nodeFlags("fresh")...)
-	node.WaitExit(t, process.ExitUnavailable)
-	node.WaitLog(t, "the log does not have the records any more that this node lacks")
-	for _, n := range c.nodes {
+	flags := append(c.nodeFlags("fresh"), "--log-level", "debug")
+	node := fresh.Launch(t, flags...)
+	node.WaitLog(t, "getting a copy of the data from another node")
+	node.Kill()
+	node = fresh.Serve(t, flags...)
+	process.Until(t, "the node follows", func() bool {
+		var s clusterState
+		c.command(t, &s, "status")
+		return s.role("fresh") == "follower"
+	})
+	for _, n := range append(c.nodes, late) {
 		n.Kill()
 	}
-	c.nodes = []*process.Server{late}
+	c.nodes = []*process.Server{node}
 	c.serves(t, 0)
 	c.verify(t)
+	if left, err := filepath.Glob(filepath.Join(fresh.Data, "store.*")); err != nil || len(left) > 0 {
+		t.Errorf("the copy has left %v, %v", left, err)
+	}
 }
 
 // A node that has owned the data, has lost them and owns them again serves as before: it is confined since it has

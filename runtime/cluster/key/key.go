@@ -25,6 +25,8 @@ const (
 	minBytes, maxBytes = 32, 4096
 	// othersMode is the access to the file of a secret that only its owner may have.
 	othersMode fs.FileMode = 0o077
+	// groupMode is the access to a file of root's that a group may have: a volume has no other way to give a file to a process.
+	groupMode fs.FileMode = 0o040
 	// name is the only name in the certificates. A process that has the secret may act as any process
 	// of the cluster, so that host names would add no security.
 	name = "cluster.fas.internal"
@@ -44,12 +46,12 @@ type Key struct{ secret []byte }
 
 // Read reads the secret from a file. White space at its ends does not count.
 func Read(path string) (Key, error) {
-	text, mode, err := read(path)
+	text, mode, owner, err := read(path)
 	if err != nil {
 		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "cannot read the key of the cluster: %v", err).
 			WithHint("make a file with `openssl rand -hex 32`, and give it to all processes of the cluster")
 	}
-	if mode&othersMode != 0 {
+	if exposed(mode, owner, os.Geteuid()) {
 		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "users other than the owner can read the key of the cluster: %s has the mode %04o", path, mode).
 			WithHint("make the user of this process its owner, and remove the access of others: chmod 600 " + path)
 	}
@@ -60,19 +62,28 @@ func Read(path string) (Key, error) {
 	return k, nil
 }
 
-// read returns the first bytes of a file, more than the longest secret has, and its mode.
-func read(path string) (text []byte, mode fs.FileMode, err error) {
+// read returns the first bytes of a file, more than the longest secret has, its mode and its owner.
+func read(path string) (text []byte, mode fs.FileMode, owner int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	text, err = io.ReadAll(io.LimitReader(f, 2*maxBytes))
-	return text, info.Mode().Perm(), err
+	return text, info.Mode().Perm(), ownerOf(info), err
+}
+
+// exposed reports whether users may read or change a file who should not.
+func exposed(mode fs.FileMode, owner, self int) bool {
+	others := othersMode
+	if owner == 0 && self != 0 {
+		others &^= groupMode
+	}
+	return mode&others != 0
 }
 
 // New returns the key with a secret, without the white space at its ends.

@@ -17,10 +17,12 @@ import (
 // A node sends one line when it has connected, and gets one back.
 const (
 	statusLine = "faaspot 1 status\n"
+	copyLine   = "faaspot 1 copy\n"
+	drainLine  = "faaspot 1 drain "      // with an order as JSON
 	tunnelLine = "faaspot 1 tunnel %s\n" // with the address of the client
 	acceptLine = "ok\n"
 	// maxLine bounds a line, in bytes; maxStatus the status of a node.
-	maxLine   = 128
+	maxLine   = 256
 	maxStatus = 4 << 10
 	// helloTime is the time within which the lines are exchanged.
 	helloTime = 3 * time.Second

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -29,13 +30,19 @@ const (
 	lingerBytes = 64 << 20
 )
 
-// ListenOptions are the options of Listen. All must be set, but TLS.
+// ListenOptions are the options of Listen. All must be set, but TLS, Copy, Drain and Undrain.
 type ListenOptions struct {
 	TLS    *tls.Config // of the key of the cluster; nil: connections are not encrypted
 	Status func() cluster.Status
 	// Tunnels returns the queue that gets the connections of clients of other nodes. Nil, and a closed one:
 	// this node does not own the data.
 	Tunnels func() *Queue
+	// Copy sends a copy of the data of this node, until ctx ends. Nil: this node sends none.
+	Copy func(ctx context.Context, to net.Conn) error
+	// Drain makes this node give up the data, see [cluster.Node.Drain], and lets its runs end for a while. Undrain takes
+	// that back. Nil: other processes cannot ask for it.
+	Drain   func(to string, grace time.Duration) error
+	Undrain func()
 	Log     *slog.Logger
 }
 
@@ -46,11 +53,15 @@ type Listener struct {
 	group     sync.WaitGroup
 	strangers *places
 	peers     *places
+	ctx       context.Context // ends when Close is called
+	cancel    context.CancelFunc
+	copying   sync.Mutex // held while a copy is sent
 }
 
 // Listen serves other nodes on a listener, until Close is called.
 func Listen(ln net.Listener, o ListenOptions) *Listener {
 	l := &Listener{ListenOptions: o, listener: ln, strangers: newPlaces(maxStrangers), peers: newPlaces(maxPeers)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.group.Go(func() {
 		acceptAll(ln, o.Log, func(socket net.Conn) {
 			leave, ok := l.strangers.take(socket)
@@ -67,9 +78,10 @@ func Listen(ln net.Listener, o ListenOptions) *Listener {
 	return l
 }
 
-// Close stops listening. Tunnels stay open.
+// Close stops listening, and ends a copy that is being sent. Tunnels stay open.
 func (l *Listener) Close() error {
 	err := l.listener.Close()
+	l.cancel()
 	l.group.Wait()
 	return err
 }
@@ -116,6 +128,14 @@ func (l *Listener) hello(t *tunnel) bool {
 		if text, err := json.Marshal(l.Status()); err == nil {
 			_, _ = t.Write(text) // the other side asks again
 		}
+		return false
+	}
+	if line == copyLine {
+		l.copyData(t)
+		return false
+	}
+	if order, ok := strings.CutPrefix(line, drainLine); ok && l.Drain != nil {
+		l.drain(t, order)
 		return false
 	}
 	address, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), strings.TrimSuffix(tunnelLine, "%s\n"))

@@ -24,6 +24,9 @@ type Log struct {
 // New returns an empty log.
 func New() *Log { return &Log{} }
 
+// NewBehind returns an empty log whose first record has the sequence behind base.
+func NewBehind(base uint64) *Log { return &Log{before: base} }
+
 // Clone returns a copy of the log as it is now.
 func (l *Log) Clone() *Log {
 	l.mu.Lock()

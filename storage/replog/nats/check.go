@@ -21,6 +21,8 @@ const (
 	settingsSubject = "$SYS.REQ.SERVER.PING.JSZ"
 	// settingsTime is the time within which they answer.
 	settingsTime = 2 * time.Second
+	// originName is the name of the metadata of a stream that say what the log was made from.
+	originName = "faaspot-origin"
 	// maxReaders bounds the readers of a log.
 	maxReaders = 1024
 )
@@ -41,6 +43,12 @@ func (o *Options) stream() jetstream.StreamConfig {
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, DenyDelete: true,
 		MaxBytes: o.MaxBytes, MaxMsgSize: replog.MaxRecord + 4<<10, MaxConsumers: maxReaders, MaxMsgs: -1, MaxMsgsPerSubject: -1,
 		Metadata: map[string]string{"faaspot-log": "1"},
+	}
+	if o.Base > 0 {
+		c.FirstSeq = o.Base + 1
+	}
+	if o.Origin != "" {
+		c.Metadata[originName] = o.Origin
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes

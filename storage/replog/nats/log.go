@@ -125,7 +125,11 @@ func (l *log) find(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.o.checkStream(l.stream.CachedInfo().Config)
+	config := l.stream.CachedInfo().Config
+	if l.o.Origin != "" && config.Metadata[originName] != l.o.Origin {
+		return refuse("choose another name for the cluster", "there is a log %s already, which was made from other data", l.o.name())
+	}
+	return l.o.checkStream(config)
 }
 
 func (l *log) Append(ctx context.Context, after uint64, record []byte) (result func() error) {

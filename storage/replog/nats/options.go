@@ -42,6 +42,10 @@ type Options struct {
 	// Create makes the log if there is none. MaxBytes is its size then; 0: DefaultMaxBytes.
 	Create   bool
 	MaxBytes int64
+	// Base is the sequence behind which the records of a log that is made begin; 0: it begins with record 1. Origin, unless
+	// it is empty, says what the log was made from: a log that exists and was made from something else is refused.
+	Base   uint64
+	Origin string
 	// OneReplica accepts and makes a log on one server, with which that server's disk is lost. For
 	// tests and demonstrations.
 	OneReplica bool

@@ -16,6 +16,7 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
+	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi/faaspot"
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
@@ -54,6 +55,7 @@ type BackupReport struct {
 	Plain     int   `json:"plain"`      // records with secrets that are not
 	NeedsKeys bool  `json:"needs_keys"` // no server can use the data without the keys
 	Decrypted bool  `json:"decrypted"`  // the keys that were given are right
+	Cluster   bool  `json:"cluster"`    // the data are those of a node of a cluster
 }
 
 // Backup writes a backup of a data folder that no server uses to w.
@@ -94,15 +96,24 @@ func Breakdown(o Secrets, most int) (wire.Storage, error) {
 
 // openStore opens the store of a data folder that no server uses.
 func (o Secrets) openStore() (*storage.Store, error) {
-	dir := filepath.Join(o.Data, storeName)
-	if _, err := os.Stat(dir); err != nil {
-		return nil, clierror.Usagef("name the folder with --data", "there is no data in %s: %v", o.Data, err)
-	}
-	keys, err := o.given()
+	options, err := o.closedStore()
 	if err != nil {
 		return nil, err
 	}
-	return storage.Open(storage.Options{Dir: dir, Log: slog.New(slog.DiscardHandler), Keys: keys})
+	return storage.Open(options)
+}
+
+// closedStore returns the options of the store of a data folder that no server uses.
+func (o Secrets) closedStore() (s storage.Options, err error) {
+	s = storage.Options{Dir: filepath.Join(o.Data, storeName), Log: slog.New(slog.DiscardHandler)}
+	if _, err := os.Stat(s.Dir); err != nil {
+		return s, clierror.Usagef("name the folder with --data", "there is no data in %s: %v", o.Data, err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Data, copiedName)); err == nil {
+		return s, clierror.Usagef("start the node once", "the node of %s was stopped when it had got a copy of the data", o.Data)
+	}
+	s.Keys, err = o.given()
+	return s, err
 }
 
 // CheckBackup reads a backup and compares its checksums.
@@ -137,7 +148,7 @@ func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 	if err != nil {
 		return b, err
 	}
-	c, err := extract(r, dir)
+	c, err := extract(r, dir, 0)
 	b.BackupContents = contentsOf(c)
 	if err != nil {
 		return b, err
@@ -147,13 +158,18 @@ func unpack(o Secrets, r io.Reader, dir string) (b BackupReport, err error) {
 		return b, err
 	}
 	b.Tenants, b.Functions, b.Records, b.Encrypted, b.Plain = i.Tenants, i.Functions, i.Records, i.Encrypted, i.Plain
-	b.NeedsKeys, b.Decrypted = i.NeedsKeys, i.Keys
+	b.NeedsKeys, b.Decrypted, b.Cluster = i.NeedsKeys, i.Keys, i.Applied.Generation > 0
 	return b, nil
 }
 
-// extract writes the files in a backup to an empty folder. They are durable when it returns nil.
-func extract(r io.Reader, dir string) (backup.Contents, error) {
-	c, err := backup.Read(bufio.NewReaderSize(r, copyBuffer), func(name string, _ int64, content io.Reader) error {
+// extract writes the files in a backup to an empty folder. They are durable when it returns nil. floor is what must be left
+// free on the disk, in bytes.
+func extract(r io.Reader, dir string, floor uint64) (backup.Contents, error) {
+	c, err := backup.Read(bufio.NewReaderSize(r, copyBuffer), func(name string, size int64, content io.Reader) error {
+		if free, total, err := storage.Room(dir); err == nil && total > 0 && uint64(size)+floor > free {
+			return runtime.Errorf(runtime.CodeUnavailable, "the disk has %s free, and the next file has %s", ui.SizeText(int64(free)), ui.SizeText(size)).
+				WithHint("free some room")
+		}
 		return writeFile(filepath.Join(dir, name), content)
 	})
 	if err == nil {
@@ -180,8 +196,9 @@ func syncFolder(dir string) error {
 }
 
 // RestoreBackup writes the store in a backup to a data folder that has none, and checks all of it first.
-// The folder may have the file with the keys of secrets already.
-func RestoreBackup(o Secrets, r io.Reader) (b BackupReport, err error) {
+// The folder may have the file with the keys of secrets already. If alone, a backup of a cluster becomes the data of a server
+// alone.
+func RestoreBackup(o Secrets, r io.Reader, alone bool) (b BackupReport, err error) {
 	if err := o.checkEmpty(); err != nil {
 		return b, err
 	}
@@ -195,6 +212,16 @@ func RestoreBackup(o Secrets, r io.Reader) (b BackupReport, err error) {
 	defer os.RemoveAll(half) // unless it was renamed
 	if b, err = unpack(o, r, half); err != nil {
 		return b, err
+	}
+	if alone && b.Cluster {
+		keys, err := o.given()
+		if err == nil {
+			err = storage.Detach(storage.Options{Dir: half, Log: slog.New(slog.DiscardHandler), Keys: keys})
+		}
+		if err != nil {
+			return b, err
+		}
+		b.Cluster = false
 	}
 	// Reading has locked it; a store that was stopped has no lock either.
 	if err := os.Remove(filepath.Join(half, "LOCK")); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -41,8 +41,8 @@ const (
 	logFullPart = 0.875
 	// logWarnTime is the time between two warnings that the log is nearly full.
 	logWarnTime = time.Minute
-	// logGeneration is the generation of a log that was not made from a copy.
-	logGeneration = 1
+	// firstGeneration is the generation of the first log of a cluster.
+	firstGeneration = 1
 )
 
 // node is a server of a cluster. It has one life after the other, in which it follows the owner of the
@@ -51,15 +51,20 @@ type node struct {
 	*server // its listeners, its keys and the process that starts workers
 	cluster *cluster.Node
 	logs    replog.Log
-	bus     *nats.Bus
-	peers   *mesh.Listener
-	front   *mesh.Front                // of the API
-	checks  *mesh.Front                // of health checks; nil: none
-	standby *httpapi.Server            // for connections that cannot be led to the owner
-	tunnels atomic.Pointer[mesh.Queue] // of connections that come from other nodes
-	walled  bool                       // the process is confined; of the lives, one after the other
-	stopped context.Context            // ends when the process shall
-	life    atomic.Pointer[life]
+	// generation is that of the log.
+	generation uint64
+	bus        *nats.Bus
+	peers      *mesh.Listener
+	dialer     mesh.Dialer
+	behind     bool                       // the next life begins with a copy of another node's data
+	front      *mesh.Front                // of the API
+	checks     *mesh.Front                // of health checks; nil: none
+	standby    *httpapi.Server            // for connections that cannot be led to the owner
+	tunnels    atomic.Pointer[mesh.Queue] // of connections that come from other nodes
+	walled     bool                       // the process is confined; of the lives, one after the other
+	stopped    context.Context            // ends when the process shall
+	life       atomic.Pointer[life]
+	grace      atomic.Int64 // of the last order to give up the data, in nanoseconds
 }
 
 // runNode runs a node of a cluster until ctx ends, which is not an error.
@@ -129,6 +134,16 @@ func (n *node) beginStop(over func()) {
 	}
 }
 
+// drain makes the node give up the data, and lets its runs end for a while.
+func (n *node) drain(to string, grace time.Duration) error {
+	n.grace.Store(int64(min(max(grace, 0), n.Grace)))
+	err := n.cluster.Drain(to)
+	if err == nil {
+		n.log.Info("asked to leave the data to other nodes", "to", to, "grace", grace.String())
+	}
+	return err
+}
+
 // openKeys reads the keys of secrets, which are the same on all nodes: only the node that creates the cluster
 // makes one.
 func (n *node) openKeys() (err error) {
@@ -169,16 +184,22 @@ func (n *node) connect(ctx context.Context) error {
 	}
 	opening, cancel := context.WithTimeout(ctx, logTime)
 	defer cancel()
-	if n.logs, err = nats.Open(opening, options); err == nil {
+	if n.generation, err = nats.Latest(opening, options); err == nil {
+		n.generation = max(n.generation, firstGeneration)
+		options.Generation = n.generation
+		n.logs, err = nats.Open(opening, options)
+	}
+	if err == nil {
 		n.bus, err = nats.OpenBus(opening, options)
 	}
 	if err != nil {
 		_ = ln.Close()
 		return runtime.Errorf(runtime.CodeUnavailable, "cannot use the log of the cluster: %v", err).
-			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create")
+			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create, or `fas cluster init` before")
 	}
-	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: dialer.Ask, Log: n.log})
-	n.peers = mesh.Listen(ln, mesh.ListenOptions{TLS: dialer.TLS, Status: n.cluster.Status, Tunnels: n.tunnels.Load, Log: n.log})
+	n.dialer = dialer
+	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: dialer.Ask, Log: n.log, Version: n.Version})
+	n.peers = mesh.Listen(ln, mesh.ListenOptions{TLS: dialer.TLS, Status: n.cluster.Status, Tunnels: n.tunnels.Load, Copy: n.sendCopy, Drain: n.drain, Undrain: n.cluster.Undrain, Log: n.log})
 	n.front = mesh.NewFront(n.listener, mesh.FrontOptions{Dialer: dialer, Owner: n.cluster.Owner, Log: n.log})
 	if n.health != nil {
 		n.checks = mesh.NewFront(n.health, mesh.FrontOptions{Owner: func() (cluster.Status, bool) { return cluster.Status{}, false }, Log: n.log})
@@ -381,4 +402,11 @@ func (n *node) listeners(own net.Listener) []net.Listener {
 	tunnels := mesh.NewQueue(own.Addr())
 	n.tunnels.Store(tunnels)
 	return []net.Listener{n.front.Own(), tunnels}
+}
+
+// serves says to other nodes that the owner answers requests.
+func (n *node) serves() {
+	if n != nil {
+		n.cluster.Serves()
+	}
 }

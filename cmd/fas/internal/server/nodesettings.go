@@ -65,25 +65,39 @@ func (o *Options) checkCluster() error {
 	if !options.Key.IsZero() {
 		return nil
 	}
-	const hint = "give --cluster-key-file, or a loopback address"
 	if !netaddr.OnLoopback(o.NodeListen) {
-		return clierror.Usagef(hint, "other machines could reach the --node-listen %s without a key", o.NodeListen)
+		return clierror.Usagef(keylessHint, "other machines could reach the --node-listen %s without a key", o.NodeListen)
 	}
 	if o.NodeAddress != "" && !netaddr.OnLoopback(o.NodeAddress) {
-		return clierror.Usagef(hint, "other nodes would send requests to the --node-address %s without a key", o.NodeAddress)
+		return clierror.Usagef(keylessHint, "other nodes would send requests to the --node-address %s without a key", o.NodeAddress)
 	}
-	for _, server := range options.Servers {
-		if u, err := url.Parse(server); err != nil || !netaddr.OnLoopback(net.JoinHostPort(u.Hostname(), "0")) {
-			return clierror.Usagef(hint, "all data would be sent to the server %s of the log without a key", server)
+	return checkServers(options)
+}
+
+// keylessHint says what to do about an address on another machine when there is no key.
+const keylessHint = "give --cluster-key-file, or a loopback address"
+
+// checkServers returns an error if data would be sent to other machines without a key.
+func checkServers(o nats.Options) error {
+	for _, server := range o.Servers {
+		if u, err := url.Parse(server); o.Key.IsZero() && (err != nil || !netaddr.OnLoopback(net.JoinHostPort(u.Hostname(), "0"))) {
+			return clierror.Usagef(keylessHint, "all data would be sent to the server %s of the log without a key", server)
 		}
 	}
 	return nil
 }
 
 // logOptions returns the options of the log of a cluster.
-func (o *Options) logOptions() (n nats.Options, err error) {
-	n = nats.Options{Cluster: o.ClusterName, Generation: logGeneration, Client: o.Node, Create: o.ClusterCreate}
-	for _, address := range o.Cluster {
+func (o *Options) logOptions() (nats.Options, error) {
+	n, err := logOptions(o.Cluster, o.ClusterName, o.ClusterKeyFile)
+	n.Client, n.Create = o.Node, o.ClusterCreate
+	return n, err
+}
+
+// logOptions returns the options of the first generation of the log of a cluster.
+func logOptions(servers []string, name, keyFile string) (n nats.Options, err error) {
+	n = nats.Options{Cluster: name, Generation: firstGeneration}
+	for _, address := range servers {
 		if !strings.Contains(address, "://") {
 			address = "nats://" + address
 		}
@@ -92,8 +106,8 @@ func (o *Options) logOptions() (n nats.Options, err error) {
 		}
 		n.Servers = append(n.Servers, address)
 	}
-	if o.ClusterKeyFile != "" {
-		n.Key, err = key.Read(o.ClusterKeyFile)
+	if keyFile != "" {
+		n.Key, err = key.Read(keyFile)
 	}
 	return n, err
 }

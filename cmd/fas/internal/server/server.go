@@ -82,12 +82,14 @@ type server struct {
 	admin       admin
 	access      *access.Keeper
 	web         *httpapi.Server
-	served      chan error                      // receives the errors of listeners that web stops serving by itself
-	spawner     *spawn.Spawner                  // nil: runs happen in this process
-	box         io.Closer                       // what runs functions
-	workers     atomic.Pointer[worker.Pool]     // that it is; nil: a sandbox in this process
-	own         atomic.Pointer[sandbox.Sandbox] // that it is; nil: workers
-	walls       confine.Report                  // none before it is confined
+	served      chan error                                     // receives the errors of listeners that web stops serving by itself
+	spawner     *spawn.Spawner                                 // nil: runs happen in this process
+	box         io.Closer                                      // what runs functions
+	boxed       func(context.Context) (runtime.Sandbox, error) // opens it, or returns the one that is open
+	boxing      <-chan struct{}                                // closed when it was opened in the background; nil: it is not
+	workers     atomic.Pointer[worker.Pool]                    // that it is; nil: a sandbox in this process
+	own         atomic.Pointer[sandbox.Sandbox]                // that it is; nil: workers
+	walls       confine.Report                                 // none before it is confined
 	engine      *engine.Engine
 	metrics     *metrics.Metrics
 	traces      *tracing.Exporter             // nil: none are exported
@@ -148,6 +150,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.openStore(nil); err != nil {
 		return err
 	}
+	s.boxed = s.openSandbox
 	return s.serve(ctx, began)
 }
 
@@ -266,7 +269,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		s.acceptAll()
 	}
 
-	box, err := s.openSandbox(ctx)
+	box, err := s.boxed(ctx)
 	if err != nil {
 		return err
 	}
@@ -298,6 +301,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	governed, stop := context.WithCancel(context.Background())
 	s.govern = stop
 	go s.memory.Govern(governed)
+	s.node.serves()
 	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
 	if beyond(s.listener.Addr()) && !s.encrypts() {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",
@@ -387,9 +391,7 @@ func (s *server) stop(grace time.Duration) error {
 	if s.access != nil {
 		errs = append(errs, s.access.Close())
 	}
-	if s.box != nil {
-		errs = append(errs, s.box.Close())
-	}
+	errs = append(errs, s.closeBox())
 	if s.node != nil { // the rest is the node's
 		return errors.Join(errs...)
 	}
@@ -408,6 +410,18 @@ func (s *server) stop(grace time.Duration) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// closeBox closes what runs functions.
+func (s *server) closeBox() (err error) {
+	if s.boxing != nil {
+		<-s.boxing
+	}
+	if s.box != nil {
+		err = s.box.Close()
+		s.box = nil
+	}
+	return err
 }
 
 // drain refuses new work, waits until running runs finish within the grace period, and then stops

@@ -131,7 +131,8 @@ func (s *server) openSandbox(ctx context.Context) (runtime.Sandbox, error) {
 		return s.openWorkers()
 	}
 	o := sandbox.Options{
-		CacheDir: s.cacheFolder(), Log: s.log, Processors: shareProcessors(), Memory: s.memory, Uses: s.access.Use,
+		CacheDir: s.cacheFolder(), Log: s.log, Processors: shareProcessors(), Memory: s.memory,
+		Uses:    func(t runtime.Tenant) *runtime.TenantUse { return s.access.Use(t) }, // it is open before a run begins
 		Bundles: s.store, Bytecode: s.store, BundleDir: s.bundleFolder(), DiskFloor: s.diskFloor(),
 	}
 	o.ImageDir, o.ImageDisk = s.imageFolder()

@@ -1,0 +1,141 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// State is what the servers of a log say about it.
+type State struct {
+	Generation  uint64 // 0: there is no log
+	First, Last uint64 // sequences of its records
+	Bytes       int64
+	MaxBytes    int64
+	Servers     []Server // in the order of their names
+}
+
+// Server is a server of a log.
+type Server struct {
+	Name    string
+	Running bool   // it answers
+	Leader  bool   // of the log
+	Current bool   // it has what the leader has
+	Lag     uint64 // records that it lacks
+}
+
+// Latest returns the latest generation of the log that the options name but for that; 0: there is none. It waits for the
+// servers until ctx ends.
+func Latest(ctx context.Context, o Options) (generation uint64, err error) {
+	conn, js, err := o.ask(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	for {
+		if generation, err = o.latest(ctx, js); err == nil {
+			return generation, nil
+		}
+		if wait(ctx) != nil {
+			return 0, fmt.Errorf("look for the log of the cluster: %w", errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// Look returns what the servers of the latest generation of a log say about it. It returns what it knows with an error, too:
+// servers without a majority say little.
+func Look(ctx context.Context, o Options) (s State, err error) {
+	conn, js, err := o.ask(ctx)
+	if err != nil {
+		return s, err
+	}
+	defer conn.Close()
+	servers := make(map[string]Server)
+	for one, err := range askAll(ctx, conn) {
+		if err != nil {
+			break // the question for the log fails, too
+		}
+		servers[one.Server.Name] = Server{Name: one.Server.Name, Running: true}
+	}
+	err = o.look(ctx, js, &s, servers)
+	for _, one := range servers {
+		s.Servers = append(s.Servers, one)
+	}
+	slices.SortFunc(s.Servers, func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
+	return s, err
+}
+
+// look asks the leader of a log.
+func (o Options) look(ctx context.Context, js jetstream.JetStream, s *State, servers map[string]Server) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
+	if s.Generation, err = o.latest(ctx, js); err != nil || s.Generation == 0 {
+		return err
+	}
+	o.Generation = s.Generation
+	stream, err := js.Stream(ctx, o.name())
+	if err != nil {
+		return fmt.Errorf("ask for the state of the log: %w", err)
+	}
+	info := stream.CachedInfo()
+	s.First, s.Last, s.Bytes, s.MaxBytes = info.State.FirstSeq, info.State.LastSeq, int64(info.State.Bytes), info.Config.MaxBytes
+	if info.Cluster == nil { // one server alone
+		return nil
+	}
+	add := func(name string, change func(*Server)) {
+		one := servers[name]
+		one.Name = name
+		change(&one)
+		servers[name] = one
+	}
+	if info.Cluster.Leader != "" {
+		add(info.Cluster.Leader, func(one *Server) { one.Leader, one.Current = true, true })
+	}
+	for _, peer := range info.Cluster.Replicas {
+		add(peer.Name, func(one *Server) { one.Current, one.Lag = peer.Current && !peer.Offline, peer.Lag })
+	}
+	return nil
+}
+
+// ask connects to one of the servers.
+func (o *Options) ask(ctx context.Context) (*nats.Conn, jetstream.JetStream, error) {
+	if err := o.Check(); err != nil {
+		return nil, nil, err
+	}
+	conn, err := dial(ctx, o, o.Auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(askTime))
+	if err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("use JetStream: %w", err)
+	}
+	return conn, js, nil
+}
+
+// latest asks once for the latest generation.
+func (o *Options) latest(ctx context.Context, js jetstream.JetStream) (generation uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	prefix := strings.TrimSuffix(o.name(), strconv.FormatUint(o.Generation, 10))
+	names := js.StreamNames(ctx)
+	for name := range names.Name() {
+		if number, ok := strings.CutPrefix(name, prefix); ok {
+			if n, err := strconv.ParseUint(number, 10, 64); err == nil {
+				generation = max(generation, n)
+			}
+		}
+	}
+	if err := names.Err(); err != nil {
+		return 0, fmt.Errorf("ask for the logs: %w", err)
+	}
+	return generation, nil
+}

@@ -1,0 +1,111 @@
+package nats_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/faaspot/faaspot/runtime/cluster/key"
+	"github.com/faaspot/faaspot/storage/replog"
+	"github.com/faaspot/faaspot/storage/replog/nats"
+)
+
+// A log that was made from a copy begins behind a sequence: earlier records are gone, and none is there yet.
+func TestLogFromACopy(t *testing.T) {
+	addresses := start(t, configurations(t, 1, key.Key{}))
+	o := options(addresses)
+	o.Cluster, o.Base, o.Origin = "copy", 41, "abc"
+	l, err := nats.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if end, err := l.End(t.Context()); err != nil || end != 41 {
+		t.Errorf("the log ends at %d, %v", end, err)
+	}
+	for seq, want := range map[uint64]error{1: replog.ErrTrimmed, 41: replog.ErrTrimmed, 42: replog.ErrAbsent} {
+		if _, err := l.Get(t.Context(), seq); !errors.Is(err, want) {
+			t.Errorf("record %d: %v", seq, err)
+		}
+	}
+	none := func(uint64, []byte) error { return errors.New("got a record") }
+	if err := l.Read(t.Context(), 0, none); !errors.Is(err, replog.ErrTrimmed) {
+		t.Errorf("read from the beginning: %v", err)
+	}
+	if err := l.Append(t.Context(), 40, []byte("x"))(); !errors.Is(err, replog.ErrConflict) {
+		t.Errorf("a record at the wrong place: %v", err)
+	}
+	if err := l.Append(t.Context(), 41, []byte("x"))(); err != nil {
+		t.Error(err)
+	}
+	first := errors.New("the first record")
+	if err := l.Read(t.Context(), 41, func(seq uint64, record []byte) error {
+		if seq != 42 || string(record) != "x" {
+			t.Errorf("record %d is %q", seq, record)
+		}
+		return first
+	}); !errors.Is(err, first) {
+		t.Error(err)
+	}
+	again, err := nats.Open(t.Context(), o)
+	if err != nil {
+		t.Fatalf("made again from the same data: %v", err)
+	}
+	_ = again.Close()
+	o.Origin = "def"
+	if _, err := nats.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "made from other data") {
+		t.Errorf("made from other data: %v", err)
+	}
+}
+
+// The latest generation of a log is found among the logs of other clusters, with the servers that have it.
+func TestState(t *testing.T) {
+	all := configurations(t, 3, key.Key{})
+	addresses := start(t, all)
+	o := options(addresses)
+	o.Cluster = "state"
+	if generation, err := nats.Latest(t.Context(), o); err != nil || generation != 0 {
+		t.Errorf("without a log: %d, %v", generation, err)
+	}
+	if s, err := nats.Look(t.Context(), o); err != nil || s.Generation != 0 || len(s.Servers) != 3 {
+		t.Errorf("without a log: %+v, %v", s, err)
+	}
+	for _, generation := range []uint64{2, 10, 9} {
+		o.Generation = generation
+		l, err := nats.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(t.Context(), 0, make([]byte, generation*1000))(); err != nil {
+			t.Error(err)
+		}
+		_ = l.Close()
+	}
+	other := o
+	other.Cluster, other.Generation = "state-2", 99
+	l, err := nats.Open(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	o.Generation = 1
+	if generation, err := nats.Latest(t.Context(), o); err != nil || generation != 10 {
+		t.Errorf("the latest generation is %d, %v", generation, err)
+	}
+	s, err := nats.Look(t.Context(), o)
+	if err != nil || s.Generation != 10 || s.First != 1 || s.Last != 1 || s.Bytes < 10_000 || s.MaxBytes != o.MaxBytes || len(s.Servers) != 3 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	leaders := 0
+	for i, one := range s.Servers {
+		if one.Leader {
+			leaders++
+		}
+		if !one.Running || one.Name != all[i].Name {
+			t.Errorf("server %d is %+v", i, one)
+		}
+	}
+	if leaders != 1 {
+		t.Errorf("%d servers lead the log: %+v", leaders, s.Servers)
+	}
+}
