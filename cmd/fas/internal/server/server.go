@@ -87,6 +87,7 @@ type server struct {
 	traces      *tracing.Exporter             // nil: none are exported
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 	node        *node                         // of a cluster; nil: the server is alone
+	life        *life                         // of the node, that this is the server of
 }
 
 // Run runs a server until ctx ends, which is not an error.
@@ -141,7 +142,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.openStore(nil); err != nil {
 		return err
 	}
-	return s.serve(ctx, began)
+	return s.begin(ctx, began)
 }
 
 // prepare opens what the server listens at, and starts the process that starts workers.
@@ -195,8 +196,8 @@ func (s *server) openStore(replication *storage.Replication) (err error) {
 	return err
 }
 
-// serve starts all parts above the store.
-func (s *server) serve(ctx context.Context, began time.Time) (err error) {
+// begin starts all parts above the store. That of a node runs functions and forwards requests until its life leads.
+func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 	if err = s.startTraces(); err != nil {
 		return err
 	}
@@ -215,14 +216,18 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.admin, err = s.openAdmin(); err != nil {
+	open := s.openAdmin
+	if s.life != nil {
+		open = s.followAdmin
+	}
+	if s.admin, err = open(); err != nil {
 		return err
 	}
 	s.secrets.Hold(s.admin.token)
 
 	if s.access, err = access.Open(access.Options{
 		Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits, Stored: s.store.Stored,
-		OwnWorkers: s.ownWorkers(),
+		OwnWorkers: s.ownWorkers(), Follow: s.life != nil,
 	}); err != nil {
 		return err
 	}
@@ -235,7 +240,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 
 	s.metrics = s.newMetrics()
 	// From here on clients get answers: that the server is starting.
-	s.web, err = httpapi.New(httpapi.Options{
+	web := httpapi.Options{
 		Memory:      s.memory,
 		Workers:     s.workerStatus,
 		Auth:        s.access,
@@ -245,7 +250,6 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		Maintenance: s.store,
 		Metrics:     s.metrics.Text,
 		Ready:       s.ready,
-		Current:     s.node.current(),
 		Log:         s.log,
 		Secrets:     s.secrets,
 		AccessLog:   s.accessLog(),
@@ -253,8 +257,11 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		TLS:         s.encryption,
 		SpoolDir:    filepath.Join(s.Data, "spool"),
 		Version:     s.Version,
-	})
-	if err != nil {
+	}
+	if s.life != nil {
+		web.Current, web.Follower, web.Spread = s.life.current, s.life, s.life.spread
+	}
+	if s.web, err = httpapi.New(web); err != nil {
 		return err
 	}
 	s.listenAll()
@@ -263,18 +270,22 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	// Nothing of a tenant has run yet, and all that needs more rights is done.
-	s.node.confineOnce(s.confine)
-	s.engine, err = engine.New(engine.Options{
+	if s.life == nil { // nothing of a tenant has run yet, and all that needs more rights is done
+		s.confine()
+	}
+	options := engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
-		Traces: s.engineTraces(), NoSchedules: s.NoSchedules, Owner: s.node.current(),
+		Traces: s.engineTraces(), NoSchedules: s.NoSchedules,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
 		},
-	})
-	if err != nil {
+	}
+	if s.life != nil {
+		options.Owner, options.Follow = s.life.current, &engine.Following{Record: s.life.record}
+	}
+	if s.engine, err = engine.New(options); err != nil {
 		return err
 	}
 	s.measured.Store(s.engine)
@@ -288,7 +299,9 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	governed, stop := context.WithCancel(context.Background())
 	s.govern = stop
 	go s.memory.Govern(governed)
-	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	if s.life == nil {
+		s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	}
 	if beyond(s.listener.Addr()) && !s.encrypts() {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",
 			"hint", "use --tls-cert and --tls-key, or --acme-domain; or put a proxy that speaks TLS in front")
@@ -299,10 +312,15 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 // listenAll serves the API.
 func (s *server) listenAll() {
 	s.served = make(chan error, 3)
-	for _, ln := range s.node.listeners(s.listener) {
-		go func() { s.served <- s.web.Serve(ln) }()
+	ln := s.listener
+	if s.node != nil {
+		ln = s.node.front.Own()
+		if s.node.checks != nil {
+			s.health = s.node.checks.Own()
+		}
 	}
-	if s.health = s.node.checked(s.health); s.health != nil {
+	go func() { s.served <- s.web.Serve(ln) }()
+	if s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
 		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
 	}
@@ -310,10 +328,10 @@ func (s *server) listenAll() {
 
 // ready returns why the server cannot serve, or nil.
 func (s *server) ready() error {
-	if err := s.store.Health(); err != nil || s.node == nil {
+	if err := s.store.Health(); err != nil || s.life == nil {
 		return err
 	}
-	return s.node.cluster.Current()
+	return s.life.readiness()
 }
 
 // attend announces that the server is ready, and waits until ctx ends or the server stops by
@@ -372,6 +390,9 @@ func (s *server) stop(grace time.Duration) error {
 	if s.box != nil {
 		errs = append(errs, s.box.Close())
 	}
+	if s.health != nil && s.web == nil {
+		errs = append(errs, s.health.Close())
+	}
 	if s.node != nil { // the rest is the node's
 		return errors.Join(errs...)
 	}
@@ -381,10 +402,8 @@ func (s *server) stop(grace time.Duration) error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
-	for _, ln := range []net.Listener{s.listener, s.health} {
-		if ln != nil && s.web == nil {
-			errs = append(errs, ln.Close())
-		}
+	if s.listener != nil && s.web == nil {
+		errs = append(errs, s.listener.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -452,6 +471,15 @@ func (s *server) openAdmin() (admin, error) {
 		return 1, err
 	})
 	return a, err
+}
+
+// followAdmin returns the admin token that the environment or the store has. It changes nothing.
+func (s *server) followAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, log: s.log, fixed: true}
+	if _, err := s.store.Setting(settingAdminToken); k.given == "" && runtime.CodeOf(err) == runtime.CodeNotFound {
+		return admin{}, nil // the owner makes one
+	}
+	return k.open(false)
 }
 
 // writeAddress writes the server's address to a file, for scripts that let the server choose a
