@@ -23,7 +23,7 @@ func (s *Server) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	limitFields(h)
 	limit, _ := s.bodyLimit(h)
 	if n := h.ContentLength(); n > smallBody && !bytes.Equal(h.Peek(fasthttp.HeaderExpect), []byte("100-continue")) &&
-		(n > limit || s.trusted(h) != nil) {
+		(n > limit || !s.follows() && s.trusted(h) != nil) {
 		h.SetContentLength(0)
 		h.SetConnectionClose()
 	}
@@ -67,7 +67,12 @@ func (s *Server) bodyLimit(h *fasthttp.RequestHeader) (limit int, spools bool) {
 // response, which a test checks: without it, clients would show an error without a message.
 func (s *Server) expected(ctx *fasthttp.RequestCtx) int {
 	h := &ctx.Request.Header
-	err := s.trusted(h)
+	var err error
+	if s.follows() { // the owner says who may send it
+		_, err = guard(h)
+	} else {
+		err = s.trusted(h)
+	}
 	if limit, spools := s.bodyLimit(h); err == nil && h.ContentLength() > limit {
 		err = errBodyTooLarge(limit, spools)
 	}

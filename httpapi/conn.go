@@ -55,6 +55,8 @@ type conn struct {
 	stall    time.Duration // for each piece of an answer
 	read     time.Time     // read deadline for the next Read
 	readSet  time.Time     // read deadline of the connection
+	peer     bool          // of another node, which forwards requests
+	viaTLS   bool          // the connection of the client to that node is encrypted
 
 	mu       sync.Mutex
 	writeSet time.Time
@@ -90,14 +92,19 @@ func (c *conn) Read(b []byte) (int, error) {
 	c.blocked.Store(time.Now().UnixNano())
 	n, err := c.Conn.Read(b) // of an encrypted one, the first also makes the handshake
 	c.blocked.Store(0)
-	if err != nil && c.Encrypted() {
+	if err != nil && c.Conn != c.socket {
 		answerPlain(err)
 	}
 	return n, err
 }
 
-// Encrypted reports whether the connection is one of TLS.
-func (c *conn) Encrypted() bool { return c.Conn != c.socket }
+// Encrypted reports whether the connection of the client is one of TLS.
+func (c *conn) Encrypted() bool {
+	if c.peer {
+		return c.viaTLS
+	}
+	return c.Conn != c.socket
+}
 
 // SetReadDeadline sets the deadline of later calls of Read. Before a token was accepted, it is never
 // far away.

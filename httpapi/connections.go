@@ -113,6 +113,14 @@ func (s *connections) add(c *conn) bool {
 	c.address = netaddr.Client(c.socket.RemoteAddr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.peer { // it has shown that it is one of the cluster
+		if c.charged = s.charge(); c.charged {
+			s.number++
+			s.known[c] = struct{}{}
+			c.trusted.Store(true)
+		}
+		return c.charged
+	}
 	if at := s.from[c.address]; at != nil {
 		for n := 0; n < searchBound && at.Len() >= maxPerAddress && s.evictStranger(at, time.Now().Add(-silence)); n++ {
 		}
@@ -319,6 +327,7 @@ type listener struct {
 	server   *Server
 	conns    *connections
 	secure   *tls.Config // nil: connections are not encrypted
+	peers    bool        // other nodes forward requests on them
 	close    sync.Once
 	closed   atomic.Bool
 	closeErr error

@@ -17,6 +17,7 @@ import (
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer dropArgs(ctx)
 	defer s.countAnswer(ctx)
+	believe(ctx)
 	if !s.logsAccess() {
 		s.route(ctx)
 		s.skipBody(ctx)
@@ -82,7 +83,7 @@ func (s *Server) logAccess(ctx *fasthttp.RequestCtx, method, path string, took t
 func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer s.barrier(ctx, &r)
-		if err := s.fence(ctx, &r, s.operate(ctx, &r)); err != nil {
+		if err := s.answer(ctx, &r); err != nil {
 			s.writeError(ctx, err)
 		}
 	}
@@ -186,7 +187,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, r *web.Route, caller *runtime.
 	if r.Change == "" {
 		return r.Handle(ctx, caller.Tenant)
 	}
-	return s.audit.change(ctx, r, caller)
+	err := s.audit.change(ctx, r, caller)
+	if err == nil && r.Spreads && s.opts.Spread != nil {
+		s.opts.Spread()
+	}
+	return err
 }
 
 // admit returns the sender of a request who may use a route. The request counts as one of its tenant

@@ -52,6 +52,11 @@ type Options struct {
 	// stored nothing, also one that has failed, and before a run whose caller waits. The request fails with its error.
 	// Nil: it always is.
 	Current func() error
+	// Follower forwards requests to the process that owns the data. Nil: this one always does.
+	Follower Follower
+	// Spread returns when no other process answers with the state from before a change. It is called after each change of
+	// functions, tenants and tokens, before that is answered. Nil: there is no other process.
+	Spread func()
 	// Standby says that there never is an engine: the server refuses requests with what Auth returns, and
 	// closes their connections. Ready alone says whether it is ready.
 	Standby bool

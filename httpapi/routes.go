@@ -13,10 +13,10 @@ import (
 // routes returns the whole API: the routes of the server itself and those of all dialects.
 func (s *Server) routes() []web.Route {
 	all := []web.Route{
-		{Method: "GET", Path: "/healthz", Handle: s.health, Open: true, MaxBody: web.NoBody},
-		{Method: "GET", Path: "/readyz", Handle: s.ready, Open: true, MaxBody: web.NoBody},
-		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, MaxBody: web.NoBody},
-		{Method: "GET", Path: "/client/{wheel}", Handle: s.pythonClient, Open: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/healthz", Handle: s.health, Open: true, Node: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/readyz", Handle: s.ready, Open: true, Node: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/openapi.json", Handle: s.openapi, Open: true, Node: true, MaxBody: web.NoBody},
+		{Method: "GET", Path: "/client/{wheel}", Handle: s.pythonClient, Open: true, Node: true, MaxBody: web.NoBody},
 	}
 	if s.opts.Metrics != nil {
 		all = append(all, web.Route{Method: "GET", Path: "/metrics", Handle: s.metrics, Scope: runtime.ScopeOperator, MaxBody: web.NoBody})

@@ -19,6 +19,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/foundry"
 	"github.com/faaspot/faaspot/httpapi/internal/web"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // Server serves the API on listeners.
@@ -47,6 +48,9 @@ type Server struct {
 	conns    *connections
 	accounts *web.Accounts
 	spool    *web.Spool
+	hangups  hangups
+
+	forwarded *memory.Account // requests that are
 }
 
 // New returns a Server. It starts nothing.
@@ -60,6 +64,9 @@ func New(o Options) (*Server, error) {
 		conns: newConnections(o.Memory, o.MaxConns, o.connBytes()), accounts: web.OpenAccounts(o.Memory),
 		spool: web.NewSpool(o.SpoolDir),
 		audit: newAuditor(o.Audit, o.Log), console: newConsoleLogins(o.Memory),
+	}
+	if o.Follower != nil {
+		s.forwarded = o.Memory.Open(memory.Options{Name: "requests that are forwarded", Heap: true, Requests: true})
 	}
 	s.host.Secrets = o.Secrets
 	s.host.Workers = o.Workers
@@ -121,7 +128,7 @@ func (s *Server) newConn(socket net.Conn, l *listener) *conn {
 	}
 	return &conn{
 		Conn: c, socket: socket, sender: newSender(c), all: l.conns, memory: web.NewMemory(s.accounts),
-		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout,
+		early: s.opts.early(), patience: s.opts.HeaderTimeout, stall: s.opts.WriteTimeout, peer: l.peers,
 	}
 }
 
@@ -147,7 +154,10 @@ const startRetry = time.Second
 // Serve accepts connections on ln until [Server.Shutdown], and then returns nil; at once if the
 // server was shut down before. It closes ln. It may be called for more than one listener.
 func (s *Server) Serve(ln net.Listener) error {
-	ours := &listener{Listener: ln, server: s, conns: s.conns, secure: s.opts.TLS}
+	return s.serveOn(&listener{Listener: ln, server: s, conns: s.conns, secure: s.opts.TLS})
+}
+
+func (s *Server) serveOn(ours *listener) error {
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
 	closing := s.closing.Load()

@@ -9,6 +9,9 @@ type AccessStore interface {
 	// fails. visit must not call the store.
 	EachTenant(visit func(TenantRecord) error) error
 	EachToken(visit func(Token) error) error
+	// GetTenant and GetToken return one of them, if it is stored.
+	GetTenant(name Tenant) (t TenantRecord, found bool, err error)
+	GetToken(id string) (t Token, found bool, err error)
 	// PutTenant stores a tenant in place of one with its name, and deletes the tokens with the ids in
 	// the same batch.
 	PutTenant(t TenantRecord, revoked []string) error

@@ -71,6 +71,9 @@ type ExecutionHistory interface {
 	// at all, with their Args. A batch that holds only executions of KindRun may be lost with the
 	// process or the machine: the callers that waited for them have their results.
 	Record(batch []Execution) error
+	// RecordOnce is Record without the executions that are recorded already. It returns those that were not. Of two
+	// calls with the same executions, one must return before the other begins.
+	RecordOnce(batch []Execution) (recorded []Execution, err error)
 	// GetExecution returns an execution with its result, without its logs.
 	GetExecution(tenant Tenant, id string) (Execution, error)
 	// GetExecutions returns executions in the order of ids, nil for unknown ones, without logs

@@ -14,8 +14,9 @@ type TenantUse struct {
 	requests, runs, queued atomic.Int64
 	images                 atomic.Int64 // bytes, see TakeImages
 	closed                 atomic.Bool
-	waits                  atomic.Bool // a queued run waits for one that ends
-	ownWorker              atomic.Bool // see [TenantRecord]
+	waits                  atomic.Bool  // a queued run waits for one that ends
+	ownWorker              atomic.Bool  // see [TenantRecord]
+	nodes                  atomic.Int32 // among which requests and runs are divided; 0: there is one
 
 	began  time.Time
 	full   atomic.Int64 // nanoseconds since began at which the bucket of requests is full again
@@ -54,6 +55,18 @@ func (u *TenantUse) Limits() TenantLimits {
 		return TenantLimits{}
 	}
 	return u.limits.Load().TenantLimits
+}
+
+// SetNodes says that the limits of requests and runs are those of a number of nodes together, of which this process is
+// one: it allows its part, but at least one.
+func (u *TenantUse) SetNodes(n int) { u.nodes.Store(int32(n)) }
+
+// part returns the part of a limit that this node allows.
+func (u *TenantUse) part(limit int) int {
+	if limit == 0 {
+		return 0
+	}
+	return max(limit/max(int(u.nodes.Load()), 1), 1)
 }
 
 // SetOwnWorker says whether further runs happen in a process that no other tenant shares.
@@ -112,13 +125,13 @@ func (u *TenantUse) CheckRate() error {
 	if l.RequestsPerSecond == 0 {
 		return nil
 	}
-	each := int64(time.Second) / int64(l.RequestsPerSecond)
+	each, burst := int64(time.Second)/int64(u.part(l.RequestsPerSecond)), u.part(l.RequestBurst)
 	now := int64(time.Since(u.began))
 	for {
 		full := u.full.Load()
 		next := max(full, now) + each
-		if wait := next - now - each*int64(l.RequestBurst); wait > 0 {
-			err := tenantLimitError("the tenant sends too many requests: %d per second and %d at once are allowed", l.RequestsPerSecond, l.RequestBurst)
+		if wait := next - now - each*int64(burst); wait > 0 {
+			err := tenantLimitError("the tenant sends too many requests: %d per second and %d at once are allowed", u.part(l.RequestsPerSecond), burst)
 			err.RetryAfter = time.Duration(wait)
 			return err
 		}
@@ -141,14 +154,14 @@ func (u *TenantUse) CheckRuns() error {
 	if u == nil {
 		return nil
 	}
-	if most := u.limits.Load().Runs; most > 0 && u.runs.Load() >= int64(most) {
+	if most := u.part(u.limits.Load().Runs); most > 0 && u.runs.Load() >= int64(most) {
 		return u.runsError()
 	}
 	return nil
 }
 
 func (u *TenantUse) runsError() error {
-	err := tenantLimitError("the tenant has as many runs as it may have at once: %d", u.limits.Load().Runs)
+	err := tenantLimitError("the tenant has as many runs as it may have at once: %d", u.part(u.limits.Load().Runs))
 	err.Hint = "try again in a moment, or run the function in the background; " + RaiseHint
 	return err
 }
@@ -157,7 +170,7 @@ func (u *TenantUse) runsError() error {
 func (u *TenantUse) takeRun() bool {
 	for {
 		n := u.runs.Load()
-		if most := u.limits.Load().Runs; most > 0 && n >= int64(most) {
+		if most := u.part(u.limits.Load().Runs); most > 0 && n >= int64(most) {
 			return false
 		}
 		if u.runs.CompareAndSwap(n, n+1) {

@@ -368,8 +368,11 @@ func (s *Store) dropBundles(refs []bundleRef) {
 	}
 }
 
-// dropUnused drops a bundle, unless a version uses it.
+// dropUnused drops a bundle, unless a version uses it. A store that follows leaves that to the owner of its log.
 func (s *Store) dropUnused(ref bundleRef) error {
+	if now, _ := s.replica.now(); now == following {
+		return nil
+	}
 	size, err := s.findBundle(s.db, ref)
 	if err != nil || size == 0 {
 		return err

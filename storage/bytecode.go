@@ -70,11 +70,15 @@ func (s *Store) ReadBytecode(ctx context.Context, tenant runtime.Tenant, id runt
 
 // StoreBytecode stores size bytes of bytecode of a bundle, which a version uses or which is held. It
 // replaces that of another build. The bytecode is dropped with the bundle. The error is CodeNotFound if
-// there is no such bundle, and CodeTooLarge if the tenant has no room for it.
+// there is no such bundle, and CodeTooLarge if the tenant has no room for it. A store that follows stores nothing: the
+// owner of its log does, with the deployment.
 func (s *Store) StoreBytecode(ctx context.Context, tenant runtime.Tenant, id runtime.BundleID, build runtime.GuestBuild, size int64, content io.Reader) error {
 	const op = "storage.bytecode"
 	if tenant == "" || size <= 0 {
 		return fault(op, fmt.Errorf("%d bytes of bytecode of tenant %q cannot be stored", size, tenant))
+	}
+	if now, _ := s.replica.now(); now == following {
+		return nil
 	}
 	if err := s.enter(); err != nil {
 		return fault(op, err)

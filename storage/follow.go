@@ -31,10 +31,11 @@ var (
 )
 
 // Follow applies the records of the log as they come, until ctx ends or the store is closed, and calls seen,
-// unless it is nil, with each when it is applied. Meanwhile the store can be read, and refuses writes.
+// unless it is nil, with each when it is applied, and with what it has changed. Meanwhile the store can be read, also by
+// seen, and refuses writes.
 // An error that wraps replog.ErrTrimmed means that the log does not have the next record any more: the
 // node needs a copy of another one. After replog.ErrBroken, the store follows no longer.
-func (s *Store) Follow(ctx context.Context, seen func(replog.Record)) error {
+func (s *Store) Follow(ctx context.Context, seen func(replog.Record, Changes)) error {
 	const op = "storage.follow"
 	ctx, chain, done, err := s.beginFollowing(ctx)
 	if err != nil {
@@ -42,9 +43,9 @@ func (s *Store) Follow(ctx context.Context, seen func(replog.Record)) error {
 	}
 	defer done()
 	err = s.replica.Log.Read(ctx, chain.At().Seq, func(seq uint64, bytes []byte) error {
-		r, err := s.applyNext(ctx, chain, seq, bytes)
+		r, changes, err := s.applyNext(ctx, chain, seq, bytes)
 		if err == nil && seen != nil {
-			seen(r)
+			seen(r, changes)
 		}
 		return err
 	})
@@ -132,24 +133,27 @@ func (r *replica) compare(ctx context.Context, chain *replog.Chain) error {
 	}
 }
 
-// applyNext applies the next record of a log.
-func (s *Store) applyNext(ctx context.Context, chain *replog.Chain, seq uint64, bytes []byte) (replog.Record, error) {
-	r, err := chain.Next(seq, bytes)
+// applyNext applies the next record of a log, and returns what it has changed.
+func (s *Store) applyNext(ctx context.Context, chain *replog.Chain, seq uint64, bytes []byte) (r replog.Record, c Changes, err error) {
+	r, err = chain.Next(seq, bytes)
 	if err != nil || r.Kind == replog.KindPart { // which is applied with the last part
-		return r, err
+		return r, c, err
 	}
 	if err := s.enter(); err != nil {
-		return r, err
+		return r, c, err
 	}
 	defer s.life.RUnlock()
 	leave, ok := s.memory.Enter(int64(len(r.Batch)), unflushedLimit, func() bool { return ctx.Err() != nil })
 	if !ok {
-		return r, ctx.Err()
+		return r, c, ctx.Err()
 	}
 	defer leave()
 	b := s.db.NewBatch()
 	if r.Kind == replog.KindBatch {
-		if err = b.SetRepr(r.Batch); err != nil {
+		if err = b.SetRepr(r.Batch); err == nil {
+			c, err = changesIn(b)
+		}
+		if err != nil {
 			err = fmt.Errorf("%w: record %d: %w", replog.ErrBroken, seq, err)
 		}
 	}
@@ -157,7 +161,7 @@ func (s *Store) applyNext(ctx context.Context, chain *replog.Chain, seq uint64, 
 		err = s.apply(b, r.At)
 	}
 	r.Batch = nil // the batch has it
-	return r, errors.Join(err, b.Close())
+	return r, c, errors.Join(err, b.Close())
 }
 
 // Own makes a store that follows the owner of its log: it applies all records, begins an epoch at exactly
@@ -292,7 +296,7 @@ func (s *Store) catchUp(ctx context.Context, chain *replog.Chain) error {
 	}
 	reached := errors.New("the end is reached")
 	err := r.Log.Read(ctx, chain.At().Seq, func(seq uint64, bytes []byte) error {
-		if _, err := s.applyNext(ctx, chain, seq, bytes); err != nil {
+		if _, _, err := s.applyNext(ctx, chain, seq, bytes); err != nil {
 			return err
 		}
 		if seq >= end {

@@ -49,7 +49,7 @@ func follow(t *testing.T, s, owner *Store) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := s.Follow(ctx, func(r replog.Record) {
+	err := s.Follow(ctx, func(r replog.Record, _ Changes) {
 		if r.At.Seq >= to.Seq {
 			cancel()
 		}
@@ -299,7 +299,7 @@ func TestFollowEndsWithItsStore(t *testing.T) {
 	f := openReplica(t, vfs.NewMem(), "follower", shared.Client(), true)
 	applied := make(chan struct{}, 100)
 	done := make(chan error, 1)
-	go func() { done <- f.Follow(t.Context(), func(replog.Record) { applied <- struct{}{} }) }()
+	go func() { done <- f.Follow(t.Context(), func(replog.Record, Changes) { applied <- struct{}{} }) }()
 	<-applied
 	must(t, f.Close())
 	wantUnavailable(t, <-done)

@@ -35,7 +35,7 @@ func (a *api) runBody(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 // run runs a function and waits for the end of the run. With an idempotency key, or with
 // retries, it waits for a background run: only the store can find a run again, or repeat it.
 func (a *api) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) error {
-	if h := &ctx.Request.Header; h.Peek(web.HeaderIdempotencyKey) != nil || h.Peek(headerRetries) != nil {
+	if !runsAtOnce(ctx) {
 		return a.runAccepted(ctx, tenant, args)
 	}
 	name, err := runnable(ctx)
@@ -48,6 +48,12 @@ func (a *api) run(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args []byte) 
 	}
 	a.writeOutcome(ctx, x)
 	return nil
+}
+
+// runsAtOnce reports whether a run that its caller waits for needs no background run.
+func runsAtOnce(ctx *fasthttp.RequestCtx) bool {
+	h := &ctx.Request.Header
+	return h.Peek(web.HeaderIdempotencyKey) == nil && h.Peek(headerRetries) == nil
 }
 
 // runAccepted submits a background run and waits for its end. Once the run is accepted, the answer is

@@ -30,6 +30,9 @@ type Options struct {
 	// OwnWorkers is the largest number of tenants that have a worker of their own. Zero: none may have
 	// one.
 	OwnWorkers int
+	// Follow says that another process changes what is in the Store, until Lead is called: the Keeper changes nothing, and
+	// Changed must be called with what has changed.
+	Follow bool
 	// Clock gives times and ids. Nil: one of the time of day.
 	Clock *runtime.Clock
 }
@@ -57,16 +60,19 @@ type Keeper struct {
 	maxOwn    int      // tenants that may have a worker of their own
 	uses      sync.Map // of all tenants: runtime.Tenant to *runtime.TenantUse
 
-	mu      sync.Mutex // guards the fields below, and serialises changes; held while one is stored
+	mu      sync.Mutex        // guards the fields below, and serialises changes; held while one is stored
+	admin   [sha256.Size]byte // see Options
+	nodes   int               // among which limits of tenants are divided
 	tenants map[runtime.Tenant]*tenant
 	names   []string          // of the tenants, sorted
 	tokens  map[string]*state // by id
 	ids     []string          // of all tokens, sorted
 	engine  Engine            // nil: not started
 
-	wake   chan struct{} // a tenant is to be deleted
-	stop   context.CancelFunc
-	closed sync.WaitGroup
+	wake    chan struct{}   // a tenant is to be deleted
+	running context.Context // until Close
+	stop    context.CancelFunc
+	closed  sync.WaitGroup
 }
 
 const (
@@ -104,19 +110,17 @@ func Open(o Options) (*Keeper, error) {
 		tenants:   make(map[runtime.Tenant]*tenant),
 		tokens:    make(map[string]*state),
 		wake:      make(chan struct{}, 1),
+		nodes:     1,
 	}
 	k.addTenant(runtime.TenantRecord{Name: runtime.DefaultTenant})
 	if err := k.load(); err != nil {
 		return nil, err
 	}
-	if o.Admin != ([sha256.Size]byte{}) {
-		k.secrets.set(o.Admin, newCredential(&state{identity: &runtime.Identity{
-			Tenant: runtime.DefaultTenant, UserID: runtime.AdminUser, Scope: runtime.ScopeAdmin, Operator: true, Use: k.Use(runtime.DefaultTenant),
-		}}))
+	k.SetAdmin(o.Admin)
+	k.running, k.stop = context.WithCancel(context.Background())
+	if !o.Follow {
+		k.Lead()
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	k.stop = stop
-	k.closed.Go(func() { k.attend(ctx) })
 	return k, nil
 }
 
@@ -196,6 +200,7 @@ func (k *Keeper) addTenant(t runtime.TenantRecord) *tenant {
 	if t.Deleting {
 		added.use.Close()
 	}
+	added.use.SetNodes(k.nodes)
 	k.uses.Store(t.Name, added.use)
 	k.tenants[t.Name] = added
 	k.names = insert(k.names, string(t.Name))

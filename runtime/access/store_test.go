@@ -68,6 +68,20 @@ func (s *store) EachToken(visit func(runtime.Token) error) error {
 	return nil
 }
 
+func (s *store) GetTenant(name runtime.Tenant) (t runtime.TenantRecord, found bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, found = s.tenants[name]
+	return t, found, nil
+}
+
+func (s *store) GetToken(id string) (t runtime.Token, found bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, found = s.tokens[id]
+	return t, found, nil
+}
+
 func (s *store) PutTenant(t runtime.TenantRecord, revoked []string) error {
 	return s.write(func() {
 		s.tenants[t.Name] = t

@@ -374,13 +374,18 @@ func (k *Keeper) deletePart(ctx context.Context, e Engine, t *tenant) (done bool
 		}
 		return false, err
 	}
+	k.drop(t)
+	e.ForgetTenant(t.Name)
+	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
+	return true, nil
+}
+
+// drop removes a tenant from memory. The caller holds mu.
+func (k *Keeper) drop(t *tenant) {
 	delete(k.tenants, t.Name)
 	k.uses.Delete(t.Name)
 	k.memory.Give(tenantBytes + limitsBytes(&t.Limits))
 	k.names = remove(k.names, string(t.Name))
-	e.ForgetTenant(t.Name)
-	k.log.Info("access: deleted a tenant with all that it owned", "tenant", string(t.Name))
-	return true, nil
 }
 
 // emptyInSteps takes a round of steps of empty. quiet reports that nothing is left, and that no request is

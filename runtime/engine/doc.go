@@ -82,6 +82,8 @@
 //  5. dispatch.Dispatcher: the plan of background runs.
 //  6. The outbox of the Dispatcher: ends of attempts that are not on disk yet.
 //
+// Engine.foreign, which is held while runs of another process are recorded, is held together with no lock of the list.
+//
 // operations.starts, by tenant, is a keyed lock as well: the start of an operation. It is never held
 // together with the first three.
 //

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	goruntime "runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -78,6 +79,9 @@ type Options struct {
 	// Uses returns the use of a tenant, nil for one without limits. It is called for each run,
 	// concurrently. Nil: no tenant has limits.
 	Uses func(runtime.Tenant) *runtime.TenantUse
+	// Follow makes an Engine that only runs functions for callers that wait, until [Engine.Lead] is called: another process
+	// changes what is in the Store. Nil: the Engine does everything.
+	Follow *Following
 	// Owner returns nil while no other process can have changed what is in the Store. A run whose caller waits does
 	// not begin otherwise. Nil: it always does.
 	Owner func() error
@@ -108,7 +112,7 @@ type Traces interface {
 // Engine is the service over functions, executions and jobs. All methods may be called
 // concurrently.
 type Engine struct {
-	store    runtime.Store
+	store    *observedStore
 	sandbox  runtime.Sandbox
 	networks runtime.Networks // nil: there are none
 	useOf    func(runtime.Tenant) *runtime.TenantUse
@@ -119,6 +123,10 @@ type Engine struct {
 	dropArgs bool         // see Options
 	idle     bool         // schedules do not fire
 
+	follow     *Following             // see Options
+	leads      atomic.Bool            // the Engine does not follow
+	unsure     atomic.Pointer[string] // id of the first run of the last batch that may be recorded; nil: none
+	foreign    sync.Mutex             // held while runs of another process are recorded
 	gate       *gate
 	admission  *queue.Admission
 	current    *versionCache
@@ -140,6 +148,7 @@ type Engine struct {
 	stats       *stats.Recorder
 
 	retentionAge  time.Duration
+	retain        runtime.Retention
 	retention     sync.WaitGroup // of expireAll and countHistory
 	stopRetention chan struct{}
 	closing       sync.Once
@@ -154,11 +163,6 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	clock := runtime.NewClock(o.Now)
-	// What has ended before this is counted as history, all else when it ends.
-	history, err := o.Store.EndedRuns(clock.Now().Add(-runtime.MaxStatsWindow))
-	if err != nil {
-		return nil, recoverError(err)
-	}
 	counted, following := stats.New(o.Memory, clock.Now), newFeeds()
 	store := &observedStore{Store: o.Store, stats: counted, feeds: following, onEnd: o.OnEnd, traces: o.Traces}
 	guarded := guardedSandbox{Sandbox: o.Sandbox, networks: o.Networks}
@@ -176,6 +180,8 @@ func New(o Options) (*Engine, error) {
 		owner:         o.Owner,
 		dropArgs:      o.DropArgs,
 		idle:          o.NoSchedules,
+		follow:        o.Follow,
+		retain:        o.Retention,
 		gate:          newGate(),
 		admission:     queue.NewAdmission(o.Memory, o.MaxRuns, o.QueueLimit),
 		current:       newVersionCache(o.CacheBytes, o.Memory),
@@ -185,7 +191,6 @@ func New(o Options) (*Engine, error) {
 		bundles:       o.Memory.Open(memory.Options{Name: "bundles that are checked", Heap: true}),
 		blocking:      newBlockingRuns(),
 		scans:         turns.New(max(1, goruntime.GOMAXPROCS(0)/2)),
-		records:       newRecorder(store.Record, o.Memory, o.Log),
 		completions:   notify.NewHub(),
 		attempts:      notify.NewHub(),
 		feeds:         following,
@@ -194,6 +199,8 @@ func New(o Options) (*Engine, error) {
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}
+	e.leads.Store(o.Follow == nil)
+	e.records = newRecorder(e.record, e.follows, o.Memory, o.Log)
 	e.admission.Limit = func(tenant runtime.Tenant) int64 { return e.useOf(tenant).Memory() }
 	e.background = dispatch.New(dispatch.Options{
 		Engine: e, Store: store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
@@ -213,20 +220,37 @@ func New(o Options) (*Engine, error) {
 	})
 	e.operations = newOperations(e, o.Memory)
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
+	e.records.start()
+	if o.Follow == nil {
+		if err := e.begin(); err != nil {
+			e.records.stop()
+			return nil, err
+		}
+	}
+	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit, "follows", o.Follow != nil)
+	return e, nil
+}
+
+// begin continues the unfinished executions in the store, and begins all that an Engine does by itself.
+func (e *Engine) begin() error {
+	start := e.clock.Now()
+	// What has ended before this is counted as history, all else when it ends.
+	history, err := e.store.EndedRuns(start.Add(-runtime.MaxStatsWindow))
+	if err != nil {
+		return recoverError(err)
+	}
+	e.leads.Store(true)
 	operations, err := e.resume()
 	if err != nil {
 		_ = history.Close() // nothing was read from it
-		return nil, err
+		return err
 	}
-	e.records.start()
 	e.background.Start()
 	e.schedules.Start()
 	e.operations.beginAll(operations)
-	start := clock.Now()
-	e.retention.Go(func() { e.expireAll(e.stopRetention, start, o.Retention) })
+	e.retention.Go(func() { e.expireAll(e.stopRetention, start, e.retain) })
 	e.retention.Go(func() { e.countHistory(history, e.stopRetention) })
-	o.Log.Debug("engine: ready", "memory_budget", o.Memory.Total(), "max_runs", o.MaxRuns, "queue_limit", o.QueueLimit)
-	return e, nil
+	return nil
 }
 
 // resume continues what earlier processes have left, and returns the operations of them.

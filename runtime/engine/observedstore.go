@@ -28,6 +28,32 @@ func (s *observedStore) Record(batch []runtime.Execution) error {
 	return err
 }
 
+// RecordOnce implements [runtime.ExecutionHistory]. The process in which the runs have happened reports them to its metrics
+// and traces.
+func (s *observedStore) RecordOnce(batch []runtime.Execution) ([]runtime.Execution, error) {
+	recorded, err := s.Store.RecordOnce(batch)
+	ended := make([]runtime.EndedRun, 0, len(recorded))
+	for i := range recorded {
+		x := &recorded[i]
+		ended = append(ended, x.EndedRun())
+		s.feeds.publish(x.Tenant, x.ID)
+	}
+	s.stats.Add(ended...)
+	return recorded, err
+}
+
+// countEnded reports blocking runs that another process has recorded to the metrics and traces of this one.
+func (s *observedStore) countEnded(batch []runtime.Execution) {
+	for i := range batch {
+		if s.onEnd != nil {
+			s.onEnd(&batch[i], true)
+		}
+		if s.traces != nil {
+			s.traces.OnEnd(&batch[i], true)
+		}
+	}
+}
+
 // countAll reports executions in their terminal states. Changes of functions are no runs, and the Engine
 // itself reports blocking runs to followers: not all of them are recorded.
 func (s *observedStore) countAll(batch []runtime.Execution, blocking bool) {

@@ -33,20 +33,33 @@ const (
 	recordPause    = 5 * time.Millisecond
 )
 
+// A recorder that follows waits for the process that records for as long as it takes, in steps of followPause, and then
+// has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
+// no room is dropped.
+const (
+	followPause    = 100 * time.Millisecond
+	maxFollowBytes = 64 * runtime.MiB
+	followShare    = 16
+)
+
 // recorder stores executions after their callers have received the results. All methods may be
 // called concurrently.
 type recorder struct {
-	record func([]runtime.Execution) error
-	log    *slog.Logger
+	record  func([]runtime.Execution) error
+	follows func() bool // another process records
+	log     *slog.Logger
 
 	mu    sync.Mutex
 	queue recordQueue    // guarded by mu
 	group sync.WaitGroup // of recordAll
 }
 
-func newRecorder(record func([]runtime.Execution) error, b *memory.Budget, log *slog.Logger) *recorder {
-	r := &recorder{record: record, log: log}
+func newRecorder(record func([]runtime.Execution) error, follows func() bool, b *memory.Budget, log *slog.Logger) *recorder {
+	r := &recorder{record: record, follows: follows, log: log}
 	r.queue.limit = min(maxRecordBytes, b.Total()/recordShare)
+	if follows() {
+		r.queue.limit = min(maxFollowBytes, b.Total()/followShare)
+	}
 	r.queue.memory = b.Open(memory.Options{Name: "executions to record", Heap: true})
 	r.queue.changed.L = &r.mu
 	return r
@@ -127,16 +140,37 @@ func (r *recorder) add(x *runtime.Execution) {
 	r.mu.Lock()
 	queued := r.queue.add(x)
 	r.mu.Unlock()
-	if !queued {
+	switch {
+	case queued:
+	case r.follows():
+		r.note(x, 1, errNoRoom)
+	default:
 		r.write([]runtime.Execution{*x})
 	}
 }
 
+// errNoRoom reports that as many executions as may wait for the process that records.
+var errNoRoom = runtime.Errorf(runtime.CodeUnavailable, "too many of them wait for the node that owns the data")
+
 // flush waits until all executions that were added before are recorded.
-func (r *recorder) flush() {
+func (r *recorder) flush() { r.flushUntil(time.Time{}) }
+
+// flushUntil is like flush, but waits at most until a time, unless that is zero.
+func (r *recorder) flushUntil(end time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for all := r.queue.added; r.queue.recorded < all; {
+	if r.queue.recorded == r.queue.added {
+		return
+	}
+	if !end.IsZero() {
+		timer := time.AfterFunc(time.Until(end), func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.queue.changed.Broadcast()
+		})
+		defer timer.Stop()
+	}
+	for all := r.queue.added; r.queue.recorded < all && (end.IsZero() || time.Now().Before(end)); {
 		r.queue.flushSoon()
 		r.queue.changed.Wait()
 	}
@@ -157,6 +191,13 @@ func (r *recorder) isPatient() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.queue.failing && !r.queue.stopped
+}
+
+// goesOn reports whether the recorder was not stopped.
+func (r *recorder) goesOn() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.queue.stopped
 }
 
 // recordAll records until the recorder ends.
@@ -212,8 +253,15 @@ func (r *recorder) writeAll(all []runtime.Execution) {
 // the first one, until a write succeeds.
 func (r *recorder) write(batch []runtime.Execution) {
 	err := r.record(batch)
-	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable && waited < recordPatience && r.isPatient(); waited += recordPause {
-		time.Sleep(recordPause)
+	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable; {
+		if r.follows() && r.goesOn() {
+			time.Sleep(followPause)
+		} else if waited < recordPatience && r.isPatient() {
+			time.Sleep(recordPause)
+			waited += recordPause
+		} else {
+			break
+		}
 		err = r.record(batch)
 	}
 	if err != nil && len(batch) > 1 && runtime.CodeOf(err) != runtime.CodeUnavailable {
@@ -223,10 +271,15 @@ func (r *recorder) write(batch []runtime.Execution) {
 		}
 		return
 	}
+	r.note(&batch[0], len(batch), err)
+}
+
+// note notes whether executions, of which x is the first, are recorded.
+func (r *recorder) note(x *runtime.Execution, executions int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil && !r.queue.failing {
-		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", batch[0].ID, "executions", len(batch), "error", err)
+		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", x.ID, "executions", executions, "error", err)
 	}
 	r.queue.failing = err != nil
 }

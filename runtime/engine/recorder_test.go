@@ -11,6 +11,9 @@ import (
 	"github.com/faaspot/faaspot/runtime/memory"
 )
 
+// leads is the state of a recorder whose process records.
+func leads() (follows bool) { return false }
+
 // TestRecorderWaitsForASlowStore checks that executions are recorded later if the store cannot
 // write for the moment.
 func TestRecorderWaitsForASlowStore(t *testing.T) {
@@ -24,7 +27,7 @@ func TestRecorderWaitsForASlowStore(t *testing.T) {
 				stored[x.ID] = true
 			}
 			return nil
-		}, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
+		}, leads, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()
 		var ids []string
 		for range 10 {
@@ -49,7 +52,7 @@ func TestRecorderDoesNotWaitForABrokenStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(func([]runtime.Execution) error {
 			return runtime.Errorf(runtime.CodeUnavailable, "the disk is full")
-		}, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
+		}, leads, memory.New(1<<40, nil), slog.New(slog.NewTextHandler(io.Discard, nil)))
 		r.start()
 		began := time.Now()
 		for range 1000 {

@@ -50,6 +50,12 @@ type Route struct {
 	// AnyQuery marks a route with a nil Query in a dialect that refuses unknown parameters elsewhere: the
 	// query has the args of a run, the handler checks it, or clients send parameters that nothing reads.
 	AnyQuery bool
+	// Node marks a route whose answer is about this process, which is not forwarded to another one.
+	Node bool
+	// Shared reports whether a process that follows the owner of the data can answer a request. Nil: it cannot.
+	Shared func(ctx *fasthttp.RequestCtx) bool
+	// Spreads marks a route whose Change other processes must know before it is answered.
+	Spreads bool
 	// Denied is the error name for a caller without the permission, see [Named].
 	Denied string
 }

@@ -17,7 +17,7 @@ func newSource(t *testing.T, secret string, send func(ctx context.Context, to ne
 	t.Helper()
 	ln := listen(t)
 	l := mesh.Listen(ln, mesh.ListenOptions{
-		TLS: secure(t, secret), Log: quiet, Copy: send, Tunnels: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} },
+		TLS: secure(t, secret), Log: quiet, Copy: send, Requests: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} },
 	})
 	t.Cleanup(func() { _ = l.Close() })
 	return ln.Addr().String()
@@ -84,7 +84,7 @@ func TestCopiesEnd(t *testing.T) {
 	l := mesh.Listen(ln, mesh.ListenOptions{TLS: secure(t, "k"), Log: quiet, Copy: func(_ context.Context, to net.Conn) error {
 		_, err := to.Read(make([]byte, 1)) // which nobody sends
 		return err
-	}, Tunnels: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} }})
+	}, Requests: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} }})
 	if from, err = d.Copy(t.Context(), ln.Addr().String()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,12 @@ import (
 
 // A node sends one line when it has connected, and gets one back.
 const (
-	statusLine = "faaspot 1 status\n"
-	copyLine   = "faaspot 1 copy\n"
-	drainLine  = "faaspot 1 drain "      // with an order as JSON
-	tunnelLine = "faaspot 1 tunnel %s\n" // with the address of the client
-	acceptLine = "ok\n"
+	statusLine   = "faaspot 1 status\n"
+	copyLine     = "faaspot 1 copy\n"
+	drainLine    = "faaspot 1 drain " // with an order as JSON
+	requestsLine = "faaspot 1 requests\n"
+	linkLine     = "faaspot 1 link " // with a kind and the name of the node
+	acceptLine   = "ok\n"
 	// maxLine bounds a line, in bytes; maxStatus the status of a node.
 	maxLine   = 256
 	maxStatus = 4 << 10
@@ -81,15 +82,26 @@ func (d Dialer) Ask(ctx context.Context, address string) (s cluster.Status, err 
 	return s, nil
 }
 
-// Tunnel opens a connection to the node at an address that stands for the connection of a client. It fails
-// if the node does not own the data.
-func (d Dialer) Tunnel(ctx context.Context, address string, client net.Addr) (net.Conn, error) {
-	conn, err := d.dial(ctx, address, fmt.Sprintf(tunnelLine, client))
+// Requests opens a connection on which the node at an address answers requests. It fails if the node does not own the
+// data.
+func (d Dialer) Requests(ctx context.Context, address string) (net.Conn, error) {
+	return d.open(ctx, address, requestsLine)
+}
+
+// Link opens a connection for messages of a kind from a node, of which this is the name, to that at an address.
+func (d Dialer) Link(ctx context.Context, address, kind, node string) (net.Conn, error) {
+	return d.open(ctx, address, linkLine+kind+" "+node+"\n")
+}
+
+// open opens a connection that the other node has accepted.
+func (d Dialer) open(ctx context.Context, address, line string) (net.Conn, error) {
+	conn, err := d.dial(ctx, address, line)
 	if err != nil {
 		return nil, err
 	}
-	line, err := readLine(conn)
-	if err == nil && line != acceptLine {
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	answer, err := readLine(conn)
+	if err == nil && answer != acceptLine {
 		err = errRefused
 	}
 	if err == nil {
@@ -97,7 +109,7 @@ func (d Dialer) Tunnel(ctx context.Context, address string, client net.Addr) (ne
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("open a tunnel to a node: %w", err)
+		return nil, fmt.Errorf("open a connection to a node: %w", err)
 	}
 	return conn, nil
 }

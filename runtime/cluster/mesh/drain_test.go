@@ -15,7 +15,7 @@ func TestDrainOrders(t *testing.T) {
 	var got []string
 	ln := listen(t)
 	l := mesh.Listen(ln, mesh.ListenOptions{
-		TLS: secure(t, "k"), Log: quiet, Tunnels: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} },
+		TLS: secure(t, "k"), Log: quiet, Requests: func() *mesh.Queue { return nil }, Status: func() cluster.Status { return cluster.Status{} },
 		Undrain: func() { got = append(got, "undo") },
 		Drain: func(to string, grace time.Duration) error {
 			got = append(got, to+" "+grace.String())

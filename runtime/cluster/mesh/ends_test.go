@@ -4,7 +4,6 @@ package mesh_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +35,7 @@ func rawOwner(t *testing.T, secret string) *owner {
 	ln := listen(t)
 	o := &owner{name: "raw", address: ln.Addr().String(), queue: mesh.NewQueue(ln.Addr())}
 	l := mesh.Listen(ln, mesh.ListenOptions{
-		TLS: secure(t, secret), Log: quiet, Tunnels: func() *mesh.Queue { return o.queue },
+		TLS: secure(t, secret), Log: quiet, Requests: func() *mesh.Queue { return o.queue }, Link: echo,
 		Status: func() cluster.Status { return cluster.Status{Node: "raw", Address: o.address, Owns: true} },
 	})
 	t.Cleanup(func() { _ = l.Close() })
@@ -44,15 +43,21 @@ func rawOwner(t *testing.T, secret string) *owner {
 	return o
 }
 
-func dial(t *testing.T, url string) *net.TCPConn {
+// requests opens a connection for requests, and returns both of its ends.
+func requests(t *testing.T, o *owner, secret string) (node, server net.Conn) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	return conn.(*net.TCPConn)
+	opened := make(chan net.Conn, 1)
+	go func() {
+		conn, err := (mesh.Dialer{TLS: secure(t, secret)}).Requests(t.Context(), o.address)
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- conn
+	}()
+	server = accept(t, o)
+	node = <-opened
+	t.Cleanup(func() { _ = node.Close() })
+	return node, server
 }
 
 func accept(t *testing.T, o *owner) net.Conn {
@@ -65,85 +70,34 @@ func accept(t *testing.T, o *owner) net.Conn {
 	return conn
 }
 
-// What is led follows bounds: neither a client nor an owner holds a place for ever by not reading.
-func TestClientsThatDoNotRead(t *testing.T) {
+// A server sees that a node has closed a connection.
+func TestServersSeeThatNodesAreGone(t *testing.T) {
 	for name, secret := range map[string]string{"with a key": "k", "without a key": ""} {
 		t.Run(name, func(t *testing.T) {
-			o, f := rawOwner(t, secret), newFollowerWith(t, secret, func(f *mesh.Front) { f.SetTimes(100*time.Millisecond, time.Minute) })
-			f.owner.Store(o)
-			dial(t, f.url)
-			conn := accept(t, o)
-			_ = conn.SetWriteDeadline(time.Now().Add(patience))
-			for {
-				if _, err := conn.Write(make([]byte, 64<<10)); err != nil {
-					if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-						t.Error("the owner waits for a client that does not read")
-					}
-					break
+			o := rawOwner(t, secret)
+			node, conn := requests(t, o, secret)
+			gone := func() (gone bool) {
+				raw, err := conn.(syscall.Conn).SyscallConn()
+				if err == nil {
+					err = raw.Control(func(fd uintptr) {
+						fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+						_, _ = unix.Poll(fds, 0)
+						gone = fds[0].Revents&unix.POLLRDHUP != 0
+					})
 				}
-			}
-			until(t, "no place is taken", func() bool { return f.Joined() == 0 })
-		})
-	}
-}
-
-// A client that sends no more gets all of an answer that takes its time.
-func TestSlowAnswersAfterTheEndOfARequest(t *testing.T) {
-	const half = 400 * time.Millisecond
-	o, f := rawOwner(t, "k"), newFollowerWith(t, "k", func(f *mesh.Front) { f.SetTimes(time.Minute, half) })
-	f.owner.Store(o)
-	client := dial(t, f.url)
-	if err := errors.Join(func() error { _, err := client.Write([]byte("?")); return err }(), client.CloseWrite()); err != nil {
-		t.Fatal(err)
-	}
-	conn := accept(t, o)
-	if text, err := io.ReadAll(conn); err != nil || string(text) != "?" {
-		t.Fatalf("%q, %v", text, err)
-	}
-	go func() {
-		defer conn.Close()
-		for range 20 {
-			time.Sleep(half / 8)
-			_, _ = conn.Write([]byte("!"))
-		}
-	}()
-	if text, err := io.ReadAll(client); err != nil || string(text) != strings.Repeat("!", 20) {
-		t.Errorf("%q, %v", text, err)
-	}
-}
-
-// A server sees that a client has gone, or sends no more, although another node is in between.
-func TestServersSeeThatClientsAreGone(t *testing.T) {
-	for name, secret := range map[string]string{"with a key": "k", "without a key": ""} {
-		for how, leave := range map[string]func(*net.TCPConn) error{"closed": (*net.TCPConn).Close, "half closed": (*net.TCPConn).CloseWrite} {
-			t.Run(name+", "+how, func(t *testing.T) {
-				o, f := rawOwner(t, secret), newFollower(t, secret)
-				f.owner.Store(o)
-				client := dial(t, f.url)
-				conn := accept(t, o)
-				gone := func() (gone bool) {
-					raw, err := conn.(syscall.Conn).SyscallConn()
-					if err == nil {
-						err = raw.Control(func(fd uintptr) {
-							fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-							_, _ = unix.Poll(fds, 0)
-							gone = fds[0].Revents&unix.POLLRDHUP != 0
-						})
-					}
-					if err != nil {
-						t.Fatal(err)
-					}
-					return gone
-				}
-				if gone() {
-					t.Error("the client has gone before it has")
-				}
-				if err := leave(client); err != nil {
+				if err != nil {
 					t.Fatal(err)
 				}
-				until(t, "the client has gone", gone)
-			})
-		}
+				return gone
+			}
+			if gone() {
+				t.Error("the node has gone before it has")
+			}
+			if err := node.Close(); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the node has gone", gone)
+		})
 	}
 }
 
@@ -151,18 +105,7 @@ func TestServersSeeThatClientsAreGone(t *testing.T) {
 func TestClosedConnectionsAreNotRead(t *testing.T) {
 	for name, secret := range map[string]string{"with a key": "k", "without a key": ""} {
 		t.Run(name, func(t *testing.T) {
-			o := rawOwner(t, secret)
-			tunnel := make(chan net.Conn)
-			go func() {
-				conn, err := (mesh.Dialer{TLS: secure(t, secret)}).Tunnel(t.Context(), o.address, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9})
-				if err != nil {
-					t.Error(err)
-				}
-				tunnel <- conn
-			}()
-			conn := accept(t, o)
-			client := <-tunnel
-			defer client.Close()
+			client, conn := requests(t, rawOwner(t, secret), secret)
 			read := make(chan error)
 			go func() {
 				_, err := conn.Read(make([]byte, 1))
@@ -189,85 +132,6 @@ func TestClosedConnectionsAreNotRead(t *testing.T) {
 				t.Errorf("the client got %q, %v", text, err)
 			}
 		})
-	}
-}
-
-// A node that stops accepts no connections, ends those that wait for a request, and lets the others end.
-func TestDrain(t *testing.T) {
-	o, f := rawOwner(t, "k"), newFollower(t, "k")
-	f.owner.Store(o)
-	exchange := func(client, server net.Conn, answer bool) {
-		t.Helper()
-		fmt.Fprint(client, "?")
-		if _, err := io.ReadFull(server, make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		if !answer {
-			return
-		}
-		fmt.Fprint(server, "!")
-		if _, err := io.ReadFull(client, make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	idle := dial(t, f.url)
-	exchange(idle, accept(t, o), true)
-	waiting := dial(t, f.url)
-	server := accept(t, o)
-	exchange(waiting, server, false)
-
-	if err := f.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://")); err == nil {
-		conn.Close()
-		t.Error("a node that stops has accepted a connection")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		f.Drain(ctx)
-	}()
-	if text, err := io.ReadAll(idle); len(text) > 0 {
-		t.Errorf("the connection that waited for a request got %q, %v", text, err)
-	}
-	time.Sleep(2 * time.Second) // the other one is quiet, too
-	if f.Joined() != 1 {
-		t.Fatalf("%d connections are left", f.Joined())
-	}
-	fmt.Fprint(server, "!")
-	server.Close()
-	if text, err := io.ReadAll(waiting); err != nil || string(text) != "!" {
-		t.Errorf("the connection that waited for an answer got %q, %v", text, err)
-	}
-	waiting.Close()
-	<-drained
-	if ctx.Err() != nil || f.Joined() != 0 {
-		t.Errorf("%d connections are left", f.Joined())
-	}
-}
-
-// A grace period ends.
-func TestDrainEnds(t *testing.T) {
-	o, f := rawOwner(t, ""), newFollower(t, "")
-	f.owner.Store(o)
-	client := dial(t, f.url)
-	server := accept(t, o)
-	fmt.Fprint(client, "?")
-	if _, err := io.ReadFull(server, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	_ = f.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	f.Drain(ctx)
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
-	if text, err := io.ReadAll(client); len(text) > 0 {
-		t.Errorf("got %q, %v", text, err)
 	}
 }
 

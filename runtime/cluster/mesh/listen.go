@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +21,7 @@ const (
 	acceptPause = 100 * time.Millisecond
 	// maxStrangers bounds the connections that have not said yet what they want, or ask for the status.
 	maxStrangers = 1 << 10
-	// maxPeers bounds the connections of clients of other nodes.
+	// maxPeers bounds the connections on which other nodes send requests and messages.
 	maxPeers = 8 << 10
 	// lingerTime and lingerBytes bound what is still read of a connection that this side has closed: closing
 	// it with unread bytes would take from the other side what it has not read yet.
@@ -34,9 +33,11 @@ const (
 type ListenOptions struct {
 	TLS    *tls.Config // of the key of the cluster; nil: connections are not encrypted
 	Status func() cluster.Status
-	// Tunnels returns the queue that gets the connections of clients of other nodes. Nil, and a closed one:
+	// Requests returns the queue that gets the connections on which other nodes send requests. Nil, and a closed one:
 	// this node does not own the data.
-	Tunnels func() *Queue
+	Requests func() *Queue
+	// Link is called with each connection for messages of a kind from another node. It closes the connection.
+	Link func(kind, node string, conn net.Conn)
 	// Copy sends a copy of the data of this node, until ctx ends. Nil: this node sends none.
 	Copy func(ctx context.Context, to net.Conn) error
 	// Drain makes this node give up the data, see [cluster.Node.Drain], and lets its runs end for a while. Undrain takes
@@ -78,7 +79,7 @@ func Listen(ln net.Listener, o ListenOptions) *Listener {
 	return l
 }
 
-// Close stops listening, and ends a copy that is being sent. Tunnels stay open.
+// Close stops listening, and ends a copy that is being sent. Connections that were handed over stay open.
 func (l *Listener) Close() error {
 	err := l.listener.Close()
 	l.cancel()
@@ -115,7 +116,7 @@ func (l *Listener) serve(socket net.Conn) {
 	}
 }
 
-// hello reports whether a tunnel was handed over.
+// hello reports whether a connection was handed over.
 func (l *Listener) hello(t *tunnel) bool {
 	if t.SetDeadline(time.Now().Add(helloTime)) != nil {
 		return false
@@ -138,41 +139,40 @@ func (l *Listener) hello(t *tunnel) bool {
 		l.drain(t, order)
 		return false
 	}
-	address, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), strings.TrimSuffix(tunnelLine, "%s\n"))
-	client, err := netip.ParseAddrPort(address)
-	if !ok || err != nil {
+	if line == requestsLine {
+		requests := l.Requests()
+		return requests.open() && l.accept(t) && requests.Put(t)
+	}
+	link, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), linkLine)
+	kind, node, named := strings.Cut(link, " ")
+	if !ok || !named || !l.accept(t) {
 		return false
 	}
-	t.client = net.TCPAddrFromAddrPort(client)
-	tunnels := l.Tunnels()
-	if !tunnels.open() {
-		return false
-	}
+	go l.Link(kind, node, t)
+	return true
+}
+
+// accept takes a place for a connection, and tells the other node.
+func (l *Listener) accept(t *tunnel) bool {
 	leave, ok := l.peers.take(t)
 	if !ok {
 		return false
 	}
 	t.leave = leave
-	if _, err := io.WriteString(t.Conn, acceptLine); err != nil || t.SetDeadline(time.Time{}) != nil {
-		return false
-	}
-	return tunnels.Put(t)
+	_, err := io.WriteString(t.Conn, acceptLine)
+	return err == nil && t.SetDeadline(time.Time{}) == nil
 }
 
-// tunnel is the connection of a client of another node.
+// tunnel is a connection of another node.
 type tunnel struct {
 	net.Conn
 	socket  net.Conn
-	client  net.Addr
 	leave   func()     // gives back its place
 	reading sync.Mutex // held by Read
 
 	mu     sync.Mutex
 	closed bool
 }
-
-// RemoteAddr returns the address of the client.
-func (t *tunnel) RemoteAddr() net.Addr { return t.client }
 
 // SyscallConn implements [syscall.Conn], by which a server sees that the other node has closed the connection.
 func (t *tunnel) SyscallConn() (syscall.RawConn, error) {

@@ -55,7 +55,7 @@ func secure(t *testing.T, secret string) *tls.Config {
 	return c
 }
 
-// owner is a node that owns the data, with a server that answers with its name.
+// owner is a node that owns the data, with a server that answers with its name, and echoes messages.
 type owner struct {
 	name    string
 	address string
@@ -67,12 +67,27 @@ func newOwner(t *testing.T, name, secret string) *owner {
 	ln := listen(t)
 	o := &owner{name: name, address: ln.Addr().String(), queue: mesh.NewQueue(ln.Addr())}
 	l := mesh.Listen(ln, mesh.ListenOptions{
-		TLS: secure(t, secret), Log: quiet, Tunnels: func() *mesh.Queue { return o.queue },
+		TLS: secure(t, secret), Log: quiet, Requests: func() *mesh.Queue { return o.queue }, Link: echo,
 		Status: func() cluster.Status { return cluster.Status{Node: name, Address: o.address, Owns: true, Epoch: 3} },
 	})
 	t.Cleanup(func() { _ = l.Close() })
 	serveHTTP(t, name, o.queue)
 	return o
+}
+
+// message is a message of a link.
+type message struct{ Text string }
+
+// echo answers the messages of a link with what they say, and who has sent them.
+func echo(kind, node string, conn net.Conn) {
+	l := mesh.NewLink(conn)
+	defer l.Close()
+	for {
+		var m message
+		if l.Receive(&m, patience) != nil || l.Send(message{kind + " " + node + " " + m.Text}, patience) != nil {
+			return
+		}
+	}
 }
 
 // serveHTTP serves requests on a listener.
@@ -117,54 +132,44 @@ func serveHTTP(t *testing.T, name string, ln net.Listener) {
 	})
 }
 
-// follower is a node that leads its clients to an owner.
+// follower is a node that forwards requests to an owner.
 type follower struct {
-	*mesh.Front
-	url   string
+	*mesh.Forwarder
 	owner atomic.Pointer[owner]
 }
 
 func newFollower(t *testing.T, secret string) *follower {
 	t.Helper()
-	return newFollowerWith(t, secret, func(*mesh.Front) {})
-}
-
-func newFollowerWith(t *testing.T, secret string, change func(*mesh.Front)) *follower {
-	t.Helper()
-	ln := listen(t)
-	f := &follower{url: "http://" + ln.Addr().String()}
-	f.Front = mesh.NewFront(ln, mesh.FrontOptions{Dialer: mesh.Dialer{TLS: secure(t, secret)}, Log: quiet, Owner: func() (s cluster.Status, ok bool) {
+	f := new(follower)
+	f.Forwarder = mesh.NewForwarder(mesh.ForwarderOptions{Dialer: mesh.Dialer{TLS: secure(t, secret)}, Log: quiet, Owner: func() (s cluster.Status, ok bool) {
 		o := f.owner.Load()
 		if o == nil {
 			return s, false
 		}
 		return cluster.Status{Node: o.name, Address: o.address, Owns: true}, true
 	}})
-	change(f.Front)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.Serve()
-	}()
-	t.Cleanup(func() {
-		_ = f.Close()
-		<-done
-	})
-	serveHTTP(t, "standby", f.Standby())
+	t.Cleanup(f.Close)
 	return f
 }
 
-// newClient returns a client with connections of its own.
-func newClient(t *testing.T) *http.Client {
+var client = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}
+
+// do forwards a request.
+func (f *follower) do(t *testing.T, method, path string, body io.Reader) (*http.Response, error) {
 	t.Helper()
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: patience}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Forward(r, client)
 }
 
-func get(t *testing.T, c *http.Client, url string) string {
+// get forwards a request, and returns all of the answer.
+func (f *follower) get(t *testing.T, method, path string, body io.Reader) string {
 	t.Helper()
-	r, err := c.Get(url)
+	r, err := f.do(t, method, path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,43 +181,24 @@ func get(t *testing.T, c *http.Client, url string) string {
 	return string(text)
 }
 
-// Requests, uploads and streams arrive at the owner as they are, from the address of the client.
-func TestConnectionsAreLed(t *testing.T) {
+// Requests, uploads and streams arrive at the owner, on one connection as long as one is enough.
+func TestRequestsAreForwarded(t *testing.T) {
 	for name, secret := range map[string]string{"with a key": "k", "without a key": ""} {
 		t.Run(name, func(t *testing.T) {
-			o, f, c := newOwner(t, "a", secret), newFollower(t, secret), newClient(t)
+			o, f := newOwner(t, "a", secret), newFollower(t, secret)
 			f.owner.Store(o)
-			var local atomic.Value
-			c.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := new(net.Dialer).DialContext(ctx, network, address)
-				if err == nil {
-					local.Store(conn.LocalAddr().String())
-				}
-				return conn, err
-			}
+			first := f.get(t, http.MethodGet, "/name", nil)
 			for range 3 {
-				if got := get(t, c, f.url+"/name"); got != "a "+local.Load().(string) {
-					t.Errorf("got %q from %v", got, local.Load())
+				if got := f.get(t, http.MethodGet, "/name", nil); got != first || !strings.HasPrefix(got, "a ") {
+					t.Errorf("got %q after %q", got, first)
 				}
 			}
 			body := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
-			r, err := c.Post(f.url+"/hash", "", bytes.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := io.ReadAll(r.Body)
-			r.Body.Close()
-			if want := sha256.Sum256(body); err != nil || !bytes.Equal(got, want[:]) {
-				t.Errorf("an upload of %d bytes arrived as another one: %v", len(body), err)
+			if got, want := f.get(t, http.MethodPost, "/hash", bytes.NewReader(body)), sha256.Sum256(body); got != string(want[:]) {
+				t.Errorf("an upload of %d bytes arrived as another one", len(body))
 			}
 			// An event arrives although nothing follows it.
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/events?then=wait", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err = c.Do(request)
+			r, err := f.do(t, http.MethodGet, "/events?then=wait", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,84 +207,46 @@ func TestConnectionsAreLed(t *testing.T) {
 				t.Errorf("got %q, %v", line, err)
 			}
 			r.Body.Close()
+			if n := f.Forwarded(); n != 0 {
+				t.Errorf("%d requests are under way", n)
+			}
 		})
 	}
 }
 
-// A client that sends no more gets its answer, and one that is refused while it sends gets the refusal.
-func TestEndsOfConnections(t *testing.T) {
-	o, f := newOwner(t, "a", "k"), newFollower(t, "k")
-	f.owner.Store(o)
-	exchange := func(send func(conn *net.TCPConn)) string {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(patience))
-		send(conn.(*net.TCPConn))
-		text, err := io.ReadAll(conn)
-		if err != nil {
-			t.Errorf("after %q: %v", text, err)
-		}
-		return string(text)
-	}
-	got := exchange(func(conn *net.TCPConn) {
-		fmt.Fprint(conn, "POST /hash HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc")
-		_ = conn.CloseWrite()
-	})
-	if want := sha256.Sum256([]byte("abc")); !strings.HasSuffix(got, string(want[:])) {
-		t.Errorf("got %q", got)
-	}
-	got = exchange(func(conn *net.TCPConn) {
-		fmt.Fprint(conn, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
-		for range 64 {
-			if _, err := conn.Write(make([]byte, 16<<10)); err != nil {
-				break
-			}
-		}
-	})
-	if !strings.HasPrefix(got, "HTTP/1.1 413") || !strings.Contains(got, "too large") {
-		t.Errorf("got %q", got)
-	}
-}
-
-// While no node owns the data, and while its owner does not answer or does not own them any more, the standby
-// answers.
+// Nothing is sent while no node owns the data, and while the owner does not answer or does not own them any more.
 func TestWithoutAnOwner(t *testing.T) {
-	f, c := newFollower(t, "k"), newClient(t)
-	want := func(name string) {
+	f := newFollower(t, "k")
+	nothing := func(why string) {
 		t.Helper()
-		c.CloseIdleConnections()
-		if got := get(t, c, f.url+"/name"); !strings.HasPrefix(got, name+" ") {
-			t.Errorf("%s answered, want %s", got, name)
+		if r, err := f.do(t, http.MethodGet, "/name", nil); !errors.Is(err, mesh.ErrNoOwner) {
+			t.Errorf("%s: %v, %v", why, r, err)
 		}
 	}
-	want("standby")
+	nothing("there is none")
 	ln := listen(t)
 	f.owner.Store(&owner{name: "gone", address: ln.Addr().String()})
 	ln.Close()
-	want("standby")
+	nothing("it is gone")
 	o := newOwner(t, "a", "k")
 	f.owner.Store(o)
-	want("a")
-	o.queue.Close()
-	want("standby")
+	if got := f.get(t, http.MethodGet, "/name", nil); !strings.HasPrefix(got, "a ") {
+		t.Error(got)
+	}
+	other := newOwner(t, "b", "k")
+	other.queue.Close()
+	f.owner.Store(other)
+	nothing("it is the owner no more")
 	f.owner.Store(newOwner(t, "foreign", "x"))
-	want("standby")
-	own := f.Own()
-	serveHTTP(t, "itself", own)
-	want("itself")
-	own.Close()
-	want("standby")
+	nothing("it has another key")
 }
 
-// A connection does not stay with a node that does not own the data any more: it may stand still.
-func TestConnectionsEndWhenTheOwnerChanges(t *testing.T) {
-	a, b, f, c := newOwner(t, "a", "k"), newOwner(t, "b", "k"), newFollower(t, "k"), newClient(t)
+// A request does not stay with a node that does not own the data any more: it may stand still.
+func TestRequestsEndWhenTheOwnerChanges(t *testing.T) {
+	a, b, f := newOwner(t, "a", "k"), newOwner(t, "b", "k"), newFollower(t, "k")
 	f.owner.Store(a)
-	for _, move := range []func(){func() { f.owner.Store(b) }, func() { serveHTTP(t, "itself", f.Own()) }} {
-		r, err := c.Get(f.url + "/events?then=wait")
+	for _, move := range []func(){func() { f.owner.Store(b) }, f.EndAll} {
+		r, err := f.do(t, http.MethodGet, "/events?then=wait", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,16 +256,83 @@ func TestConnectionsEndWhenTheOwnerChanges(t *testing.T) {
 		}
 		r.Body.Close()
 	}
-	c.CloseIdleConnections()
-	if got := get(t, c, f.url+"/name"); !strings.HasPrefix(got, "itself ") {
+	if got := f.get(t, http.MethodGet, "/name", nil); !strings.HasPrefix(got, "b ") {
 		t.Error(got)
 	}
 }
 
-// Only nodes with the key ask and open tunnels, and both sides must have it.
+// Links carry messages both ways, and no message of any size.
+func TestLinks(t *testing.T) {
+	for name, secret := range map[string]string{"with a key": "k", "without a key": ""} {
+		t.Run(name, func(t *testing.T) {
+			o := newOwner(t, "a", secret)
+			conn, err := (mesh.Dialer{TLS: secure(t, secret)}).Link(t.Context(), o.address, "echo", "me")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := mesh.NewLink(conn)
+			defer l.Close()
+			for i := range 3 {
+				var got message
+				sent := message{Text: strings.Repeat("x", i<<20)}
+				if err := errors.Join(l.Send(sent, patience), l.Receive(&got, patience)); err != nil || got.Text != "echo me "+sent.Text {
+					t.Fatalf("message %d: %d bytes, %v", i, len(got.Text), err)
+				}
+			}
+			_ = l.Send(message{Text: strings.Repeat("x", 65<<20)}, patience)
+			if err := l.Receive(new(message), patience); err == nil {
+				t.Error("a message of 65 MiB was received")
+			}
+		})
+	}
+}
+
+// A front hands connections to the present server, and to the standby without one.
+func TestFront(t *testing.T) {
+	ln := listen(t)
+	f := mesh.NewFront(ln, quiet)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		f.Serve()
+	}()
+	serveHTTP(t, "standby", f.Standby())
+	want := func(name string) {
+		t.Helper()
+		transport := &http.Transport{DisableKeepAlives: true}
+		r, err := (&http.Client{Transport: transport, Timeout: patience}).Get("http://" + ln.Addr().String() + "/name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		if text, err := io.ReadAll(r.Body); err != nil || !strings.HasPrefix(string(text), name+" ") {
+			t.Errorf("%q, %v; want %s", text, err, name)
+		}
+	}
+	want("standby")
+	for _, name := range []string{"first", "second"} {
+		own := f.Own()
+		serveHTTP(t, name, own)
+		want(name)
+		own.Close()
+		want("standby")
+	}
+	if err := f.Stop(); err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("a front that was stopped has accepted a connection")
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	<-served
+}
+
+// Only nodes with the key ask, send requests and have links, and both sides must have it.
 func TestOnlyNodesWithTheKeyConnect(t *testing.T) {
 	o, open := newOwner(t, "a", "k"), newOwner(t, "open", "")
-	client := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
 	for name, test := range map[string]struct {
 		dialer mesh.Dialer
 		to     *owner
@@ -333,12 +348,17 @@ func TestOnlyNodesWithTheKeyConnect(t *testing.T) {
 		if (err == nil) != test.works || test.works && (s.Node != test.to.name || s.Epoch != 3) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
-		conn, err := test.dialer.Tunnel(t.Context(), test.to.address, client)
-		if (err == nil) != test.works {
-			t.Errorf("%s: a tunnel: %v", name, err)
-		}
-		if err == nil {
-			conn.Close()
+		for what, open := range map[string]func() (net.Conn, error){
+			"requests": func() (net.Conn, error) { return test.dialer.Requests(t.Context(), test.to.address) },
+			"a link":   func() (net.Conn, error) { return test.dialer.Link(t.Context(), test.to.address, "echo", "me") },
+		} {
+			conn, err := open()
+			if (err == nil) != test.works {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+			if err == nil {
+				conn.Close()
+			}
 		}
 	}
 }
@@ -346,7 +366,7 @@ func TestOnlyNodesWithTheKeyConnect(t *testing.T) {
 // What does not say what it wants is not kept waiting for.
 func TestNodesThatSayNothing(t *testing.T) {
 	o := newOwner(t, "a", "")
-	for _, text := range []string{"", "GET / HTTP/1.1\r\n\r\n", strings.Repeat("x", 1000), "faaspot 1 tunnel nowhere\n", "faaspot 2 status\n", "\n"} {
+	for _, text := range []string{"", "GET / HTTP/1.1\r\n\r\n", strings.Repeat("x", 1000), "faaspot 1 link nowhere\n", "faaspot 1 tunnel 127.0.0.1:1\n", "faaspot 2 status\n", "\n"} {
 		conn, err := net.Dial("tcp", o.address)
 		if err != nil {
 			t.Fatal(err)
@@ -371,8 +391,8 @@ func TestWithoutAKeyNothingLeavesTheMachine(t *testing.T) {
 		if _, err := (mesh.Dialer{}).Ask(t.Context(), address); err == nil || !strings.Contains(err.Error(), "there is no key") {
 			t.Errorf("the status of %s: %v", address, err)
 		}
-		if _, err := (mesh.Dialer{}).Tunnel(t.Context(), address, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}); err == nil || !strings.Contains(err.Error(), "there is no key") {
-			t.Errorf("a tunnel to %s: %v", address, err)
+		if _, err := (mesh.Dialer{}).Requests(t.Context(), address); err == nil || !strings.Contains(err.Error(), "there is no key") {
+			t.Errorf("requests to %s: %v", address, err)
 		}
 	}
 }

@@ -69,6 +69,20 @@ func Function(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindFunction), id)
 }
 
+// FunctionOf returns the id of the function that a key is the key of.
+func FunctionOf(key []byte) (id string, ok bool) {
+	rest, ok := bytes.CutPrefix(key, []byte{SpaceTenants})
+	if !ok {
+		return "", false
+	}
+	_, rest, err := CutText(rest)
+	if err != nil {
+		return "", false
+	}
+	id, err = DecodeText([]byte{KindFunction}, rest)
+	return id, err == nil
+}
+
 // Versions returns the prefix of all versions of a function.
 func Versions(tenant runtime.Tenant, id string) []byte {
 	return AppendText(OfKind(tenant, KindVersion), id)

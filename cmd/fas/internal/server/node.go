@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,12 +29,14 @@ const (
 	DefaultNodeListen = "127.0.0.1:8788"
 	// logTime is the time within which the servers of the log must answer when a node starts.
 	logTime = time.Minute
-	// standbyMemory bounds the memory of the server that answers while no node owns the data, in bytes.
+	// standbyMemory bounds the memory of the server that answers between two lives of a node, in bytes.
 	standbyMemory = 64 * runtime.MiB
 	// hardenTime is the time between two syncs of what a node has applied.
 	hardenTime = 15 * time.Second
 	// fillTime is the time between two looks of the owner at how full the log is.
 	fillTime = 3 * time.Second
+	// divideTime is the time between two looks at how many nodes there are.
+	divideTime = time.Second
 	// logTrimPart is how full the log is before the owner drops records of it. Until then a node that was away, or is
 	// new, finds all. From logFullPart on it takes no new work: the rest is for the ends of the work that it has.
 	logTrimPart = 0.5
@@ -50,19 +52,23 @@ const (
 type node struct {
 	*server // its listeners, its keys and the process that starts workers
 	cluster *cluster.Node
+	dialer  mesh.Dialer
 	logs    replog.Log
 	// generation is that of the log.
 	generation uint64
 	bus        *nats.Bus
 	peers      *mesh.Listener
-	dialer     mesh.Dialer
-	behind     bool                       // the next life begins with a copy of another node's data
-	front      *mesh.Front                // of the API
-	checks     *mesh.Front                // of health checks; nil: none
-	standby    *httpapi.Server            // for connections that cannot be led to the owner
-	tunnels    atomic.Pointer[mesh.Queue] // of connections that come from other nodes
-	walled     bool                       // the process is confined; of the lives, one after the other
-	stopped    context.Context            // ends when the process shall
+	behind     bool        // the next life begins with a copy of another node's data
+	front      *mesh.Front // of the API
+	checks     *mesh.Front // of health checks; nil: none
+	standby    *httpapi.Server
+	forwarder  *mesh.Forwarder
+	records    recordLink
+	requests   atomic.Pointer[mesh.Queue] // of connections on which other nodes send requests
+	walled     atomic.Bool                // the process is confined
+	announce   func()                     // says once that the node serves
+	stopping   context.Context            // ends when the process shall end
+	running    context.Context            // ends when it does
 	life       atomic.Pointer[life]
 	grace      atomic.Int64 // of the last order to give up the data, in nanoseconds
 }
@@ -75,8 +81,11 @@ func runNode(ctx context.Context, o Options) (err error) {
 	s.notifier = newNotifier(o.Environ, s.log)
 	defer s.notifier.close()
 	defer s.leaveHangups()
-	n := &node{server: s, stopped: ctx}
+	n := &node{server: s, stopping: ctx}
 	s.node = n
+	running, end := context.WithCancel(context.Background())
+	defer end()
+	n.running = running
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.prepare(); err != nil {
 		return err
@@ -90,18 +99,11 @@ func runNode(ctx context.Context, o Options) (err error) {
 		}
 		return err
 	}
-	running, end := context.WithCancel(context.Background())
-	defer end()
 	go n.cluster.Run(running)
 	n.maintain(running)
 	go n.harden(running)
 	go n.trim(running)
-	if err := n.compile(ctx, n.log); err != nil { // a node that becomes the owner shall not wait for it
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
+	go n.divide(running)
 	if n.AddressFile != "" {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
 			return err
@@ -111,24 +113,22 @@ func runNode(ctx context.Context, o Options) (err error) {
 	if n.Environ[environ.AdminTokenVar] != "" && n.keepKeys == nil {
 		n.confineOnce(n.confine) // else the first life as the owner has files to write elsewhere
 	}
-	n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
-	n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
-	graceful, over := context.WithCancel(context.Background())
-	defer over()
-	defer context.AfterFunc(ctx, func() { n.beginStop(over) })()
+	n.announce = sync.OnceFunc(func() {
+		n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
+		n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
+	})
+	defer context.AfterFunc(ctx, n.beginStop)()
 	err = n.cluster.Live(ctx, n.open)
 	if ctx.Err() != nil {
-		n.front.Drain(graceful)
 		n.log.Info("stopped")
 	}
 	return err
 }
 
-// beginStop stops accepting connections, and calls over when the grace period is.
-func (n *node) beginStop(over func()) {
+// beginStop stops accepting connections.
+func (n *node) beginStop() {
 	n.notifier.send("STOPPING=1")
 	n.log.Info("stopping", "grace", n.Grace.String())
-	time.AfterFunc(n.Grace, over)
 	if err := n.front.Stop(); err != nil {
 		n.log.Debug("cannot close the listener", "error", err)
 	}
@@ -165,9 +165,8 @@ func (n *node) connect(ctx context.Context) error {
 		return err
 	}
 	options.Log = n.log
-	var dialer mesh.Dialer
 	if !options.Key.IsZero() {
-		if dialer.TLS, err = options.Key.TLS(); err != nil {
+		if n.dialer.TLS, err = options.Key.TLS(); err != nil {
 			return err
 		}
 	}
@@ -197,15 +196,17 @@ func (n *node) connect(ctx context.Context) error {
 		return runtime.Errorf(runtime.CodeUnavailable, "cannot use the log of the cluster: %v", err).
 			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create, or `fas cluster init` before")
 	}
-	n.dialer = dialer
-	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: dialer.Ask, Log: n.log, Version: n.Version})
-	n.peers = mesh.Listen(ln, mesh.ListenOptions{TLS: dialer.TLS, Status: n.cluster.Status, Tunnels: n.tunnels.Load, Copy: n.sendCopy, Drain: n.drain, Undrain: n.cluster.Undrain, Log: n.log})
-	n.front = mesh.NewFront(n.listener, mesh.FrontOptions{Dialer: dialer, Owner: n.cluster.Owner, Log: n.log})
+	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: n.dialer.Ask, Log: n.log, Version: n.Version})
+	n.peers = mesh.Listen(ln, mesh.ListenOptions{
+		TLS: n.dialer.TLS, Status: n.cluster.Status, Requests: n.requests.Load, Link: n.answerLink, Copy: n.sendCopy, Drain: n.drain, Undrain: n.cluster.Undrain, Log: n.log,
+	})
+	n.forwarder = mesh.NewForwarder(mesh.ForwarderOptions{Dialer: n.dialer, Owner: n.cluster.Owner, Log: n.log})
+	n.front = mesh.NewFront(n.listener, n.log)
 	if n.health != nil {
-		n.checks = mesh.NewFront(n.health, mesh.FrontOptions{Owner: func() (cluster.Status, bool) { return cluster.Status{}, false }, Log: n.log})
+		n.checks = mesh.NewFront(n.health, n.log)
 	}
 	n.standby, err = httpapi.New(httpapi.Options{
-		Auth: noOwner{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Ready: func() error { return n.reachable(dialer) }, Log: n.log, Secrets: n.secrets,
+		Auth: starting{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Ready: startingError, Log: n.log, Secrets: n.secrets,
 		TLS: n.encryption, SpoolDir: filepath.Join(n.Data, "standby"), Version: n.Version,
 	})
 	if err != nil {
@@ -239,6 +240,10 @@ func (n *node) close() error {
 		errs = append(errs, n.checks.Close())
 	case n.health != nil:
 		errs = append(errs, n.health.Close())
+	}
+	n.records.close()
+	if n.forwarder != nil {
+		n.forwarder.Close()
 	}
 	if n.peers != nil {
 		errs = append(errs, n.peers.Close())
@@ -298,6 +303,15 @@ func (n *node) trim(ctx context.Context) {
 	})
 }
 
+// divide divides the limits of tenants among the nodes that are there.
+func (n *node) divide(ctx context.Context) {
+	n.each(ctx, divideTime, func(l *life) {
+		if e := l.measured.Load(); e != nil { // access is open
+			l.access.SetNodes(1 + len(n.cluster.Members()))
+		}
+	})
+}
+
 // each calls f with the life of the node, if it has one, from time to time until ctx ends.
 func (n *node) each(ctx context.Context, pause time.Duration, f func(*life)) {
 	ticker := time.NewTicker(pause)
@@ -330,83 +344,35 @@ func noOwnerError() error {
 	return err
 }
 
-// noOwner refuses all requests.
-type noOwner struct{}
+// starting refuses all requests: a node begins a life.
+type starting struct{}
 
-func (noOwner) Authenticate([]byte) (*runtime.Identity, error) { return nil, noOwnerError() }
-
-func (noOwner) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
-	return nil, noOwnerError()
+func startingError() error {
+	err := runtime.Errorf(runtime.CodeUnavailable, "this node is starting").WithHint("use another one, or try again in a moment")
+	err.RetryAfter = time.Second
+	return err
 }
 
-// reachable returns nil if this node reaches the one that owns the data, and does not stop.
-func (n *node) reachable(dialer mesh.Dialer) error {
-	if n.stopped.Err() != nil {
-		return runtime.Errorf(runtime.CodeUnavailable, "this node is stopping").WithHint("use another one")
-	}
-	owner, ok := n.cluster.Owner()
-	if !ok {
-		return noOwnerError()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if s, err := dialer.Ask(ctx, owner.Address); err != nil || !s.Owns {
-		return noOwnerError()
-	}
-	return nil
+func (starting) Authenticate([]byte) (*runtime.Identity, error) { return nil, startingError() }
+
+func (starting) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
+	return nil, startingError()
 }
 
-// current returns how a server asks whether it still owns the data; nil: it always does.
-func (n *node) current() func() error {
-	if n == nil {
-		return nil
-	}
-	return n.cluster.Current
-}
-
-// confineOnce calls confine, for a node once.
+// confineOnce calls confine, once.
 func (n *node) confineOnce(confine func()) {
-	if n.confined() {
-		return
-	}
-	if confine(); n != nil {
-		n.walled = true
+	if !n.confined() {
+		confine()
+		n.walled.Store(true)
 	}
 }
 
-// confined reports whether confineOnce was called for a node before.
-func (n *node) confined() bool { return n != nil && n.walled }
-
-// checked returns where a server answers health checks, nil if nowhere: at its own listener or, as the owner of a cluster, at
-// that of the node.
-func (n *node) checked(own net.Listener) net.Listener {
-	if n == nil || n.checks == nil {
-		return own
-	}
-	return n.checks.Own()
-}
+// confined reports whether confineOnce was called before.
+func (n *node) confined() bool { return n != nil && n.walled.Load() }
 
 // answers returns when the store of the node has answered, if it has one: a life may just end.
 func (n *node) answers() {
 	if l := n.life.Load(); l != nil {
 		_, _ = l.store.Setting(settingAdminToken) // an error is an answer, too
-	}
-}
-
-// listeners returns where a server serves the API: at its own listener or, as the owner of a cluster, where
-// connections of all nodes arrive.
-func (n *node) listeners(own net.Listener) []net.Listener {
-	if n == nil {
-		return []net.Listener{own}
-	}
-	tunnels := mesh.NewQueue(own.Addr())
-	n.tunnels.Store(tunnels)
-	return []net.Listener{n.front.Own(), tunnels}
-}
-
-// serves says to other nodes that the owner answers requests.
-func (n *node) serves() {
-	if n != nil {
-		n.cluster.Serves()
 	}
 }

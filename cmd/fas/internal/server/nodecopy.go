@@ -39,7 +39,7 @@ func (n *node) sendCopy(ctx context.Context, to net.Conn) error {
 		return errors.New("the store is not open")
 	}
 	defer l.sending.RUnlock()
-	defer context.AfterFunc(l.ending, func() { _ = to.Close() })()
+	defer context.AfterFunc(l.copying, func() { _ = to.Close() })()
 	began := time.Now()
 	out := bufio.NewWriterSize(to, copyBuffer)
 	err := l.store.Backup(ctx, n.Version, out)

@@ -4,26 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
+	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/storage"
 	"github.com/faaspot/faaspot/storage/replog"
 )
 
+// settleTime is how long a request that reads waits until the runs that have ended on this node are recorded.
+const settleTime = time.Second
+
 // life is a server of a node from when its store is opened until it is closed.
 type life struct {
 	*server
-	stuck bool // its runs do not end, so that its store stays open
-	// sending is read-held while a copy of the store is sent, until ending ends.
-	sending sync.RWMutex
-	ending  context.Context
-	end     context.CancelFunc
+	standing *cluster.Standing
+	roll     atomic.Pointer[cluster.Roll] // of the other nodes; nil: this life does not own the data
+	stopped  bool                         // its parts are stopped
+	stuck    bool                         // its runs do not end, so that its store stays open
+	// sending is read-held while a copy of the store is sent, until copying ends.
+	sending    sync.RWMutex
+	copying    context.Context
+	stopCopies context.CancelFunc
 }
 
-// open opens the store of the node, which follows.
+// open opens the store of the node, which follows, and serves.
 func (n *node) open() (cluster.Life, error) {
 	for {
 		l, err := n.openLife()
@@ -38,60 +48,89 @@ func (n *node) open() (cluster.Life, error) {
 
 // openLife opens the store of the node, which it replaces by a copy before if it must.
 func (n *node) openLife() (cluster.Life, error) {
-	if err := n.catchUp(n.stopped); err != nil {
+	if err := n.catchUp(n.stopping); err != nil {
 		return nil, err
 	}
 	s := &server{
 		Options: n.Options, log: n.log, levels: n.levels, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
 		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
+	l := &life{server: s, standing: cluster.NewStanding()}
+	s.life = l
 	s.openMemory()
-	err := s.openStore(&storage.Replication{Log: n.logs, Generation: n.generation, Node: n.Node, Follow: true})
-	if err != nil {
+	if err := s.openStore(&storage.Replication{Log: n.logs, Generation: n.generation, Node: n.Node, Follow: true}); err != nil {
 		return nil, err
 	}
-	l := &life{server: s}
-	l.ending, l.end = context.WithCancel(context.Background())
-	n.cluster.Hardened(l.durable())
-	l.openBox()
+	l.copying, l.stopCopies = context.WithCancel(context.Background())
+	_, durable := l.Applied()
+	n.cluster.Hardened(durable)
 	n.life.Store(l)
+	if err := s.begin(n.stopping, time.Now()); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	n.announce()
 	return l, nil
 }
 
 // Follow implements [cluster.Replica].
 func (l *life) Follow(ctx context.Context, seen func(cluster.Record)) error {
-	err := l.store.Follow(ctx, func(r replog.Record) { seen(cluster.Record{Epoch: r.At.Epoch, Seq: r.At.Seq, Owner: r.Owner}) })
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer stop(nil)
+	parts.Go(func() { l.node.reportAll(ctx, l.standing) })
+	parts.Go(func() {
+		select {
+		case err := <-l.served:
+			stop(fmt.Errorf("the server stopped accepting connections: %w", err))
+		case <-l.spawnerEnded():
+			stop(errSpawnerEnded)
+		case <-ctx.Done():
+		}
+	})
+	_, applied := l.Applied()
+	l.standing.Applied(applied)
+	err := l.store.Follow(ctx, func(r replog.Record, c storage.Changes) {
+		if err := l.changed(c); err != nil {
+			stop(err)
+			return
+		}
+		l.standing.Applied(r.At.Seq)
+		seen(cluster.Record{Epoch: r.At.Epoch, Seq: r.At.Seq, Owner: r.Owner})
+	})
 	if errors.Is(err, replog.ErrTrimmed) {
 		l.node.behind = true
 		return cluster.ErrBehind
 	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
 	return err
 }
 
-// openBox opens what runs functions in the background: a node that becomes the owner shall not wait for it.
-func (l *life) openBox() {
-	l.boxed = l.openSandbox
-	if l.spawner != nil {
-		return // workers start with the engine
+// changed makes the server forget what it knows from before a record of the log.
+func (l *life) changed(c storage.Changes) error {
+	l.engine.FunctionsChanged(c.Functions)
+	if len(c.Tenants)+len(c.Tokens) > 0 {
+		if err := l.access.Changed(c.Tenants, c.Tokens); err != nil {
+			return err
+		}
 	}
-	done := make(chan struct{})
-	l.boxing = done
-	var box runtime.Sandbox
-	var err error
-	go func() {
-		defer close(done)
-		box, err = l.openSandbox(l.ending)
-	}()
-	l.boxed = func(context.Context) (runtime.Sandbox, error) {
-		<-done
-		return box, err
+	if !c.Settings {
+		return nil
 	}
+	a, err := l.followAdmin()
+	l.access.SetAdmin(a.hash)
+	return err
 }
 
-// durable returns the sequence up to which the records are on the disk of a store that was just opened.
-func (l *life) durable() uint64 {
-	at, _ := l.store.Applied()
-	return at.Seq
+// spawnerEnded returns what is closed when no worker can be started any more.
+func (s *server) spawnerEnded() <-chan struct{} {
+	if s.spawner == nil {
+		return nil
+	}
+	return s.spawner.Done()
 }
 
 // Applied implements [cluster.Replica].
@@ -114,47 +153,144 @@ func (l *life) Problem() error { return l.store.Problem() }
 
 // Serve implements [cluster.Life].
 func (l *life) Serve(ctx context.Context) error {
-	err := l.serve(ctx, time.Now())
+	err := l.lead(time.Now())
 	if err == nil {
-		var spawnerEnded <-chan struct{}
-		if l.spawner != nil {
-			spawnerEnded = l.spawner.Done()
-		}
 		select {
 		case err = <-l.served:
 			err = fmt.Errorf("the server stopped accepting connections: %w", err)
-		case <-spawnerEnded:
+		case <-l.spawnerEnded():
 			err = errSpawnerEnded
 		case <-ctx.Done():
 		}
 	}
+	if ctx.Err() != nil {
+		err = nil // it is a consequence of the end
+	}
+	return errors.Join(err, l.end())
+}
+
+// lead serves as the owner of the data.
+func (l *life) lead(began time.Time) (err error) {
+	if l.admin, err = l.openAdmin(); err != nil {
+		return err
+	}
+	l.secrets.Hold(l.admin.token)
+	l.access.SetAdmin(l.admin.hash)
+	// All that needs more rights is done.
+	l.node.confineOnce(l.confine)
+	if err := l.engine.Lead(); err != nil {
+		return err
+	}
+	l.access.Lead()
+	epoch, _ := l.Applied()
+	l.roll.Store(cluster.NewRoll(epoch <= 1))
+	l.node.forwarder.EndAll()
+	requests := mesh.NewQueue(l.listener.Addr())
+	go func() { l.served <- l.web.ServePeers(requests) }()
+	l.node.requests.Store(requests)
+	l.node.cluster.Serves()
+	l.log.Info("this node serves as the owner", "took", time.Since(began).Round(time.Millisecond).String())
+	return nil
+}
+
+// end stops all parts but the store.
+func (l *life) end() error {
 	grace := time.Duration(0)
 	switch {
-	case l.node.stopped.Err() != nil:
+	case l.node.stopping.Err() != nil:
 		grace = l.Grace
 	case l.node.cluster.Status().Owns: // it is handed over
 		grace = time.Duration(l.node.grace.Load())
 	}
-	if ctx.Err() != nil {
-		err = nil // it is a consequence of the end
-	}
-	stuck := l.stop(grace)
-	if l.health != nil {
-		_ = l.health.Close() // of a server that did not come so far
-	}
-	l.stuck = stuck != nil
-	return errors.Join(err, stuck)
+	l.stopped = true
+	err := l.stop(grace)
+	l.stuck = err != nil
+	return err
 }
 
 // Close implements [cluster.Life].
 func (l *life) Close() error {
-	l.node.life.Store(nil)
-	l.end()
+	l.stopCopies()
+	var err error
+	if !l.stopped {
+		err = l.end()
+	}
+	l.node.life.CompareAndSwap(l, nil)
 	l.sending.Lock() // until a copy that was being sent has ended
 	defer l.sending.Unlock()
 	if l.stuck {
 		l.store.Abandon()
-		return fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse)
+		return errors.Join(err, fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse))
 	}
-	return errors.Join(l.closeBox(), l.store.Close()) // the sandbox is closed already, unless the node has only followed
+	return errors.Join(err, l.store.Close())
+}
+
+// Follows implements [httpapi.Follower].
+func (l *life) Follows() bool { return l.roll.Load() == nil }
+
+// Runs implements [httpapi.Follower]. A node that has been ready goes on to run functions as it knows them when it is not any
+// more: the owner may be lost, or stand still.
+func (l *life) Runs() bool {
+	_, ever := l.standing.Ready()
+	return ever && l.node.confined()
+}
+
+// current returns why this node cannot answer for the data, or nil. A node that follows runs functions as it knows them.
+func (l *life) current() error {
+	if l.Follows() {
+		return nil
+	}
+	return l.node.cluster.Current()
+}
+
+// record records runs that have ended while the node follows.
+func (l *life) record(runs []runtime.Execution) error { return l.node.records.send(l.node, runs) }
+
+// Settle implements [httpapi.Follower].
+func (l *life) Settle() {
+	if _, ok := l.node.cluster.Owner(); !ok {
+		return
+	}
+	if e := l.measured.Load(); e != nil {
+		e.RecordNow(settleTime)
+	}
+}
+
+// Forward implements [httpapi.Follower].
+func (l *life) Forward(r *http.Request, client net.Addr) (*http.Response, error) {
+	answer, err := l.node.forwarder.Forward(r, client)
+	switch {
+	case errors.Is(err, mesh.ErrNoOwner):
+		return nil, noOwnerError()
+	case errors.Is(err, mesh.ErrNoPlace):
+		busy := runtime.Errorf(runtime.CodeTooBusy, "this node forwards as many requests as it may").WithHint("try again in a moment, or use another node")
+		busy.RetryAfter = runtime.BusyRetry
+		return nil, busy
+	}
+	return answer, err
+}
+
+// readiness returns why this node does not know the last state of the data, or nil.
+func (l *life) readiness() error {
+	if l.node.stopping.Err() != nil {
+		return runtime.Errorf(runtime.CodeUnavailable, "this node is stopping").WithHint("use another one")
+	}
+	if !l.Follows() {
+		return l.node.cluster.Current()
+	}
+	if now, _ := l.standing.Ready(); now {
+		return nil
+	}
+	err := runtime.Errorf(runtime.CodeUnavailable, "this node does not have the last state of the data: no node owns them, or it has not read all of the log").
+		WithHint("use another node, or try again in a moment")
+	err.RetryAfter = time.Second
+	return err
+}
+
+// spread waits until no ready node has a state of the data from before now.
+func (l *life) spread() {
+	if roll := l.roll.Load(); roll != nil {
+		_, seq := l.Applied()
+		_ = roll.Wait(l.node.running, seq) // the process ends
+	}
 }

@@ -52,9 +52,9 @@ const (
 	// stopTime is the time that runs get to end after they are stopped at the end of the grace
 	// period. Stopping a run takes milliseconds.
 	stopTime = 5 * time.Second
-	// handOverTime bounds the time for which connections are served whose first request has not arrived, if
+	// passOnTime bounds the time for which connections are served whose first request has not arrived, if
 	// another process takes the listener over.
-	handOverTime = 2 * time.Second
+	passOnTime = 2 * time.Second
 	// traceTime is the time that the last spans get to reach their collector.
 	traceTime = 3 * time.Second
 )
@@ -82,19 +82,18 @@ type server struct {
 	admin       admin
 	access      *access.Keeper
 	web         *httpapi.Server
-	served      chan error                                     // receives the errors of listeners that web stops serving by itself
-	spawner     *spawn.Spawner                                 // nil: runs happen in this process
-	box         io.Closer                                      // what runs functions
-	boxed       func(context.Context) (runtime.Sandbox, error) // opens it, or returns the one that is open
-	boxing      <-chan struct{}                                // closed when it was opened in the background; nil: it is not
-	workers     atomic.Pointer[worker.Pool]                    // that it is; nil: a sandbox in this process
-	own         atomic.Pointer[sandbox.Sandbox]                // that it is; nil: workers
-	walls       confine.Report                                 // none before it is confined
+	served      chan error                      // receives the errors of listeners that web stops serving by itself
+	spawner     *spawn.Spawner                  // nil: runs happen in this process
+	box         io.Closer                       // what runs functions
+	workers     atomic.Pointer[worker.Pool]     // that it is; nil: a sandbox in this process
+	own         atomic.Pointer[sandbox.Sandbox] // that it is; nil: workers
+	walls       confine.Report                  // none before it is confined
 	engine      *engine.Engine
 	metrics     *metrics.Metrics
 	traces      *tracing.Exporter             // nil: none are exported
 	measured    atomic.Pointer[engine.Engine] // the engine, for metrics; nil until it has started
 	node        *node                         // of a cluster; nil: the server is alone
+	life        *life                         // of the node, that this is the server of
 }
 
 // Run runs a server until ctx ends, which is not an error.
@@ -150,8 +149,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.openStore(nil); err != nil {
 		return err
 	}
-	s.boxed = s.openSandbox
-	return s.serve(ctx, began)
+	return s.begin(ctx, began)
 }
 
 // prepare opens what the server listens at, and starts the process that starts workers.
@@ -201,8 +199,8 @@ func (s *server) openStore(replication *storage.Replication) (err error) {
 	return err
 }
 
-// serve starts all parts above the store.
-func (s *server) serve(ctx context.Context, began time.Time) (err error) {
+// begin starts all parts above the store. That of a node runs functions and forwards requests until its life leads.
+func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 	if err = s.startTraces(); err != nil {
 		return err
 	}
@@ -221,14 +219,18 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.admin, err = s.openAdmin(); err != nil {
+	open := s.openAdmin
+	if s.life != nil {
+		open = s.followAdmin
+	}
+	if s.admin, err = open(); err != nil {
 		return err
 	}
 	s.secrets.Hold(s.admin.token)
 
 	if s.access, err = access.Open(access.Options{
 		Store: s.store, Memory: s.memory, Log: s.log, Admin: s.admin.hash, Limits: s.TenantLimits, Stored: s.store.Stored,
-		OwnWorkers: s.ownWorkers(),
+		OwnWorkers: s.ownWorkers(), Follow: s.life != nil,
 	}); err != nil {
 		return err
 	}
@@ -241,7 +243,7 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 
 	s.metrics = s.newMetrics()
 	// From here on clients get answers: that the server is starting.
-	s.web, err = httpapi.New(httpapi.Options{
+	web := httpapi.Options{
 		Memory:      s.memory,
 		Workers:     s.workerStatus,
 		Auth:        s.access,
@@ -251,7 +253,6 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		Maintenance: s.store,
 		Metrics:     s.metrics.Text,
 		Ready:       s.ready,
-		Current:     s.node.current(),
 		Log:         s.log,
 		Secrets:     s.secrets,
 		AccessLog:   s.accessLog(),
@@ -259,8 +260,11 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		TLS:         s.encryption,
 		SpoolDir:    filepath.Join(s.Data, "spool"),
 		Version:     s.Version,
-	})
-	if err != nil {
+	}
+	if s.life != nil {
+		web.Current, web.Follower, web.Spread = s.life.current, s.life, s.life.spread
+	}
+	if s.web, err = httpapi.New(web); err != nil {
 		return err
 	}
 	s.served = make(chan error, 3)
@@ -269,22 +273,26 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 		s.acceptAll()
 	}
 
-	box, err := s.boxed(ctx)
+	box, err := s.openSandbox(ctx)
 	if err != nil {
 		return err
 	}
-	// Nothing of a tenant has run yet, and all that needs more rights is done.
-	s.node.confineOnce(s.confine)
-	s.engine, err = engine.New(engine.Options{
+	if s.life == nil { // nothing of a tenant has run yet, and all that needs more rights is done
+		s.confine()
+	}
+	options := engine.Options{
 		Poster: poster, CallbackBody: blaxel.RenderExecution, Networks: networks,
 		Store: s.store, Sandbox: box, Log: s.log, Memory: s.memory, Uses: s.access.Use, Secrets: s.secrets, OnEnd: s.metrics.OnEnd, DropArgs: s.DropArgs,
-		Traces: s.engineTraces(), NoSchedules: s.NoSchedules, Owner: s.node.current(),
+		Traces: s.engineTraces(), NoSchedules: s.NoSchedules,
 		Retention: runtime.Retention{
 			Age: time.Duration(s.RetentionAge), MinAge: time.Duration(s.RetentionMinAge), Count: s.RetentionCount,
 			Bytes: int64(s.RetentionBytes), TenantBytes: int64(s.RetentionTenantBytes), FunctionBytes: int64(s.RetentionFunctionBytes),
 		},
-	})
-	if err != nil {
+	}
+	if s.life != nil {
+		options.Owner, options.Follow = s.life.current, &engine.Following{Record: s.life.record}
+	}
+	if s.engine, err = engine.New(options); err != nil {
 		return err
 	}
 	s.measured.Store(s.engine)
@@ -301,8 +309,9 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 	governed, stop := context.WithCancel(context.Background())
 	s.govern = stop
 	go s.memory.Govern(governed)
-	s.node.serves()
-	s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	if s.life == nil {
+		s.log.Info("ready", "url", s.at.url(), "took", time.Since(began).Round(time.Millisecond).String())
+	}
 	if beyond(s.listener.Addr()) && !s.encrypts() {
 		s.log.Warn("other machines can reach this server, and requests are not encrypted",
 			"hint", "use --tls-cert and --tls-key, or --acme-domain; or put a proxy that speaks TLS in front")
@@ -312,14 +321,19 @@ func (s *server) serve(ctx context.Context, began time.Time) (err error) {
 
 // acceptAll serves the API.
 func (s *server) acceptAll() {
-	for _, ln := range s.node.listeners(s.listener) {
-		go func() { s.served <- s.web.Serve(ln) }()
+	ln := s.listener
+	if s.node != nil {
+		ln = s.node.front.Own()
 	}
+	go func() { s.served <- s.web.Serve(ln) }()
 }
 
 // answerChecks serves health checks at a listener of their own, if there is one.
 func (s *server) answerChecks() {
-	if s.health = s.node.checked(s.health); s.health != nil {
+	if s.node != nil && s.node.checks != nil {
+		s.health = s.node.checks.Own()
+	}
+	if s.health != nil {
 		go func() { s.served <- s.web.ServeHealth(s.health) }()
 		s.log.Info("serving health checks and metrics", "address", s.health.Addr().String())
 	}
@@ -327,10 +341,10 @@ func (s *server) answerChecks() {
 
 // ready returns why the server cannot serve, or nil.
 func (s *server) ready() error {
-	if err := s.store.Health(); err != nil || s.node == nil {
+	if err := s.store.Health(); err != nil || s.life == nil {
 		return err
 	}
-	return s.node.cluster.Current()
+	return s.life.readiness()
 }
 
 // attend announces that the server is ready, and waits until ctx ends or the server stops by
@@ -371,7 +385,7 @@ func (s *server) attend(ctx context.Context) error {
 // grace period; waiting runs do not start.
 func (s *server) stop(grace time.Duration) error {
 	if s.passed && s.engine != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), min(grace, handOverTime))
+		ctx, cancel := context.WithTimeout(context.Background(), min(grace, passOnTime))
 		s.web.HandOver(ctx)
 		cancel()
 	}
@@ -391,8 +405,13 @@ func (s *server) stop(grace time.Duration) error {
 	if s.access != nil {
 		errs = append(errs, s.access.Close())
 	}
-	errs = append(errs, s.closeBox())
+	if s.box != nil {
+		errs = append(errs, s.box.Close())
+	}
 	if s.node != nil { // the rest is the node's
+		if s.health != nil && s.web == nil {
+			errs = append(errs, s.health.Close())
+		}
 		return errors.Join(errs...)
 	}
 	if s.spawner != nil {
@@ -410,18 +429,6 @@ func (s *server) stop(grace time.Duration) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// closeBox closes what runs functions.
-func (s *server) closeBox() (err error) {
-	if s.boxing != nil {
-		<-s.boxing
-	}
-	if s.box != nil {
-		err = s.box.Close()
-		s.box = nil
-	}
-	return err
 }
 
 // drain refuses new work, waits until running runs finish within the grace period, and then stops
@@ -487,6 +494,15 @@ func (s *server) openAdmin() (admin, error) {
 		return 1, err
 	})
 	return a, err
+}
+
+// followAdmin returns the admin token that the environment or the store has. It changes nothing.
+func (s *server) followAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, log: s.log, fixed: true}
+	if _, err := s.store.Setting(settingAdminToken); k.given == "" && runtime.CodeOf(err) == runtime.CodeNotFound {
+		return admin{}, nil // the owner makes one
+	}
+	return k.open(false)
 }
 
 // writeAddress writes the server's address to a file, for scripts that let the server choose a

@@ -1,0 +1,364 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/faaspot/faaspot/httpapi/internal/web"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Follower is what a server needs of a process that may follow the one which owns the data. Its methods may be called
+// concurrently.
+type Follower interface {
+	// Follows reports whether another process owns the data: requests are forwarded to it.
+	Follows() bool
+	// Runs reports whether this process runs functions itself for callers that wait, while it follows.
+	Runs() bool
+	// Settle is called before a request is forwarded that reads what this process may not have sent to the owner yet.
+	Settle()
+	// Forward sends the request of the client at an address to the owner. The answer's body must be closed. The URL of
+	// the request has no host. An error that is a [runtime.Error] says that nothing was sent.
+	Forward(r *http.Request, client net.Addr) (*http.Response, error)
+}
+
+// headerClient names the client of a request that another node has forwarded, and "https" or "http" for its connection. It
+// is believed on connections of [Server.ServePeers] only.
+const headerClient = "Faaspot-Client"
+
+// forwardBytes is the memory of a request that is forwarded, in bytes: a connection to the owner with its buffers and
+// goroutines, and the header.
+const forwardBytes = 96 * runtime.KiB
+
+// hopHeaders are the fields of a request or an answer that concern one connection, or that the library writes.
+var hopHeaders = map[string]bool{
+	"Connection": true, "Content-Length": true, "Date": true, "Expect": true, "Host": true, "Keep-Alive": true, "Proxy-Connection": true,
+	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, headerClient: true,
+}
+
+// follows reports whether another process owns the data.
+func (s *Server) follows() bool { return s.opts.Follower != nil && s.opts.Follower.Follows() }
+
+// answer answers a request, or forwards it.
+func (s *Server) answer(ctx *fasthttp.RequestCtx, r *web.Route) error {
+	if r.Node || !s.follows() {
+		return s.fence(ctx, r, s.operate(ctx, r))
+	}
+	if r.Shared != nil && r.Shared(ctx) && s.opts.Follower.Runs() {
+		err := s.operate(ctx, r)
+		switch runtime.CodeOf(err) {
+		case runtime.CodeUnauthenticated, runtime.CodePermissionDenied, runtime.CodeNotFound, runtime.CodeUnavailable:
+			// The run has not begun. Only the owner knows whether it must not.
+			ctx.Response.Reset()
+		default:
+			return err
+		}
+	}
+	return s.forward(ctx, r)
+}
+
+// forward sends a request to the process that owns the data, and answers what that does.
+func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
+	if announced(&ctx.Request.Header) > r.MaxBody {
+		return errBodyTooLarge(r.MaxBody, r.Spools)
+	}
+	if r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
+		s.opts.Follower.Settle()
+	}
+	if !s.forwarded.TryTake(forwardBytes) {
+		return s.forwarded.Refuse(forwardBytes)
+	}
+	waits, cancel := context.WithCancel(s.host.Context())
+	leave := func() {}
+	if c, ok := ctx.Conn().(*conn); ok {
+		leave = s.hangups.watch(c, cancel)
+	}
+	done := sync.OnceFunc(func() {
+		leave()
+		cancel()
+		s.forwarded.Give(forwardBytes)
+	})
+	body := s.outgoingBody(ctx)
+	request, err := outgoing(waits, ctx, body)
+	if err != nil {
+		done()
+		return err
+	}
+	answer, err := s.opts.Follower.Forward(request, ctx.RemoteAddr())
+	whole, failed := body.stop()
+	if !whole { // what is left of it is no request
+		ctx.SetConnectionClose()
+		linger(ctx)
+	}
+	ctx.Request.SetBodyRaw(nil)
+	if err != nil {
+		done()
+		if failed != nil {
+			return s.readError(failed)
+		}
+		return s.lost(ctx, r, err)
+	}
+	if c, ok := ctx.Conn().(*conn); ok && !r.Open && answer.StatusCode < fasthttp.StatusBadRequest && !c.trusted.Load() {
+		s.conns.accepted(c)
+	}
+	h := &ctx.Response.Header
+	h.SetNoDefaultContentType(true)
+	for name, values := range answer.Header {
+		if !hopHeaders[name] {
+			for _, value := range values {
+				h.Add(name, value)
+			}
+		}
+	}
+	ctx.SetStatusCode(answer.StatusCode)
+	ctx.Response.SetBodyStream(&incomingBody{ReadCloser: answer.Body, conn: ctx.Conn(), timeout: s.opts.WriteTimeout, done: done}, int(answer.ContentLength))
+	return nil
+}
+
+// lost returns the error of a request that the owner has not answered. What may have changed something has no answer: each
+// would say whether it has.
+func (s *Server) lost(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
+	if known, ok := errors.AsType[*runtime.Error](err); ok {
+		return known
+	}
+	s.opts.Log.Debug("http: a forwarded request was not answered", "error", err)
+	if r.Writes || r.Submits || r.Queues {
+		_ = ctx.Conn().Close()
+	}
+	known := runtime.Errorf(runtime.CodeUnavailable, "the node that owns the data did not answer").WithHint("try again in a moment")
+	known.RetryAfter = startRetry
+	return known
+}
+
+// outgoing returns the request that is forwarded in place of one.
+func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, body *outgoingBody) (*http.Request, error) {
+	h := &ctx.Request.Header
+	host := string(h.Host())
+	if host == "" { // HTTP/1.0 needs none
+		host = ctx.LocalAddr().String()
+	}
+	r := (&http.Request{
+		Method: string(h.Method()), Host: host, Header: make(http.Header),
+		URL: &url.URL{Opaque: string(ctx.URI().PathOriginal()), RawQuery: string(ctx.URI().QueryString())},
+	}).WithContext(waits)
+	for name, value := range h.All() {
+		if name := http.CanonicalHeaderKey(string(name)); !hopHeaders[name] {
+			r.Header.Add(name, string(value))
+		}
+	}
+	if len(r.Header["User-Agent"]) == 0 {
+		r.Header["User-Agent"] = nil // else the library adds its own
+	}
+	scheme := "http "
+	if web.Encrypted(ctx) {
+		scheme = "https "
+	}
+	r.Header.Set(headerClient, scheme+ctx.RemoteAddr().String())
+	for name, values := range r.Header {
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+				return nil, badRequest("the field " + name + " of its header has a control character")
+			}
+		}
+	}
+	switch {
+	case body.stream != nil:
+		r.Body, r.ContentLength = body, int64(max(body.size, -1))
+	case len(body.bytes) > 0:
+		r.ContentLength = int64(len(body.bytes))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(body.bytes))), nil }
+		r.Body, _ = r.GetBody()
+	}
+	return r, nil
+}
+
+// outgoingBody is the body of a request that is forwarded while it arrives. Its client has the time that any body has.
+type outgoingBody struct {
+	bodyReader        // stream is nil if the body has arrived, or there is none
+	bytes      []byte // of a body that has arrived
+
+	mu      sync.Mutex // held by Read
+	size    int        // in bytes; negative: unknown
+	got     int        // bytes
+	left    int        // of the piece
+	whole   bool       // all of it was read
+	stopped bool
+	failed  error // of the client
+}
+
+// outgoingBody returns the body of a request.
+func (s *Server) outgoingBody(ctx *fasthttp.RequestCtx) *outgoingBody {
+	b := &outgoingBody{bodyReader: bodyReader{server: s, conn: ctx.Conn(), end: time.Now().Add(s.opts.BodyTimeout)}, size: ctx.Request.Header.ContentLength()}
+	switch {
+	case !ctx.Request.IsBodyStream():
+		b.bytes = ctx.Request.Body()
+	case b.size != 0:
+		b.stream = ctx.RequestBodyStream()
+	}
+	return b
+}
+
+// errStopped reports that the body of a request is not read any more.
+var errStopped = errors.New("the request was answered before it had arrived")
+
+// Read implements [io.Reader].
+func (b *outgoingBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return 0, errStopped
+	}
+	if b.left <= 0 {
+		if b.failed = b.extend(); b.failed != nil {
+			return 0, b.failed
+		}
+		b.left = pieceBytes
+	}
+	n, err := b.stream.Read(p)
+	b.got, b.left = b.got+n, b.left-n
+	switch {
+	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), b.got == b.size:
+		b.whole = true
+	case err != nil:
+		b.failed = err
+	}
+	return n, err
+}
+
+// Close implements [io.Closer]. The stream is the server's.
+func (b *outgoingBody) Close() error { return nil }
+
+// stop ends Read, and reports whether it has read all of the body, and why it could not.
+func (b *outgoingBody) stop() (whole bool, failed error) {
+	if b.stream == nil {
+		return true, nil
+	}
+	if !b.mu.TryLock() { // Read waits for the client
+		if c, ok := b.conn.(*conn); ok {
+			_ = c.socket.SetReadDeadline(time.Unix(1, 0)) // the connection is closed, or the body ends anyway
+		}
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	b.stopped = true
+	return b.whole, b.failed
+}
+
+// incomingBody is the body of an answer that is forwarded while it arrives. Each part of it must be read by the client
+// within a timeout, before the next one is read.
+type incomingBody struct {
+	io.ReadCloser
+	conn    net.Conn
+	timeout time.Duration
+	done    func()
+}
+
+// Read implements [io.Reader].
+func (b *incomingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 && b.conn != nil {
+		if err := b.conn.SetWriteDeadline(time.Now().Add(b.timeout)); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *incomingBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.done()
+	return err
+}
+
+// ServePeers is like Serve for connections on which other nodes forward requests.
+func (s *Server) ServePeers(ln net.Listener) error {
+	return s.serveOn(&listener{Listener: ln, server: s, conns: s.conns, peers: true})
+}
+
+// believe takes from a request what the node that has forwarded it says of its client.
+func believe(ctx *fasthttp.RequestCtx) {
+	c, ok := ctx.Conn().(*conn)
+	if !ok || !c.peer {
+		return
+	}
+	scheme, address, _ := strings.Cut(string(ctx.Request.Header.Peek(headerClient)), " ")
+	c.viaTLS = scheme == "https"
+	var client net.Addr
+	if at, err := netip.ParseAddrPort(address); err == nil {
+		client = net.TCPAddrFromAddrPort(at)
+	}
+	ctx.SetRemoteAddr(client) // nil: the node itself
+}
+
+const (
+	// hangUpLook is the time between two looks at whether clients of forwarded requests have hung up, and hangUpTime that
+	// after which their requests end. A client that only sends nothing more looks like one that has.
+	hangUpLook = 500 * time.Millisecond
+	hangUpTime = 2 * time.Second
+)
+
+// hangups looks for clients that have hung up while their requests are forwarded.
+type hangups struct {
+	mu       sync.Mutex
+	all      map[*conn]*hangup
+	watching bool
+}
+
+type hangup struct {
+	end   func()
+	since time.Time // zero: the client is there
+}
+
+// watch calls end when the client of a connection has hung up, until leave is called.
+func (h *hangups) watch(c *conn, end func()) (leave func()) {
+	one := &hangup{end: end}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = make(map[*conn]*hangup)
+	}
+	h.all[c] = one
+	if !h.watching {
+		h.watching = true
+		time.AfterFunc(hangUpLook, h.look)
+	}
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.all[c] == one {
+			delete(h.all, c)
+		}
+	}
+}
+
+// look looks at all clients, again and again while there is any.
+func (h *hangups) look() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	for c, one := range h.all {
+		switch {
+		case !c.Gone():
+			one.since = time.Time{}
+		case one.since.IsZero():
+			one.since = now
+		case now.Sub(one.since) >= hangUpTime:
+			one.end()
+			delete(h.all, c)
+		}
+	}
+	if h.watching = len(h.all) > 0; h.watching {
+		time.AfterFunc(hangUpLook, h.look)
+	}
+}

@@ -1,0 +1,315 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/httpapi"
+	"github.com/faaspot/faaspot/httpapi/internal/apitest"
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// node is a server that follows another one, to which it forwards requests as a node does.
+type node struct {
+	*apitest.Served
+	owner   *apitest.Served
+	follows atomic.Bool
+	runs    atomic.Bool
+	lost    atomic.Bool // requests are sent, and not answered
+	settled atomic.Int64
+	sent    atomic.Int64
+	ended   atomic.Int64 // requests that were sent, and are not under way any more
+	through *http.Transport
+}
+
+func (n *node) Follows() bool { return n.follows.Load() }
+func (n *node) Runs() bool    { return n.runs.Load() }
+func (n *node) Settle()       { n.settled.Add(1) }
+
+func (n *node) Forward(r *http.Request, _ net.Addr) (*http.Response, error) {
+	n.sent.Add(1)
+	if n.owner == nil {
+		err := runtime.Errorf(runtime.CodeUnavailable, "there is no owner")
+		err.RetryAfter = time.Second
+		return nil, err
+	}
+	if n.lost.Load() {
+		return nil, errors.New("the connection was cut")
+	}
+	r.URL.Scheme, r.URL.Host = "http", "owner"
+	a, err := n.through.RoundTrip(r)
+	if err != nil {
+		n.ended.Add(1)
+		return nil, err
+	}
+	a.Body = &watchedBody{a.Body, n}
+	return a, nil
+}
+
+// watchedBody is the body of an answer that a node forwards.
+type watchedBody struct {
+	io.ReadCloser
+	n *node
+}
+
+func (b *watchedBody) Close() error {
+	b.n.ended.Add(1)
+	return b.ReadCloser.Close()
+}
+
+// startNode starts a server that follows one with another fake.
+func startNode(t *testing.T, own, owners *apitest.Fake, change func(*httpapi.Options)) *node {
+	t.Helper()
+	n := new(node)
+	n.follows.Store(true)
+	n.runs.Store(true)
+	if owners != nil {
+		n.owner = apitest.StartTCP(t, owners, func(o *httpapi.Options) { o.AccessLog = apitest.TextLog(new(apitest.Buffer)); change(o) })
+		peers, dial := apitest.ListenTCP(t)
+		go func() { _ = n.owner.ServePeers(peers) }() // until the owner is shut down
+		n.through = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }, DisableCompression: true}
+		t.Cleanup(n.through.CloseIdleConnections)
+	}
+	n.Served = apitest.StartTCP(t, own, func(o *httpapi.Options) {
+		o.Follower = n
+		o.Current = func() error { return nil }
+		change(o)
+	})
+	return n
+}
+
+func unchanged(*httpapi.Options) {}
+
+// Requests are answered by the owner, with all that they have, and as their clients have sent them.
+func TestForward(t *testing.T) {
+	t.Parallel()
+	log := new(apitest.Buffer)
+	own, owners := &apitest.Fake{}, &apitest.Fake{Functions: []runtime.Function{{Name: "one"}}}
+	n := startNode(t, own, owners, func(o *httpapi.Options) { o.AccessLog = apitest.TextLog(log) })
+	a := n.Do(t, "GET", "/v1/functions/?limit=1", "", nil)
+	if a.Status != 200 || !strings.Contains(a.Body, `"one"`) || a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+	}
+	if direct := n.owner.Do(t, "GET", "/v1/functions/?limit=1", "", nil); direct.Body != a.Body || len(direct.Header) != len(a.Header) {
+		t.Errorf("the owner answers %v %s\nthe node %v %s", direct.Header, direct.Body, a.Header, a.Body)
+	}
+	if a := n.Do(t, "PUT", "/v1/functions/", `{"name":"f","code":"def main(args, context): pass"}`, nil); a.Status != 200 || len(owners.Created) != 1 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := n.Do(t, "GET", "/v1/functions/", "", apitest.Header{"Authorization": "Token wrong"}); a.Status != 401 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := n.Do(t, "HEAD", "/v1/functions/f", "", nil); a.Status != 200 || a.Body != "" || a.Header.Get("Content-Length") == "0" {
+		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+	}
+	if len(own.Created)+len(own.Pages) > 0 {
+		t.Error("the node has answered itself")
+	}
+	before := n.sent.Load()
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
+		if a := n.Do(t, "GET", path, "", nil); a.Status != 200 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
+		}
+	}
+	if n.sent.Load() != before {
+		t.Error("what a node says about itself is not asked of the owner")
+	}
+}
+
+// A run whose caller waits happens on the node, unless it needs the owner, or the owner may know better.
+func TestForwardRuns(t *testing.T) {
+	t.Parallel()
+	own, owners := &apitest.Fake{Outcome: apitest.Succeeded(`"here"`)}, &apitest.Fake{Outcome: apitest.Succeeded(`"there"`)}
+	n := startNode(t, own, owners, unchanged)
+	run := func(what, want string, h apitest.Header) {
+		t.Helper()
+		for _, method := range []string{"POST", "GET"} {
+			body := `{"n":1}`
+			if method == "GET" {
+				body = ""
+			}
+			if a := n.Do(t, method, "/v1/sync/functions/f/rpc", body, h); a.Status != 200 || a.Body != want {
+				t.Errorf("%s: %s %d %s", what, method, a.Status, a.Body)
+			}
+		}
+	}
+	run("a run", `"here"`, nil)
+	for _, code := range []runtime.Code{runtime.CodeNotFound, runtime.CodeUnauthenticated, runtime.CodePermissionDenied, runtime.CodeUnavailable} {
+		own.Renew(func(f *apitest.Fake) { f.Err = runtime.Errorf(code, "as far as it knows") })
+		owners.Renew(nil)
+		run(string(code), `"there"`, nil)
+		if len(owners.Ran) != 2 || string(owners.Ran[0].Args) != `{"n":1}` {
+			t.Errorf("%s: the owner has got %+v", code, owners.Ran)
+		}
+	}
+	own.Renew(func(f *apitest.Fake) { f.Err = runtime.Errorf(runtime.CodeTooBusy, "too many") })
+	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 429 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	own.Renew(func(f *apitest.Fake) { f.Err = nil })
+	n.runs.Store(false)
+	run("a node that is not ready", `"there"`, nil)
+	n.runs.Store(true)
+	owners.Renew(nil)
+	for _, h := range []apitest.Header{{"Idempotency-Key": "k"}, {"X-Retries": "1"}} {
+		before := n.sent.Load()
+		n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", h)
+		if n.sent.Load() != before+1 {
+			t.Errorf("with %v, the owner was not asked", h)
+		}
+	}
+	n.follows.Store(false)
+	run("the node owns the data", `"here"`, nil)
+}
+
+// Without an owner, runs go on, and all else says that nothing was done.
+func TestForwardWithoutAnOwner(t *testing.T) {
+	t.Parallel()
+	own := &apitest.Fake{Outcome: apitest.Succeeded(`1`)}
+	n := startNode(t, own, nil, unchanged)
+	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 200 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	own.Renew(func(f *apitest.Fake) { f.Err = runtime.Errorf(runtime.CodeNotFound, "as far as it knows") })
+	for _, r := range [][2]string{{"POST", "/v1/sync/functions/f/rpc"}, {"POST", "/v1/functions/f/rpc"}, {"GET", "/v1/functions/"}} {
+		if a := n.Do(t, r[0], r[1], "{}", nil); a.Status != 503 || a.Header.Get("Retry-After") != "1" {
+			t.Errorf("%v: %d %s", r, a.Status, a.Body)
+		}
+	}
+}
+
+// Whether a change was made that the owner did not answer is not known: there is no answer. What changes nothing has one.
+func TestForwardedRequestsThatAreLost(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	n.lost.Store(true)
+	if a := n.Do(t, "GET", "/v1/functions/", "", nil); a.Status != 503 || a.Header.Get("Retry-After") != "1" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	for _, path := range []string{"/v1/functions/f/rpc", "/v1/try"} {
+		c := apitest.DialRaw(t, n.Addr)
+		c.Send(t, "POST "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+apitest.Token+"\r\nContent-Length: 2\r\n\r\n{}")
+		if answers, closed := c.Answers(t, -1); len(answers) > 0 || !closed {
+			t.Errorf("%s: %v", path, answers)
+		}
+	}
+}
+
+// The owner knows clients by what a node says of them, and by nothing that others say.
+func TestClientsOfForwardedRequests(t *testing.T) {
+	t.Parallel()
+	owners := &apitest.Fake{}
+	log := new(apitest.Buffer)
+	n := startNode(t, &apitest.Fake{}, owners, func(o *httpapi.Options) { o.AccessLog = apitest.TextLog(log) })
+	lie := apitest.Header{"Faaspot-Client": "https 203.0.113.9:7"}
+	n.Do(t, "GET", "/v1/functions/", "", lie)
+	n.owner.Do(t, "GET", "/v1/functions/", "", lie)
+	if strings.Contains(log.String(), "203.0.113.9") {
+		t.Errorf("a client has chosen its address:\n%s", log)
+	}
+	r, err := http.NewRequest("GET", "http://owner/v1/functions/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Faaspot-Client", "https 198.51.100.4:5")
+	r.Header.Set("Authorization", "Token "+apitest.Token)
+	a, err := n.through.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, a.Body)
+	a.Body.Close()
+	if !strings.Contains(log.String(), "198.51.100.4:5") {
+		t.Errorf("the address that a node has sent is not known:\n%s", log)
+	}
+}
+
+// Large bodies arrive as they were sent, whole or in chunks, and those that are too large are refused.
+func TestForwardedBodies(t *testing.T) {
+	t.Parallel()
+	owners := &apitest.Fake{}
+	n := startNode(t, &apitest.Fake{}, owners, unchanged)
+	args := func(size int) string { return `{"x":"` + strings.Repeat("0123456789abcdef", size/16) + `"}` }
+	for _, chunked := range []bool{false, true} {
+		for _, size := range []int{16, 10 << 10, 5 << 20} {
+			owners.Renew(func(f *apitest.Fake) { f.Outcome = apitest.Succeeded("1") })
+			n.runs.Store(false)
+			var body io.Reader = strings.NewReader(args(size))
+			if chunked {
+				body = io.MultiReader(body)
+			}
+			r, err := http.NewRequest("POST", "http://api.test/v1/sync/functions/f/rpc", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Token "+apitest.Token)
+			a, err := n.Client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Body.Close()
+			if len(owners.Ran) != 1 || a.StatusCode != 200 || string(owners.Ran[0].Args) != args(size) {
+				t.Errorf("%d bytes, chunked %v: %d", size, chunked, a.StatusCode)
+			}
+		}
+	}
+	for name, header := range map[string]string{
+		"too large":                "Authorization: Token " + apitest.Token + "\r\nContent-Length: 100000000\r\n",
+		"of a stranger":            "Content-Length: 3000000\r\n",
+		"of a stranger, in chunks": "Transfer-Encoding: chunked\r\n",
+		"of a stranger that waits": "Content-Length: 3000000\r\nExpect: 100-continue\r\n",
+	} {
+		c := apitest.DialRaw(t, n.Addr)
+		c.Send(t, "POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n"+header+"\r\n")
+		if strings.Contains(header, "chunked") {
+			c.Send(t, fmt.Sprintf("%x\r\n%s\r\n", 1<<16, bytes.Repeat([]byte("x"), 1<<16)))
+		} else {
+			_, _ = c.Write(bytes.Repeat([]byte("x"), 1<<16))
+		}
+		want := 401
+		if name == "too large" {
+			want = 413
+		}
+		answers, closed := c.Answers(t, -1)
+		if len(answers) > 0 && answers[0].Status == 100 {
+			answers = answers[1:]
+		}
+		if len(answers) != 1 || answers[0].Status != want || !closed {
+			t.Errorf("a body %s: %v, %v", name, answers, closed)
+		}
+	}
+}
+
+// Neither a client that has hung up nor one that does not read keeps a request under way.
+func TestForwardedClientsThatAreGone(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	defer close(release)
+	owners := &apitest.Fake{Zip: bytes.Repeat([]byte("PK"), 32<<20), OnRun: func(context.Context, runtime.RunRequest) (*runtime.Execution, error) {
+		<-release
+		return apitest.Succeeded("1"), nil
+	}}
+	n := startNode(t, &apitest.Fake{}, owners, func(o *httpapi.Options) { o.WriteTimeout = 200 * time.Millisecond })
+	n.runs.Store(false)
+	for what, leave := range map[string]func(c *apitest.RawConn){
+		"POST /v1/sync/functions/f/rpc": func(c *apitest.RawConn) { _ = c.Close() },
+		"GET /v1/functions/f/bundle":    func(*apitest.RawConn) {},
+	} {
+		t.Log(what)
+		before := n.ended.Load()
+		c := apitest.DialRaw(t, n.Addr)
+		c.Send(t, what+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+apitest.Token+"\r\nContent-Length: 0\r\n\r\n")
+		apitest.Eventually(t, func() bool { return n.sent.Load() > before })
+		leave(c)
+		apitest.Eventually(t, func() bool { return n.ended.Load() > before })
+	}
+}

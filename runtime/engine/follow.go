@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/faaspot/faaspot/runtime"
+)
+
+// Following is what an Engine that follows needs of the process that it follows.
+type Following struct {
+	// Record records runs that have ended, as [Engine.RecordForeign] of that process does. CodeUnavailable: it is not
+	// known whether it has, and Record is called again.
+	Record func(batch []runtime.Execution) error
+}
+
+// follows reports whether another process changes what is in the store.
+func (e *Engine) follows() bool { return !e.leads.Load() }
+
+// Lead makes an Engine that follows do everything: its process alone changes what is in the Store from now on, and the
+// Engine continues the unfinished executions in it. Runs go on. It is called once.
+func (e *Engine) Lead() error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.gate.leave()
+	return e.begin()
+}
+
+// record records blocking runs. What the process that this one has followed may have recorded is recorded once.
+func (e *Engine) record(batch []runtime.Execution) (err error) {
+	unsure := e.unsure.Load()
+	switch {
+	case e.follows():
+		e.unsure.Store(&batch[0].ID)
+		err = e.follow.Record(batch)
+	case unsure != nil && *unsure == batch[0].ID:
+		_, err = e.store.RecordOnce(batch)
+	default:
+		return e.store.Record(batch)
+	}
+	if err == nil {
+		e.unsure.Store(nil)
+		e.store.countEnded(batch)
+	}
+	return err
+}
+
+// RecordForeign records runs that have ended in a process that follows this one. Repeated, it records them once.
+func (e *Engine) RecordForeign(batch []runtime.Execution) error {
+	const op = "engine.record"
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.gate.leave()
+	e.foreign.Lock()
+	defer e.foreign.Unlock()
+	recorded, err := e.store.RecordOnce(batch)
+	if err != nil {
+		return withOp(op, err)
+	}
+	now := e.clock.Now()
+	for i := range recorded {
+		x := &recorded[i]
+		use := e.useOf(x.Tenant)
+		for _, c := range x.Egress {
+			_ = use.CountEgress(c.Sent+c.Received, now) // it was sent
+		}
+		e.completions.Notify(x.ID)
+	}
+	return nil
+}
+
+// RecordNow waits until the runs that have ended are recorded, at most for a time.
+func (e *Engine) RecordNow(limit time.Duration) { e.records.flushUntil(time.Now().Add(limit)) }
+
+// FunctionsChanged is called with the ids of functions that the process which this one follows has changed in the
+// store, or deleted. When it has returned, no run begins with a version that was current before.
+func (e *Engine) FunctionsChanged(ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	changed := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		changed[id] = true
+	}
+	for _, v := range e.current.invalidateFunctions(changed) {
+		e.current.retire(v, func() { e.sandbox.Forget(v.functionID, v.number) })
+	}
+}
+
+// invalidateFunctions is like invalidate for functions with ids. It returns their versions that it has dropped.
+func (c *versionCache) invalidateFunctions(changed map[string]bool) (dropped []versionKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, element := range c.recent.entries {
+		if v := element.Value.(*cacheEntry).version; changed[v.Program.FunctionID] {
+			dropped = append(dropped, keyOf(v))
+			c.recent.remove(key)
+		}
+	}
+	for _, l := range c.loading { // of which function is not known yet
+		l.stale = true
+	}
+	return dropped
+}

@@ -1,0 +1,261 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/engine"
+	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/replog"
+	"github.com/faaspot/faaspot/storage/replog/mem"
+)
+
+// pair is an Engine, and one that follows it on a replica of its store.
+type pair struct {
+	log      *mem.Log
+	store    *storage.Store // of the one that follows
+	owner    *engine.Engine
+	follower *engine.Engine
+
+	mu      sync.Mutex
+	refused int  // how often what is recorded is refused although it was recorded
+	away    bool // nothing is recorded
+	calls   int
+}
+
+// record records runs of the Engine that follows.
+func (p *pair) record(batch []runtime.Execution) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls++
+	unavailable := runtime.Errorf(runtime.CodeUnavailable, "the owner does not answer")
+	if p.away {
+		return unavailable
+	}
+	if err := p.owner.RecordForeign(batch); err != nil {
+		return err
+	}
+	if p.refused > 0 {
+		p.refused--
+		return unavailable
+	}
+	return nil
+}
+
+// sync applies what the owner has stored, as a node does.
+func (p *pair) sync(t *testing.T) {
+	t.Helper()
+	end, err := p.log.Client().End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := p.store.Applied(); at.Seq == end {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = p.store.Follow(ctx, func(r replog.Record, c storage.Changes) {
+		p.follower.FunctionsChanged(c.Functions)
+		if r.At.Seq >= end {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
+func newPair(t *testing.T, o engine.Options) *pair {
+	t.Helper()
+	p := &pair{log: mem.New()}
+	openStore := func(node string, follow bool) *storage.Store {
+		s, err := storage.Open(storage.Options{Dir: node, FS: vfs.NewMem(), Log: quiet, Replication: &storage.Replication{Log: p.log.Client(), Generation: 1, Node: node, Follow: follow}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	p.owner = newEngine(t, engine.Options{Store: openStore("owner", false)})
+	p.store = openStore("follower", true)
+	o.Store, o.Follow = p.store, &engine.Following{Record: p.record}
+	p.follower = newEngine(t, o)
+	return p
+}
+
+func (p *pair) want(t *testing.T, e *engine.Engine, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if x, err := e.GetExecution(t.Context(), tenant, id); err != nil || x.State != runtime.StateSucceeded {
+			t.Errorf("%s: %+v, %v", id, x, err)
+		}
+	}
+}
+
+// An Engine that follows runs what the owner has deployed, from the moment at which it is told, and the owner records its
+// runs: once, however often they are sent.
+func TestFollower(t *testing.T) {
+	var ended atomic.Int64
+	sandbox := &fakeSandbox{}
+	p := newPair(t, engine.Options{Sandbox: sandbox, OnEnd: func(*runtime.Execution, bool) { ended.Add(1) }})
+	if _, err := run(p.follower, "f", "{}"); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Fatal(err)
+	}
+	d := create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	p.refused = 3
+	var ids []string
+	for range 20 {
+		x, err := run(p.follower, "f", "{}")
+		if err != nil || string(x.Result) != "1" {
+			t.Fatalf("%+v, %v", x, err)
+		}
+		ids = append(ids, x.ID)
+	}
+	p.follower.RecordNow(time.Minute)
+	p.want(t, p.owner, ids...)
+	s, err := p.owner.GetStats(t.Context(), tenant, runtime.StatsQuery{Since: time.Now().Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Total.Ended(); n != 20 || ended.Load() != 20 {
+		t.Errorf("the owner has counted %d runs, and the other one %d, want 20", n, ended.Load())
+	}
+	for _, source := range []string{"2", "3"} {
+		if _, err := p.owner.UpdateFunction(t.Context(), runtime.FunctionUpdate{Tenant: tenant, Name: "f", Source: []byte(source)}); err != nil {
+			t.Fatal(err)
+		}
+		p.sync(t)
+		if x, err := run(p.follower, "f", "{}"); err != nil || string(x.Result) != source {
+			t.Fatalf("%+v, %v; want %s", x, err, source)
+		}
+	}
+	if n := sandbox.held(); n != 1 {
+		t.Errorf("%d images are held", n)
+	}
+	if _, err := remove(p.owner, "f"); err != nil {
+		t.Fatal(err)
+	}
+	p.sync(t)
+	if _, err := run(p.follower, "f", "{}"); runtime.CodeOf(err) != runtime.CodeNotFound {
+		t.Errorf("a run of function %s, which is gone: %v", d.Function.ID, err)
+	}
+	if n := sandbox.held(); n != 0 {
+		t.Errorf("%d images are held", n)
+	}
+}
+
+// An Engine that begins to lead does what the one before has accepted, ends its own runs, and records what it could not
+// send: once, also what the one before has recorded without an answer.
+func TestFollowerThatLeads(t *testing.T) {
+	g := newGated()
+	p := newPair(t, engine.Options{Sandbox: &fakeSandbox{run: func(ctx context.Context, program runtime.Program, args, c []byte) (runtime.Outcome, error) {
+		if string(args) == `{"wait":1}` {
+			return g.run(ctx, program, args, c)
+		}
+		return runtime.Outcome{Result: []byte("1")}, nil
+	}}})
+	create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	p.mu.Lock()
+	p.refused = 1 << 30
+	p.mu.Unlock()
+	first, err := run(p.follower, "f", "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for recorded := false; !recorded; time.Sleep(time.Millisecond) {
+		_, err := p.owner.GetExecution(t.Context(), tenant, first.ID)
+		recorded = err == nil
+	}
+	p.mu.Lock()
+	p.away = true
+	p.mu.Unlock()
+	second, err := run(p.follower, "f", "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan *runtime.Execution)
+	go func() {
+		x, err := run(p.follower, "f", `{"wait":1}`)
+		if err != nil {
+			t.Error(err)
+		}
+		waiting <- x
+	}()
+	<-g.began
+	p.sync(t)
+	end, err := p.log.Client().End(t.Context())
+	if err == nil {
+		err = p.store.OwnAt(t.Context(), end)
+	}
+	if err == nil {
+		err = p.follower.Lead()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(g.end)
+	third := <-waiting
+	p.want(t, p.follower, first.ID, second.ID, third.ID)
+	s, err := p.follower.GetStats(t.Context(), tenant, runtime.StatsQuery{Since: time.Now().Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Total.Ended(); n != 3 {
+		t.Errorf("%d runs are counted, want 3", n)
+	}
+	accepted, err := p.follower.Submit(t.Context(), runtime.SubmitRequest{Tenant: tenant, Function: "f", Args: []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := p.follower.AwaitExecution(t.Context(), tenant, accepted.IDs[0])
+	if err != nil || x.State != runtime.StateSucceeded {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// While the owner is away, runs go on, their callers wait for nothing, and what waits to be recorded is bounded.
+func TestFollowerWithoutAnOwner(t *testing.T) {
+	result := make([]byte, 1<<20)
+	for i := range result {
+		result[i] = '1'
+	}
+	p := newPair(t, engine.Options{Memory: budgetFor(1 << 30), Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+		return runtime.Outcome{Result: []byte(`"` + string(result) + `"`)}, nil
+	}}})
+	create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	p.mu.Lock()
+	p.away = true
+	p.mu.Unlock()
+	var ids []string
+	for range 200 {
+		x, err := run(p.follower, "f", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, x.ID)
+	}
+	p.mu.Lock()
+	p.away = false
+	p.mu.Unlock()
+	p.follower.RecordNow(time.Minute)
+	p.want(t, p.owner, ids[:20]...)
+	lost := 0
+	for _, id := range ids {
+		if _, err := p.owner.GetExecution(t.Context(), tenant, id); err != nil {
+			lost++
+		}
+	}
+	if lost < 100 {
+		t.Errorf("only %d of 200 MiB were dropped", lost)
+	}
+}

@@ -1,0 +1,218 @@
+//go:build linux
+
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/faaspot/faaspot/test/process"
+)
+
+const squareRuns = "/v1/sync/functions/square/rpc"
+
+// numberCode is a function that returns a number.
+func numberCode(n int) string { return fmt.Sprintf("def main(args, context):\n    return %d\n", n) }
+
+// settled waits until all nodes but some are ready.
+func (c *clusterOfNodes) settled(t *testing.T, but ...int) {
+	t.Helper()
+	for i := range c.nodes {
+		if len(but) == 0 || i != but[0] {
+			c.serves(t, i)
+		}
+	}
+}
+
+// followers returns the nodes that do not own the data.
+func (c *clusterOfNodes) followers(t *testing.T) (all []int) {
+	t.Helper()
+	owner := c.owner(t)
+	for i := range c.nodes {
+		if i != owner {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// callers run a function on some nodes, one run after the other on each, until stop is called.
+type callers struct {
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+	ran    atomic.Int64
+
+	mu  sync.Mutex
+	ids []string // of the runs
+}
+
+func (c *clusterOfNodes) call(t *testing.T, nodes []int) *callers {
+	t.Helper()
+	l := new(callers)
+	var ctx context.Context
+	ctx, l.cancel = context.WithCancel(t.Context())
+	for _, i := range nodes {
+		l.group.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				r, err := c.nodes[i].Do(context.Background(), http.MethodPost, squareRuns, fmt.Sprintf(`{"n":%d}`, n))
+				if err != nil || r.Status != http.StatusOK || !strings.Contains(string(r.Body), fmt.Sprint(n*n)) {
+					t.Errorf("run %d on node %d: %d %s, %v", n, i, r.Status, r.Body, err)
+					return
+				}
+				l.ran.Add(1)
+				l.mu.Lock()
+				l.ids = append(l.ids, r.Header.Get("X-Execution-Id"))
+				l.mu.Unlock()
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	t.Cleanup(l.cancel)
+	return l
+}
+
+// more waits until there were further runs.
+func (l *callers) more(t *testing.T) {
+	t.Helper()
+	before := l.ran.Load()
+	process.Until(t, "functions are run", func() bool { return l.ran.Load() > before+20 })
+}
+
+func (l *callers) stop() {
+	l.cancel()
+	l.group.Wait()
+}
+
+// Each node runs functions for callers that wait. None that is ready runs an old version, or knows an old token, after a
+// change was answered. While the log is away, and while the owner is killed and replaced, runs on the other nodes have no
+// errors, and all of them are recorded in the end.
+func TestNodesRun(t *testing.T) {
+	c := startCluster(t, 3)
+	c.settled(t)
+	c.changes(t)
+	c.tokens(t)
+
+	c.nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	load := c.call(t, c.followers(t))
+	load.more(t)
+	for _, e := range c.engines {
+		_ = e.cmd.Process.Kill()
+	}
+	for _, i := range c.followers(t) {
+		process.Until(t, "a node that reads no log is not ready", func() bool {
+			r, err := c.nodes[i].Do(context.Background(), http.MethodGet, "/readyz", "")
+			return err == nil && r.Status == http.StatusServiceUnavailable
+		})
+	}
+	load.more(t)
+	for _, e := range c.engines {
+		e.start(t)
+	}
+	for _, e := range c.engines {
+		e.ready(t)
+	}
+	c.settled(t)
+	load.stop()
+
+	owner := c.owner(t)
+	after := c.call(t, c.followers(t))
+	after.more(t)
+	c.nodes[owner].Signal(t, syscall.SIGSTOP)
+	process.Until(t, "another node is the owner", func() bool { return c.owner(t) != owner })
+	c.settled(t, owner)
+	after.more(t)
+	c.nodes[owner].Signal(t, syscall.SIGCONT)
+	c.settled(t)
+	after.stop()
+
+	owner = c.owner(t)
+	last := c.call(t, c.followers(t))
+	last.more(t)
+	c.nodes[owner].Kill()
+	process.Until(t, "another node is the owner", func() bool { return c.owner(t) != owner })
+	c.settled(t, owner)
+	last.more(t)
+	last.stop()
+	c.start(t, owner)
+	for _, l := range []*callers{load, after, last} {
+		c.recorded(t, l.ids)
+	}
+	t.Logf("%d, %d and %d runs", load.ran.Load(), after.ran.Load(), last.ran.Load())
+}
+
+// changes updates a function through one node, and runs it on another one, again and again.
+func (c *clusterOfNodes) changes(t *testing.T) {
+	t.Helper()
+	pairs := 300
+	if testing.Short() {
+		pairs = 30
+	}
+	var longest, all time.Duration
+	for n := range pairs {
+		began := time.Now()
+		c.nodes[n%3].Must(t, http.MethodPut, "/v1/functions/number", fmt.Sprintf(`{"code":%s}`, quoted(numberCode(n))))
+		took := time.Since(began)
+		longest, all = max(longest, took), all+took
+		for i := range c.nodes {
+			node := (n + 1 + i) % 3
+			r := c.nodes[node].Must(t, http.MethodPost, "/v1/sync/functions/number/rpc", "{}")
+			if string(r.Body) != fmt.Sprint(n) {
+				t.Fatalf("after change %d through node %d, node %d has run %s", n, n%3, node, r.Body)
+			}
+		}
+	}
+	t.Logf("%d changes, in %v on average, at most %v", pairs, (all / time.Duration(pairs)).Round(100*time.Microsecond), longest.Round(time.Millisecond))
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b)
+}
+
+// tokens makes tokens through one node, and uses them on the others while they are valid, and after that.
+func (c *clusterOfNodes) tokens(t *testing.T) {
+	t.Helper()
+	for n := range 10 {
+		var made struct {
+			ID    string `json:"id"`
+			Token string `json:"token"`
+		}
+		r := c.nodes[n%3].Must(t, http.MethodPost, "/v1/tokens", fmt.Sprintf(`{"name":"t%d","scope":"invoke"}`, n))
+		if err := json.Unmarshal(r.Body, &made); err != nil || made.Token == "" {
+			t.Fatalf("%s: %v", r.Body, err)
+		}
+		want := func(status int) {
+			t.Helper()
+			for i, node := range c.nodes {
+				client := process.NewClient(node.Base, made.Token)
+				r, err := client.Do(t.Context(), http.MethodPost, "/v1/sync/functions/number/rpc", "{}")
+				client.Close()
+				if err != nil || r.Status != status {
+					t.Errorf("token %d on node %d: %d, %v; want %d", n, i, r.Status, err, status)
+				}
+			}
+		}
+		want(http.StatusOK)
+		c.nodes[(n+1)%3].Must(t, http.MethodDelete, "/v1/tokens/"+made.ID, "")
+		want(http.StatusUnauthorized)
+	}
+}
+
+// recorded waits until runs are recorded, as all nodes say.
+func (c *clusterOfNodes) recorded(t *testing.T, ids []string) {
+	t.Helper()
+	for n, id := range ids {
+		process.Until(t, "the run "+id+" is recorded", func() bool {
+			r, err := c.nodes[n%len(c.nodes)].Do(context.Background(), http.MethodGet, "/v1/executions/"+id, "")
+			return err == nil && r.Status == http.StatusOK
+		})
+	}
+}
