@@ -94,7 +94,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		done()
 		return err
 	}
-	answer, err := s.opts.Follower.Forward(request, ctx.RemoteAddr())
+	answer, err := s.opts.Follower.Forward(request, ctx.RemoteAddr()) //nolint:bodyclose // the library closes it, as an incomingBody
 	whole, failed := body.stop()
 	if !whole { // what is left of it is no request
 		ctx.SetConnectionClose()

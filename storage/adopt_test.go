@@ -77,7 +77,7 @@ func TestAdoptTheNextGeneration(t *testing.T) {
 	f, err := Open(onLog(vfs.Default, rest, lost.Client(), true))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := f.Follow(ctx, func(r replog.Record) {
+	if err := f.Follow(ctx, func(r replog.Record, _ Changes) {
 		if r.At == before {
 			cancel()
 		}

@@ -56,7 +56,9 @@ func TestChangesOfRecords(t *testing.T) {
 		}, Changes{Functions: []string{"id\x00"}}},
 		{"a function that is gone", func() error { return s.DeleteFunction("a", "id\x00", by("a")) }, Changes{Functions: []string{"id\x00"}}},
 		{"a tenant", func() error { return s.PutTenant(runtime.TenantRecord{Name: "acme"}, []string{"1"}) }, Changes{Tenants: []runtime.Tenant{"acme"}, Tokens: []string{"1"}}},
-		{"tokens", func() error { return s.PutTokens([]runtime.Token{{ID: "1", Name: "x", Scope: runtime.ScopeOperator}, {ID: "2", Name: "y", Scope: runtime.ScopeOperator}}) }, Changes{Tokens: []string{"1", "2"}}},
+		{"tokens", func() error {
+			return s.PutTokens([]runtime.Token{{ID: "1", Name: "x", Scope: runtime.ScopeOperator}, {ID: "2", Name: "y", Scope: runtime.ScopeOperator}})
+		}, Changes{Tokens: []string{"1", "2"}}},
 		{"a token that is gone", func() error { return s.DeleteToken("2") }, Changes{Tokens: []string{"2"}}},
 		{"a setting", func() error { return s.PutSetting("x", []byte("y")) }, Changes{Settings: true}},
 		{"a run", func() error { return s.Record([]runtime.Execution{newClerk().done()}) }, Changes{}},
