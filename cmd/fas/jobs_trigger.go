@@ -103,7 +103,7 @@ func (a *app) writeTriggered(cmd *cobra.Command, c *client.Client, x client.JobE
 		}
 	} else {
 		for _, r := range x.Results {
-			output := r.Output
+			output := client.OneLine(r.Output)
 			if output == nil {
 				output = json.RawMessage("null") // so that each task has a line
 			}

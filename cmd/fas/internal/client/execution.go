@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/faaspot/faaspot/httpapi/wire"
@@ -75,6 +76,15 @@ func (x Execution) Err() error {
 	}}
 }
 
+// OneLine returns JSON without the white space between its parts. The server sends outputs and args as they are stored.
+func OneLine(text json.RawMessage) json.RawMessage {
+	var out bytes.Buffer
+	if len(text) == 0 || json.Compact(&out, text) != nil {
+		return text
+	}
+	return out.Bytes()
+}
+
 // newExecution returns the execution in an answer of the server.
 func newExecution(w *wire.Execution[Moment]) (x Execution, err error) {
 	x = Execution{
@@ -83,10 +93,10 @@ func newExecution(w *wire.Execution[Moment]) (x Execution, err error) {
 		Kind:            orZero(w.Kind),
 		Version:         orZero(w.Version),
 		Status:          w.Status,
-		Output:          w.Output,
+		Output:          OneLine(w.Output),
 		OutputSize:      int64(orZero(w.OutputSize)),
 		OutputOmitted:   w.OutputOmitted,
-		Args:            w.Args,
+		Args:            OneLine(w.Args),
 		ArgsSize:        int64(orZero(w.ArgsSize)),
 		RerunOf:         orZero(w.RerunOf),
 		Created:         w.Created,
