@@ -223,14 +223,22 @@ func RestoreBackup(o Secrets, r io.Reader, alone bool) (b BackupReport, err erro
 		}
 		b.Cluster = false
 	}
-	// Reading has locked it; a store that was stopped has no lock either.
-	if err := os.Remove(filepath.Join(half, "LOCK")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dropLock(half); err != nil {
 		return b, err
 	}
 	if err := os.Rename(half, filepath.Join(o.Data, storeName)); err != nil {
 		return b, err
 	}
 	return b, syncFolder(o.Data)
+}
+
+// dropLock removes the lock that reading a store has left: one that was stopped has none either.
+func dropLock(dir string) error {
+	err := os.Remove(filepath.Join(dir, "LOCK"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // checkEmpty returns an error if the data folder has anything but the keys of secrets. A new disk has a

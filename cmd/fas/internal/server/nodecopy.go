@@ -167,11 +167,14 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
 	case i.Applied.Generation != n.generation || i.Applied.Seq < from.Durable:
 		return fmt.Errorf("its copy is not one of the log: %v", i.Applied)
 	}
-	// Reading has locked it; a store that was stopped has no lock either.
-	if err := os.Remove(filepath.Join(half, "LOCK")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err = dropLock(half)
+	if err == nil {
+		err = os.Rename(half, filepath.Join(n.Data, copiedName))
 	}
-	if err := errors.Join(os.Rename(half, filepath.Join(n.Data, copiedName)), syncFolder(n.Data)); err != nil {
+	if err == nil {
+		err = syncFolder(n.Data)
+	}
+	if err != nil {
 		return err
 	}
 	n.cluster.Hardened(i.Applied.Seq)
