@@ -16,6 +16,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi"
 	"github.com/faaspot/faaspot/httpapi/internal/apitest"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // node is a server that follows another one, to which it forwards requests as a node does.
@@ -233,11 +234,16 @@ func TestClientsOfForwardedRequests(t *testing.T) {
 	}
 }
 
-// Large bodies arrive as they were sent, whole or in chunks, and those that are too large are refused.
+// Large bodies arrive as they were sent, whole or in chunks, through a node that has no memory for them, and those that are
+// too large are refused.
 func TestForwardedBodies(t *testing.T) {
 	t.Parallel()
 	owners := &apitest.Fake{}
-	n := startNode(t, &apitest.Fake{}, owners, unchanged)
+	n := startNode(t, &apitest.Fake{}, owners, func(o *httpapi.Options) {
+		if o.Follower != nil {
+			o.Memory = memory.New(4<<20, o.Log)
+		}
+	})
 	args := func(size int) string { return `{"x":"` + strings.Repeat("0123456789abcdef", size/16) + `"}` }
 	for _, chunked := range []bool{false, true} {
 		for _, size := range []int{16, 10 << 10, 5 << 20} {
@@ -261,6 +267,20 @@ func TestForwardedBodies(t *testing.T) {
 				t.Errorf("%d bytes, chunked %v: %d", size, chunked, a.StatusCode)
 			}
 		}
+	}
+	content := bytes.Repeat([]byte("PK"), 20<<20)
+	r, err := http.NewRequest("PUT", "http://api.test/v1/functions/f/bundle", bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Token "+apitest.Token)
+	a, err := n.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	if a.StatusCode != 200 || len(owners.Uploads) != 1 || !bytes.Equal(owners.Uploads[0], content) {
+		t.Errorf("a bundle of %d bytes: %d, %d uploads", len(content), a.StatusCode, len(owners.Uploads))
 	}
 	for name, header := range map[string]string{
 		"too large":                "Authorization: Token " + apitest.Token + "\r\nContent-Length: 100000000\r\n",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -99,6 +100,7 @@ func TestNodesRun(t *testing.T) {
 	c.settled(t)
 	c.changes(t)
 	c.tokens(t)
+	c.followed(t)
 
 	c.nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
 	load := c.call(t, c.followers(t))
@@ -170,6 +172,35 @@ func (c *clusterOfNodes) changes(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, in %v on average, at most %v", pairs, (all / time.Duration(pairs)).Round(100*time.Microsecond), longest.Round(time.Millisecond))
+}
+
+// followed follows the logs of a background run through a node that follows, and cancels the run through another one.
+func (c *clusterOfNodes) followed(t *testing.T) {
+	t.Helper()
+	const code = "import time\ndef main(args, context):\n    print('hello', flush=True)\n    time.sleep(100)\n"
+	c.nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("slow", code))
+	some := c.followers(t)
+	var id string
+	if r := c.nodes[some[0]].Must(t, http.MethodPost, "/v1/functions/slow/rpc", "{}"); json.Unmarshal(r.Body, &id) != nil || id == "" {
+		t.Fatalf("%s", r.Body)
+	}
+	r, err := c.nodes[some[0]].Open(t.Context(), http.MethodGet, "/v1/executions/"+id+"/logs?follow=1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var text []byte
+	for part := make([]byte, 4096); !strings.Contains(string(text), "hello"); {
+		n, err := r.Body.Read(part)
+		if text = append(text, part[:n]...); err != nil {
+			t.Fatalf("the logs end with %q, %v", text, err)
+		}
+	}
+	c.nodes[some[1]].Must(t, http.MethodDelete, "/v1/executions/"+id, "")
+	rest, err := io.ReadAll(r.Body)
+	if text := string(text) + string(rest); err != nil || !strings.Contains(text, "cancelled") {
+		t.Errorf("%q, %v", text, err)
+	}
 }
 
 func quoted(text string) string {
