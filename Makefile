@@ -122,6 +122,7 @@ soak: ## Run all random tests at length, those of the sandbox SOAK times, of the
 	$(MAKE) soak-cluster
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
+	$(GO) test -timeout 0 ./test/kill -run OutliveKills -kill.operations 30 -count 20
 	$(GO) test -timeout 0 ./storage -soak $(GAMES)
 	FAASPOT_TEST_LOG=1 $(GO) test -timeout 0 ./storage -soak $(GAMES)
 	$(GO) test -timeout 0 ./runtime/dispatch -run TestNoInnocentRunFails -rapid.checks $(CHECKS)

@@ -182,33 +182,27 @@ func (s *Server) stopAccepting() {
 	}
 }
 
-// handOverTime is the shortest time for which a server that hands its socket over serves the connections that it
-// has: a client that sends one request after the other learns with the next answer that it must connect again.
-// handOverLook is the time between two looks at what is left to serve.
+// handOverTime is the time for which a server that hands its socket over serves on once all connections that it has
+// have sent something: their requests arrive, and a client that sends one after the other learns with the next answer
+// that it must connect again. handOverLook is the time between two looks at them.
 const (
 	handOverTime = 250 * time.Millisecond
 	handOverLook = 5 * time.Millisecond
 )
 
 // HandOver begins a shutdown of a server whose socket another process listens at, too: it stops accepting
-// connections, and serves those that it has, each for one more answer, until none is left whose first request
-// has not arrived, or ctx ends. [Server.Shutdown] does the rest.
+// connections, and serves those that it has, each for one more answer, until for a while there was none whose first
+// request has not arrived, or ctx ends. [Server.Shutdown] does the rest.
 func (s *Server) HandOver(ctx context.Context) {
 	s.stopAccepting()
-	least := time.After(handOverTime)
 	look := time.NewTicker(handOverLook)
 	defer look.Stop()
-	for {
+	for last := time.Now(); time.Since(last) < handOverTime; {
+		if s.conns.silent() {
+			last = time.Now()
+		}
 		select {
 		case <-look.C:
-			select {
-			case <-least:
-				least = nil
-			default:
-			}
-			if least == nil && !s.conns.silent() {
-				return
-			}
 		case <-ctx.Done():
 			return
 		}
