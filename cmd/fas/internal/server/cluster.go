@@ -271,14 +271,19 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 	if undo {
 		return h, d.Undrain(ctx, nodes[i].Address)
 	}
-	address := nodes[i].Address
+	address, owns := nodes[i].Address, nodes[i].Owns // it may be an owner that is not ready
 	nodes = slices.DeleteFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node == "" }) // they would be waited for
 	began := time.Now()
 	err = d.Drain(ctx, address, to, grace)
+	// A node that begins to follow, as after a hand-over, can become the owner soon.
+	for isRefusal(err) && slices.ContainsFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node != node && starts(s, to) }) && pause(ctx, handOverPause) {
+		began = time.Now()
+		err = d.Drain(ctx, address, to, grace)
+	}
 	if refused, ok := errors.AsType[*cluster.Refusal](err); ok {
 		return h, runtime.Errorf(runtime.CodeConflict, "%s", refused.Message).WithHint(refused.Hint + ": `fas cluster status`")
 	}
-	if err != nil || h.Owner != node {
+	if err != nil || !owns {
 		return h, err
 	}
 	for {
@@ -286,12 +291,30 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 			h.Owner, h.Seconds = owner, time.Since(began).Seconds()
 			return h, nil
 		}
-		select {
-		case <-time.After(handOverPause):
-		case <-ctx.Done():
+		if !pause(ctx, handOverPause) {
 			return h, runtime.Errorf(runtime.CodeUnavailable, "the node %q gives up the data, and no other node has become the owner yet", node).
 				WithHint("see `fas cluster status`, and the logs of the nodes")
 		}
+	}
+}
+
+func isRefusal(err error) bool {
+	_, is := errors.AsType[*cluster.Refusal](err)
+	return is
+}
+
+// starts reports whether a node has not begun to follow, and may become the owner then, if it is the one that shall; empty: any.
+func starts(s cluster.Status, to string) bool {
+	return s.Node != "" && !s.Drained && s.Applied == 0 && s.Copies == 0 && (to == "" || s.Node == to)
+}
+
+// pause waits for a while, and returns false if ctx ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
