@@ -162,7 +162,7 @@ func (n *Node) unowned(ctx context.Context, owner string, epoch uint64, silent b
 		s, err := n.Ask(asking, address)
 		cancel()
 		switch {
-		case err != nil || s.Node != name: // nobody there, or another node has the address now
+		case err != nil || s.Node != name || s.Generation != n.Generation: // nobody there, or another node has the address now
 		case s.Owns && s.Epoch >= epoch && !n.stuck(s):
 			return false
 		case name == owner && !s.Owns && s.Epoch >= epoch:

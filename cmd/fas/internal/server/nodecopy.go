@@ -39,6 +39,9 @@ func (n *node) sendCopy(ctx context.Context, to net.Conn) error {
 		return errors.New("the store is not open")
 	}
 	defer l.sending.RUnlock()
+	if err := l.store.Problem(); err != nil {
+		return err
+	}
 	defer context.AfterFunc(l.copying, func() { _ = to.Close() })()
 	began := time.Now()
 	out := bufio.NewWriterSize(to, copyBuffer)
@@ -107,14 +110,17 @@ func (n *node) placeCopy() error {
 
 // getCopy gets a copy from the best node that gives one.
 func (n *node) getCopy(ctx context.Context) error {
-	errs := []error{errNoCopy}
+	var errs []error
 	for _, one := range n.copySources(ctx) {
 		err := n.getCopyFrom(ctx, one)
 		if err == nil {
 			return nil
 		}
 		n.log.Debug("cannot get a copy of the data", "from", one.Node, "error", err)
-		errs = []error{fmt.Errorf("the node %s: %w", one.Node, err)}
+		errs = append(errs, fmt.Errorf("the node %s: %w", one.Node, err))
+	}
+	if errs == nil {
+		return errNoCopy
 	}
 	return errors.Join(errs...)
 }
@@ -166,6 +172,9 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
 		return err
 	case i.Applied.Generation != n.generation || i.Applied.Seq < from.Durable:
 		return fmt.Errorf("its copy is not one of the log: %v", i.Applied)
+	}
+	if err = storage.Continues(ctx, n.logs, i.Applied); err != nil { // the own data may be better
+		return fmt.Errorf("the log does not continue its copy: %w", err)
 	}
 	err = dropLock(half)
 	if err == nil {
