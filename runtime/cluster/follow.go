@@ -67,12 +67,13 @@ func (n *Node) followUntilOwnerless(ctx context.Context, r Replica) (end uint64,
 	}
 }
 
-// stepsBack reports whether the node leaves it to others to become the owner.
+// stepsBack reports whether the node leaves it to others to become the owner. It does not for ever: they may follow, and yet not be
+// able to own the shard.
 func (n *Node) stepsBack() bool {
 	n.mu.Lock()
-	drained := n.drained
+	drained, silent := n.drained, time.Since(n.seen) >= stepBackTime
 	n.mu.Unlock()
-	return drained && len(n.members.able()) > 0
+	return drained && !silent && len(n.members.able()) > 0
 }
 
 // turn returns how long the node waits for those that come before it.
@@ -176,7 +177,12 @@ func (n *Node) unowned(ctx context.Context, owner string, epoch uint64, silent b
 func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, err error) {
 	n.mu.Lock()
 	n.claiming = true
+	before := n.drained
 	n.mu.Unlock()
+	select {
+	case <-n.handOver: // an order to an owner that has given up the shard already
+	default:
+	}
 	n.Log.Info("the shard seems to have no owner: this node tries to become it")
 	owning, cancel := context.WithTimeout(ctx, ownTime)
 	defer cancel()
@@ -187,7 +193,7 @@ func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, er
 	if err == nil {
 		n.owner, n.acked = n.Name, sent
 	}
-	drained := n.drained
+	drained := n.drained && !before
 	n.mu.Unlock()
 	if err == nil && drained && len(n.members.able()) > 0 { // since the claim has begun
 		n.yield()

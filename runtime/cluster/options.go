@@ -35,6 +35,9 @@ const (
 	askTime = time.Second
 	// successorTime is how long the others wait for the node to which the owner has handed over.
 	successorTime = 2 * time.Second
+	// stepBackTime is the time without a record after which a drained node tries to become the owner although others are
+	// there, which have not.
+	stepBackTime = 15 * time.Second
 	// rankTime is how much longer a follower waits than the one before it, in the order of their names, so
 	// that two rarely try to become the owner at once.
 	rankTime = 300 * time.Millisecond
