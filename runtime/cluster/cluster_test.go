@@ -576,6 +576,21 @@ func TestDrainedOwnerOfUnfitNodes(t *testing.T) {
 	})
 }
 
+// An owner that answers requests says so, also if it does before its first beat.
+func TestOwnerThatServesAtOnce(t *testing.T) {
+	n := cluster.New(cluster.Options{Name: "a", Address: "a", Bus: make(queue, 16), Log: slog.New(slog.DiscardHandler)})
+	ctx, stop := context.WithCancel(t.Context())
+	must(t, n.Follow(ctx, slow{}))
+	n.Serves()
+	stop()
+	if err := n.Hold(ctx, slow{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if s := n.Status(); !s.Owns || !s.Ready {
+		t.Errorf("the owner says %+v", s)
+	}
+}
+
 // queue is a bus with one subscriber.
 type queue chan []byte
 

@@ -141,7 +141,7 @@ func (n *Node) Current() error {
 func (n *Node) begin(r Replica) (done func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.replica, n.seen, n.readable, n.serves = r, time.Now(), time.Time{}, false
+	n.replica, n.seen, n.readable = r, time.Now(), time.Time{}
 	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()

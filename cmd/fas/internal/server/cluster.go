@@ -273,11 +273,6 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 	nodes = slices.DeleteFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node == "" }) // they would be waited for
 	began := time.Now()
 	err = d.Drain(ctx, address, to, grace)
-	// A node that begins to follow, as after a hand-over, can become the owner soon.
-	for isRefusal(err) && slices.ContainsFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node != node && starts(s, to) }) && pause(ctx, handOverPause) {
-		began = time.Now()
-		err = d.Drain(ctx, address, to, grace)
-	}
 	if refused, ok := errors.AsType[*cluster.Refusal](err); ok {
 		return h, runtime.Errorf(runtime.CodeConflict, "%s", refused.Message).WithHint(refused.Hint + ": `fas cluster status`")
 	}
@@ -294,16 +289,6 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 				WithHint("see `fas cluster status`, and the logs of the nodes")
 		}
 	}
-}
-
-func isRefusal(err error) bool {
-	_, is := errors.AsType[*cluster.Refusal](err)
-	return is
-}
-
-// starts reports whether a node has not begun to follow, and may become the owner then, if it is the one that shall; empty: any.
-func starts(s cluster.Status, to string) bool {
-	return s.Node != "" && !s.Drained && s.Applied == 0 && s.Copies == 0 && (to == "" || s.Node == to)
 }
 
 // pause waits for a while, and returns false if ctx ends before.
