@@ -46,6 +46,20 @@ func Seal(ctx context.Context, o Options) (*Generation, error) {
 	})
 }
 
+// Remove removes the generation of a log that the options name, if it has no records.
+func Remove(ctx context.Context, o Options) error {
+	_, err := o.onStream(ctx, func(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (*Generation, error) {
+		if g := generationOf(s.CachedInfo()); !g.Empty() {
+			return g, nil
+		}
+		if err := js.DeleteStream(ctx, o.name()); err != nil {
+			return nil, fmt.Errorf("remove a log that was made: %w", err)
+		}
+		return nil, nil
+	})
+	return err
+}
+
 // onStream calls f with the stream that the options name, until that succeeds or ctx ends. The result is nil if there is none.
 func (o Options) onStream(ctx context.Context, f func(context.Context, jetstream.JetStream, jetstream.Stream) (*Generation, error)) (*Generation, error) {
 	conn, js, err := o.ask(ctx)

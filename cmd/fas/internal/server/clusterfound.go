@@ -69,16 +69,11 @@ func (c *founder) found(ctx context.Context) (at replog.Position, err error) {
 		case place != nil && place.Generation == c.latest: // this command has succeeded before
 			return *place, c.forget()
 		default: // it was interrupted
-			return at, c.adopt(at)
+			return at, c.finish(ctx, place, at)
 		}
 	}
 	if err := c.check(place, last); err != nil {
 		return at, err
-	}
-	if c.heal && c.latest > 0 {
-		if err := c.seal(ctx, place); err != nil {
-			return at, err
-		}
 	}
 	next := uint64(firstGeneration)
 	if c.heal {
@@ -92,7 +87,22 @@ func (c *founder) found(ctx context.Context) (at replog.Position, err error) {
 	if err := makeLog(ctx, c.options); err != nil {
 		return at, err
 	}
-	return at, c.adopt(at)
+	return at, c.finish(ctx, place, at)
+}
+
+// finish closes the log before, and makes the folder the first replica of the next one, which is there. It removes that if it
+// cannot.
+func (c *founder) finish(ctx context.Context, place *replog.Position, at replog.Position) error {
+	if place != nil {
+		if err := c.seal(ctx, place, at.Generation); err != nil {
+			c.options.Generation = at.Generation
+			return errors.Join(err, nats.Remove(ctx, c.options))
+		}
+	}
+	if err := storage.Adopt(c.store, at); err != nil {
+		return err
+	}
+	return c.forget()
 }
 
 // check returns why no log may be made from the folder, or nil.
@@ -127,27 +137,23 @@ func (c *founder) lacks(place *replog.Position, last *nats.Generation) error {
 		WithHint("start the node, which reads them, or use the folder of another one; if the log is damaged there, repeat the command with --lose-records")
 }
 
-// seal closes the log before, so that no node that knows nothing of the next one writes to it.
-func (c *founder) seal(ctx context.Context, place *replog.Position) error {
+// seal closes the logs before a generation, so that no node that knows nothing of it writes to one.
+func (c *founder) seal(ctx context.Context, place *replog.Position, next uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, sealTime)
 	defer cancel()
-	last, err := nats.Seal(ctx, c.options)
-	if err != nil && !c.lose {
-		return runtime.Errorf(runtime.CodeUnavailable, "cannot close the log of generation %d, so that nodes might go on with it: %v", c.latest, err).
-			WithHint("start its servers; if its disks are lost, repeat the command with --lose-records while no node runs")
-	}
-	if last != nil && place.Generation == c.latest { // records may have come since check
-		return c.lacks(place, last)
+	for c.options.Generation = place.Generation; c.options.Generation < next; c.options.Generation++ {
+		last, err := nats.Seal(ctx, c.options)
+		if err != nil && !c.lose {
+			return runtime.Errorf(runtime.CodeUnavailable, "cannot close the log of generation %d, so that nodes might go on with it: %v", c.options.Generation, err).
+				WithHint("start its servers; if its disks are lost, repeat the command with --lose-records while no node runs")
+		}
+		if last != nil && c.options.Generation == place.Generation { // records may have come since check
+			if err := c.lacks(place, last); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
-}
-
-// adopt makes the folder the first replica of the log.
-func (c *founder) adopt(at replog.Position) error {
-	if err := storage.Adopt(c.store, at); err != nil {
-		return err
-	}
-	return c.forget()
 }
 
 // hash returns the hash of the log that was being made from the folder when the command was interrupted, zero if none was.
