@@ -3,6 +3,7 @@
 package server
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,11 +11,13 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/faaspot/faaspot/runtime/cluster/key"
+	"github.com/faaspot/faaspot/storage/replog/nats"
 	"github.com/faaspot/faaspot/test/process"
 )
 
 // A new log is not begun from data that lack records without an order, and then the data that have them are kept. A command that
-// fails leaves the folder and the log as they are, and one that is repeated changes nothing.
+// fails leaves the folder and the log as they are, and one that is repeated changes nothing. A node ends when its log was replaced.
 func TestFoundings(t *testing.T) {
 	site := process.NewSite(t)
 	l := site.Serve(t)
@@ -47,19 +50,19 @@ func TestFoundings(t *testing.T) {
 		n.Signal(t, syscall.SIGTERM)
 		n.WaitExit(t, process.ExitOK)
 	}
-	run := func() (id string) {
+	run := func(function string) (id string) {
 		t.Helper()
 		n := node.Serve(t, c.nodeFlags("a")...)
 		process.Until(t, "the node answers", func() bool {
 			r, err := n.Do(t.Context(), http.MethodGet, "/v1/functions/", "")
 			return err == nil && r.Status == http.StatusOK
 		})
-		n.Deploy(t, "square", process.EchoCode)
-		id = n.WaitEnd(t, n.Submit(t, "square", `{}`)).ID
+		n.Deploy(t, function, process.EchoCode)
+		id = n.WaitEnd(t, n.Submit(t, function, `{}`)).ID
 		stop(n)
 		return id
 	}
-	run()
+	run("first")
 	old := process.NewSite(t)
 	c.copyKeys(t, old.Data)
 	if err := os.CopyFS(filepath.Join(old.Data, "store"), os.DirFS(filepath.Join(node.Data, "store"))); err != nil {
@@ -76,14 +79,14 @@ func TestFoundings(t *testing.T) {
 		}
 		return p.Generation
 	}
-	id := run()
+	id := run("second")
 	if status := c.command(t, &f, "heal", "--data", old.Data); status == process.ExitOK || show(old.Data) != 1 {
 		t.Fatalf("a log was begun without records that are in the log before: %+v", f)
 	}
 	if status := c.command(t, &f, "init"); status == process.ExitOK {
 		t.Error("a log with records was made again")
 	}
-	run() // the log is what it was
+	run("third") // the log is what it was
 	for range 2 {
 		if status := c.command(t, &f, "heal", "--data", old.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 || show(old.Data) != 2 {
 			t.Fatalf("heal: %d, %+v", status, f)
@@ -123,5 +126,18 @@ func TestFoundings(t *testing.T) {
 		r, err := n.Do(t.Context(), http.MethodGet, "/v1/executions/"+id, "")
 		return err == nil && r.Status == http.StatusOK
 	})
-	stop(n)
+
+	// A node that runs ends when there is a later log.
+	k, err := key.Read(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := nats.Open(t.Context(), nats.Options{Servers: c.urls, Cluster: "test", Generation: 3, Key: k, Create: true, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if status := n.Wait(t); status.ExitStatus() == process.ExitOK || !strings.Contains(n.Log(t), "a later generation of the log was made") {
+		t.Errorf("a node whose log was replaced: %v", status)
+	}
 }
