@@ -83,7 +83,8 @@ With --json the output is an object with the fields
 // describeDemo says how to use a cluster that was left running.
 func (a *app) describeDemo(d *server.ClusterDemo) {
 	fmt.Fprintf(a.Err, "\nthe nodes listen at:\n")
-	for _, name := range slices.Sorted(maps.Keys(d.URLs)) {
+	names := slices.Sorted(maps.Keys(d.URLs))
+	for _, name := range names {
 		fmt.Fprintf(a.Err, "  %s  %s\n", name, d.URLs[name])
 	}
 	fmt.Fprintf(a.Err, `
@@ -92,7 +93,7 @@ export FAASPOT_CLUSTER=%s FAASPOT_CLUSTER_NAME=%s FAASPOT_CLUSTER_KEY_FILE=%s
 fas cluster status
 
 Ctrl-C stops everything.
-`, d.URLs["b"], d.Token, strings.Join(d.Cluster.Servers, ","), d.Cluster.Name, d.Cluster.KeyFile)
+`, d.URLs[names[0]], d.Token, strings.Join(d.Cluster.Servers, ","), d.Cluster.Name, d.Cluster.KeyFile)
 }
 
 // logsIn returns the logs of the processes in a folder.
