@@ -43,6 +43,37 @@ func TestFoundings(t *testing.T) {
 	l.Execution(t, l.WaitEnd(t, l.Submit(t, "square", `{}`)).ID)
 	l.Kill()
 
+	// An import that was interrupted when it had made the log goes on; nobody else's data become those of the log.
+	k, err := key.Read(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := process.NewSite(t)
+	half.Serve(t).Kill()
+	origin := strings.Repeat("ab", 32)
+	if err := os.WriteFile(filepath.Join(half.Data, "log-origin"), []byte(origin), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := nats.Options{
+		Servers: c.urls, Cluster: "half", Generation: 1, Key: k, Create: true, Base: 1, Origin: origin, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler),
+	}
+	made, err := nats.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	if status := c.command(t, &f, "init", "--cluster-name", "half", "--import", site.Data); status == process.ExitOK {
+		t.Error("a second server was imported")
+	}
+	for range 2 {
+		if status := c.command(t, &f, "init", "--cluster-name", "half", "--import", half.Data); status != process.ExitOK || f.Generation != 1 || f.After != 1 {
+			t.Fatalf("an import that was interrupted: %d, %+v", status, f)
+		}
+	}
+	if err := nats.Remove(t.Context(), o); err != nil { // the servers have room for two logs
+		t.Fatal(err)
+	}
+
 	node := process.NewSite(t)
 	c.copyKeys(t, node.Data)
 	stop := func(n *process.Server) {
@@ -128,10 +159,6 @@ func TestFoundings(t *testing.T) {
 	})
 
 	// A node that runs ends when there is a later log.
-	k, err := key.Read(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	next, err := nats.Open(t.Context(), nats.Options{Servers: c.urls, Cluster: "test", Generation: 3, Key: k, Create: true, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
