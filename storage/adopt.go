@@ -1,7 +1,9 @@
 package storage
 
 import (
-	"crypto/rand"
+	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -14,28 +16,56 @@ import (
 	"github.com/faaspot/faaspot/storage/replog"
 )
 
-// Adopt makes a store, which no process uses, the first replica of a generation of a log. The store may be alone, or the
-// replica of an earlier generation. Its records are not in the log, which must be made to begin behind the place that
-// Adopt returns: other replicas begin with a copy. The hash of that place is random, so that no other store continues
-// there. If the store belongs to that generation already, Adopt returns its place, and changes nothing.
-func Adopt(o Options, generation uint64) (at replog.Position, err error) {
-	err = openAlone(o, func(s *Store, applied *replog.Position) error {
-		switch {
-		case applied == nil:
-			at = replog.Position{Seq: 1} // a new replica, which has none, does not find record 1 in the log
-		case applied.Generation == generation:
-			at = *applied
-			return nil
-		case applied.Generation > generation:
-			return runtime.Errorf(runtime.CodeConflict, "the data are of generation %d of a log, which is later than %d", applied.Generation, generation)
-		default:
-			at = *applied
+// Succeeding returns the place at which a generation of a log begins that is made from a store which is at a place, nil: it is
+// alone. hash is random, and no other store continues there.
+func Succeeding(place *replog.Position, generation uint64, hash [sha256.Size]byte) replog.Position {
+	at := replog.Position{Seq: 1} // a new replica, which has none, does not find record 1 in the log
+	if place != nil {
+		at = *place
+	}
+	at.Generation, at.Hash = generation, hash
+	return at
+}
+
+// Adopt makes a store, which no process uses, the first replica of a generation of a log, which begins behind a place that
+// [Succeeding] has returned. The store may be alone, or the replica of an earlier generation. Its records are not in the log:
+// other replicas begin with a copy. If the store is at that place already, Adopt changes nothing.
+func Adopt(o Options, at replog.Position) error {
+	if place, err := PlaceOf(o.Dir); err != nil || place != nil && *place == at {
+		return err
+	}
+	return openAlone(o, func(s *Store, applied *replog.Position) error {
+		if applied != nil && (applied.Generation >= at.Generation || applied.Seq != at.Seq) {
+			return runtime.Errorf(runtime.CodeConflict, "the data are at record %d of generation %d of a log, and cannot begin generation %d behind record %d",
+				applied.Seq, applied.Generation, at.Generation, at.Seq)
 		}
-		at.Generation = generation
-		rand.Read(at.Hash[:])
 		return s.db.Set(keys.Applied(), record.EncodePosition(at), pebble.Sync)
 	})
-	return at, err
+}
+
+// Continues returns nil if a log continues behind a place, so that a store which is there can follow it.
+func Continues(ctx context.Context, log replog.Log, at replog.Position) error {
+	if l, ok := log.(replog.Founded); ok {
+		if base, origin := l.Origin(); origin != nil && at.Seq <= base && !bytes.Equal(at.Hash[:], origin) {
+			return errOther
+		}
+	}
+	chain := replog.NewChain(0, at)
+	text, err := log.Get(ctx, at.Seq)
+	switch {
+	case err == nil:
+		return chain.Follows(text)
+	case !errors.Is(err, replog.ErrTrimmed):
+		return err
+	}
+	text, err = log.Get(ctx, at.Seq+1)
+	switch {
+	case err == nil:
+		_, err = chain.Next(at.Seq+1, text)
+	case errors.Is(err, replog.ErrAbsent): // it is the origin, which was compared
+		err = nil
+	}
+	return err
 }
 
 // PlaceOf returns the place of the log that the replica in a folder has applied, which no process uses; nil: it is not the

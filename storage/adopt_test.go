@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"testing"
 
@@ -12,6 +13,82 @@ import (
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/mem"
 )
+
+// adopted makes a store the first replica of a generation.
+func adopted(t *testing.T, dir string, generation uint64) replog.Position {
+	t.Helper()
+	place, err := PlaceOf(dir)
+	must(t, err)
+	at := Succeeding(place, generation, sha256.Sum256([]byte(dir)))
+	must(t, Adopt(Options{Dir: dir}, at))
+	return at
+}
+
+// founded is a log that was made from the data of a store.
+type founded struct {
+	replog.Log
+	at replog.Position
+}
+
+func (f founded) Origin() (uint64, []byte) { return f.at.Seq, f.at.Hash[:] }
+
+// The folder that a log was made from is the only one that continues there, also before it has written to the log. A folder that
+// has more than the generation began with is kept.
+func TestOnlyTheOriginContinues(t *testing.T) {
+	dir, other := t.TempDir()+"/store", t.TempDir()+"/store"
+	for _, d := range []string{dir, other} {
+		s, err := Open(options(vfs.Default, d))
+		must(t, err)
+		must(t, s.Close())
+	}
+	at, wrong := adopted(t, dir, 1), adopted(t, other, 1)
+	open := func(dir string, generation uint64, from replog.Position) error {
+		o := onLog(vfs.Default, dir, founded{mem.NewBehind(from.Seq).Client(), from}, true)
+		o.Replication.Generation = generation
+		s, err := Open(o)
+		if err == nil {
+			must(t, s.Close())
+		}
+		return err
+	}
+	if err := open(other, 1, at); !errors.Is(err, errOther) {
+		t.Errorf("another folder continues: %v", err)
+	}
+	must(t, open(dir, 1, at))
+	log := founded{mem.NewBehind(at.Seq).Client(), at}
+	if err := Continues(t.Context(), log, wrong); !errors.Is(err, errOther) {
+		t.Errorf("a copy of another folder: %v", err)
+	}
+	must(t, Continues(t.Context(), log, at))
+
+	ahead := at
+	ahead.Seq = 0
+	if err := open(dir, 2, ahead); !errors.Is(err, errAhead) || errors.Is(err, ErrOutdated) {
+		t.Errorf("a folder with more than the generation began with: %v", err)
+	}
+	if err := open(dir, 2, at); !errors.Is(err, ErrOutdated) {
+		t.Errorf("a folder of an earlier generation: %v", err)
+	}
+}
+
+// A copy is at a place of the log, or refused.
+func TestContinues(t *testing.T) {
+	shared, foreign := mem.New(), mem.New()
+	places := make(map[*mem.Log]replog.Position)
+	for _, l := range []*mem.Log{shared, foreign} {
+		s := openReplica(t, vfs.NewMem(), "one", l.Client(), false)
+		must(t, s.PutSetting("a", []byte("b")))
+		places[l], _ = s.Applied()
+		must(t, s.PutSetting("a", []byte("c")))
+	}
+	for trimmed := range 2 {
+		must(t, Continues(t.Context(), shared.Client(), places[shared]))
+		if err := Continues(t.Context(), shared.Client(), places[foreign]); !errors.Is(err, replog.ErrBroken) {
+			t.Errorf("trimmed %d: a copy from another log: %v", trimmed, err)
+		}
+		must(t, shared.Client().Trim(t.Context(), places[shared].Seq+1))
+	}
+}
 
 // A store that was alone becomes the first replica of a log with all that it has. A store without a copy of it cannot
 // follow that log, and one that was adopted beside it neither.
@@ -24,10 +101,9 @@ func TestAdopt(t *testing.T) {
 		two(t, s)
 		must(t, s.Close())
 	}
-	at, err := Adopt(Options{Dir: dir}, 1)
-	must(t, err)
-	if again, err := Adopt(Options{Dir: dir}, 1); err != nil || again != at {
-		t.Fatalf("adopted again, it is at %v instead of %v: %v", again, at, err)
+	at := adopted(t, dir, 1)
+	if err := Adopt(Options{Dir: dir}, at); err != nil {
+		t.Fatalf("adopted again: %v", err)
 	}
 	if _, err := Open(Options{Dir: dir}); err == nil {
 		t.Error("a replica is opened without its log")
@@ -43,8 +119,7 @@ func TestAdopt(t *testing.T) {
 	if err := empty.Follow(t.Context(), nil); !errors.Is(err, replog.ErrTrimmed) {
 		t.Errorf("an empty store follows: %v", err)
 	}
-	_, err = Adopt(Options{Dir: other}, 1)
-	must(t, err)
+	adopted(t, other, 1)
 	second := openReplica(t, vfs.Default, other, shared.Client(), true)
 	if err := second.Follow(t.Context(), nil); !errors.Is(err, replog.ErrBroken) {
 		t.Errorf("another store that was adopted follows: %v", err)
@@ -86,11 +161,11 @@ func TestAdoptTheNextGeneration(t *testing.T) {
 	}
 	must(t, f.Close())
 
-	at, err := Adopt(Options{Dir: dir}, 2)
-	if err != nil || at.Seq != before.Seq || at.Epoch != before.Epoch || at.Hash == before.Hash {
-		t.Fatalf("generation 2 begins at %v, generation 1 has ended at %v: %v", at, before, err)
+	at := adopted(t, dir, 2)
+	if at.Seq != before.Seq || at.Epoch != before.Epoch || at.Hash == before.Hash {
+		t.Fatalf("generation 2 begins at %v, generation 1 has ended at %v", at, before)
 	}
-	if _, err := Adopt(Options{Dir: dir}, 1); err == nil {
+	if err := Adopt(Options{Dir: dir}, Succeeding(&at, 1, before.Hash)); err == nil {
 		t.Error("a store goes back to an earlier generation")
 	}
 	next := func(dir string, follow bool) Options {

@@ -59,6 +59,10 @@ func unusable(verb, dir string, err error) *runtime.Error {
 		return refused(err.Error(), "choose an empty folder, or the one that faaspot used before")
 	case errors.Is(err, errReplica), errors.Is(err, ErrOutdated):
 		return refused(err.Error(), "give the log that the folder belongs to, or choose an empty folder")
+	case errors.Is(err, errAhead):
+		return refused(err.Error(), "if these records are needed, begin a new log from this folder: `fas cluster heal`; if not, move the folder away")
+	case errors.Is(err, errOther):
+		return refused(err.Error(), "move the folder away, and start with an empty one: it gets a copy")
 	case errors.Is(err, errUnlogged):
 		return refused(err.Error(), "choose an empty folder; it gets what the log has")
 	case errors.Is(err, errNewer):

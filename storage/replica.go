@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,10 @@ var ErrOutdated = errors.New("it is the replica of an earlier generation of the 
 var (
 	// errReplica reports that a folder belongs to a log, or to another one.
 	errReplica = errors.New("it is the replica of a log")
+	// errAhead reports that a folder has records which the log never had, because a later generation began without them.
+	errAhead = errors.New("it has records that the present generation of the log began without")
+	// errOther reports that a log was made from another folder.
+	errOther = errors.New("the log was made from other data")
 	// errUnlogged reports that a folder was used without a log.
 	errUnlogged = errors.New("it has records that are not in the log")
 )
@@ -96,6 +101,17 @@ func (s *Store) checkReplica(o *Replication) error {
 		return nil
 	case o.Log == nil || o.Generation == 0:
 		return errors.New("a log and its generation must be given")
+	}
+	var base uint64
+	var origin []byte
+	if l, ok := o.Log.(replog.Founded); ok {
+		base, origin = l.Origin()
+	}
+	switch {
+	case applied != nil && applied.Generation < o.Generation && origin != nil && applied.Seq > base:
+		return fmt.Errorf("%w: it has records up to %d of generation %d, and generation %d began behind record %d", errAhead, applied.Seq, applied.Generation, o.Generation, base)
+	case applied != nil && applied.Generation == o.Generation && origin != nil && applied.Seq <= base && !bytes.Equal(applied.Hash[:], origin):
+		return errOther
 	case applied != nil && applied.Generation < o.Generation:
 		return fmt.Errorf("%w: it has generation %d, and the log has generation %d", ErrOutdated, applied.Generation, o.Generation)
 	case applied != nil && applied.Generation != o.Generation:

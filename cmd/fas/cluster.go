@@ -49,7 +49,7 @@ func (f *clusterFlags) given(a *app, cmd *cobra.Command) (server.ClusterOptions,
 }
 
 // found makes the log of a cluster, or the next generation of it.
-func (a *app) found(cmd *cobra.Command, f *clusterFlags, data *dataFlags, heal, asJSON bool) error {
+func (a *app) found(cmd *cobra.Command, f *clusterFlags, data *dataFlags, heal, lose, asJSON bool) error {
 	o, err := f.given(a, cmd)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (a *app) found(cmd *cobra.Command, f *clusterFlags, data *dataFlags, heal, 
 			return err
 		}
 	}
-	result, err := server.FoundCluster(cmd.Context(), o, files, heal)
+	result, err := server.FoundCluster(cmd.Context(), o, files, heal, lose)
 	if err != nil {
 		return err
 	}

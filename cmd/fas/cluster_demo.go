@@ -37,6 +37,11 @@ With --json the output is an object with the fields
 			if err != nil {
 				return err
 			}
+			defer func() {
+				if err == nil || cmd.Context().Err() != nil || len(logsIn(dir)) == 0 { // else the logs stay
+					err = errors.Join(err, os.RemoveAll(dir))
+				}
+			}()
 			data, err := dataFolder(a, "")
 			if err != nil {
 				return err
@@ -67,9 +72,6 @@ With --json the output is an object with the fields
 				<-cmd.Context().Done()
 			}
 			d.Stop()
-			if err == nil || cmd.Context().Err() != nil { // else the logs stay
-				err = errors.Join(err, os.RemoveAll(dir))
-			}
 			return err
 		},
 	}
@@ -81,7 +83,8 @@ With --json the output is an object with the fields
 // describeDemo says how to use a cluster that was left running.
 func (a *app) describeDemo(d *server.ClusterDemo) {
 	fmt.Fprintf(a.Err, "\nthe nodes listen at:\n")
-	for _, name := range slices.Sorted(maps.Keys(d.URLs)) {
+	names := slices.Sorted(maps.Keys(d.URLs))
+	for _, name := range names {
 		fmt.Fprintf(a.Err, "  %s  %s\n", name, d.URLs[name])
 	}
 	fmt.Fprintf(a.Err, `
@@ -90,5 +93,11 @@ export FAASPOT_CLUSTER=%s FAASPOT_CLUSTER_NAME=%s FAASPOT_CLUSTER_KEY_FILE=%s
 fas cluster status
 
 Ctrl-C stops everything.
-`, d.URLs["b"], d.Token, strings.Join(d.Cluster.Servers, ","), d.Cluster.Name, d.Cluster.KeyFile)
+`, d.URLs[names[0]], d.Token, strings.Join(d.Cluster.Servers, ","), d.Cluster.Name, d.Cluster.KeyFile)
+}
+
+// logsIn returns the logs of the processes in a folder.
+func logsIn(dir string) []string {
+	logs, _ := filepath.Glob(filepath.Join(dir, "*.log")) // the pattern is right
+	return logs
 }

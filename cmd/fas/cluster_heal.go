@@ -12,9 +12,9 @@ import (
 func newClusterHeal(a *app) *cobra.Command {
 	var cluster clusterFlags
 	var data dataFlags
-	var show, asJSON bool
+	var show, lose, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "heal --data FOLDER [--secrets-file FILE] [--show] [--json]",
+		Use:   "heal --data FOLDER [--secrets-file FILE] [--show] [--lose-records] [--json]",
 		Short: "Begin a new log from the data of a node, when the log is damaged or lost",
 		Long: `Begin the next generation of the log from the data folder of a node, when the log is damaged,
 or the majority of its disks is lost. What the node has not applied is lost, so use the node
@@ -22,9 +22,13 @@ that has most: --show prints how much a node has, and changes nothing. The folde
 highest generation and the highest sequence has most.
 
 Stop all nodes first. Start the node of the folder next, and then the others: they replace
-their data by a copy. The log before stays where it is.
+their data by a copy. A node that has more than the folder does not start, and keeps its data.
+The log before stays where it is, and takes no records any more.
 
-The command can be repeated when it was interrupted.
+If the log has records that the folder lacks, or the folder is of an earlier generation, or the
+log before does not answer, the command changes nothing. With --lose-records it goes on.
+
+The command can be repeated. When it fails, the folder is as before.
 
 ` + clusterHelp + ` With --show it needs none of them.
 
@@ -40,7 +44,7 @@ With --json the output is an object with the fields
 				return clierror.Usagef("name the folder with --data", "the data folder is missing")
 			}
 			if !show {
-				return a.found(cmd, &cluster, &data, true, asJSON)
+				return a.found(cmd, &cluster, &data, true, lose, asJSON)
 			}
 			o, err := data.given(a)
 			if err != nil {
@@ -60,6 +64,7 @@ With --json the output is an object with the fields
 	cluster.flags(cmd)
 	data.flags(cmd, "data `FOLDER` of a node, which does not run")
 	cmd.Flags().BoolVar(&show, "show", false, "print how much of the log the folder has, and change nothing")
+	cmd.Flags().BoolVar(&lose, "lose-records", false, "go on although records are lost, or the log before cannot be closed")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -19,7 +19,7 @@ a backup of the cluster the data of a server alone.
 
 Without --import the log is empty, as "fas serve --cluster-create" makes it.
 
-The command can be repeated when it was interrupted.
+The command can be repeated. When it fails, the folder is as before.
 
 ` + clusterHelp + `
 
@@ -31,7 +31,7 @@ With --json the output is an object with the fields
     --cluster-key-file /etc/faaspot/cluster.key --import /var/lib/faaspot`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.found(cmd, &cluster, &data, false, asJSON)
+			return a.found(cmd, &cluster, &data, false, false, asJSON)
 		},
 	}
 	cluster.flags(cmd)

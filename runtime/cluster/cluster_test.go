@@ -2,10 +2,13 @@ package cluster_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -546,4 +549,87 @@ func TestDrainedOwner(t *testing.T) {
 		last.start()
 		others[0].start()
 	})
+}
+
+// A drained node owns the shard again if the others follow, and cannot own it.
+func TestDrainedOwnerOfUnfitNodes(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, owner *host, _ *ledger) {
+		time.Sleep(3 * time.Second) // the others have heard who is who
+		for _, h := range w.nodes {
+			h.unfit.Store(h != owner)
+		}
+		must(t, owner.process().node.Drain(""))
+		time.Sleep(5 * time.Second)
+		if w.owner() != nil {
+			t.Error("the shard has an owner while the drained node steps back")
+		}
+		if now := w.await(t, time.Minute); now != owner {
+			t.Error("a node owns the shard that cannot")
+		}
+		time.Sleep(time.Minute)
+		if w.owner() != owner {
+			t.Error("the drained node gives up the shard again")
+		}
+		for _, h := range w.nodes {
+			h.unfit.Store(false)
+		}
+	})
+}
+
+// An owner that answers requests says so, also if it does before its first beat.
+func TestOwnerThatServesAtOnce(t *testing.T) {
+	n := cluster.New(cluster.Options{Name: "a", Address: "a", Bus: make(queue, 16), Log: slog.New(slog.DiscardHandler)})
+	ctx, stop := context.WithCancel(t.Context())
+	must(t, n.Follow(ctx, slow{}))
+	n.Serves()
+	stop()
+	if err := n.Hold(ctx, slow{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if s := n.Status(); !s.Owns || !s.Ready {
+		t.Errorf("the owner says %+v", s)
+	}
+}
+
+// queue is a bus with one subscriber.
+type queue chan []byte
+
+func (q queue) Publish(message []byte) error {
+	q <- message
+	return nil
+}
+
+func (q queue) Subscribe(ctx context.Context, each func([]byte)) error {
+	for {
+		select {
+		case message := <-q:
+			each(message)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// A node hears nothing of those that use another generation of the log.
+func TestOtherGenerationsAreNotHeard(t *testing.T) {
+	b := make(queue, 16)
+	n := cluster.New(cluster.Options{Name: "a", Address: "a", Bus: b, Generation: 2, Log: slog.New(slog.DiscardHandler)})
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	go func() { n.Run(ctx); close(ran) }()
+	defer func() { stop(); <-ran }()
+	for _, generation := range []uint64{1, 3, 2} {
+		text, err := json.Marshal(cluster.Status{Node: fmt.Sprint("node-", generation), Generation: generation, Owns: true, Epoch: 10 - generation, Applied: 1})
+		must(t, err)
+		must(t, b.Publish(text))
+	}
+	for len(n.Members()) == 0 {
+		runtime.Gosched()
+	}
+	if all := n.Members(); len(all) != 1 || all[0].Node != "node-2" {
+		t.Errorf("the members are %+v", all)
+	}
+	if owner, ok := n.Owner(); !ok || owner.Node != "node-2" {
+		t.Errorf("the owner is %+v", owner)
+	}
 }

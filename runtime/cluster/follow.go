@@ -67,12 +67,13 @@ func (n *Node) followUntilOwnerless(ctx context.Context, r Replica) (end uint64,
 	}
 }
 
-// stepsBack reports whether the node leaves it to others to become the owner.
+// stepsBack reports whether the node leaves it to others to become the owner. It does not for ever: they may follow, and yet not be
+// able to own the shard.
 func (n *Node) stepsBack() bool {
 	n.mu.Lock()
-	drained := n.drained
+	drained, silent := n.drained, time.Since(n.seen) >= stepBackTime
 	n.mu.Unlock()
-	return drained && len(n.members.able()) > 0
+	return drained && !silent && len(n.members.able()) > 0
 }
 
 // turn returns how long the node waits for those that come before it.
@@ -162,7 +163,7 @@ func (n *Node) unowned(ctx context.Context, owner string, epoch uint64, silent b
 		s, err := n.Ask(asking, address)
 		cancel()
 		switch {
-		case err != nil || s.Node != name: // nobody there, or another node has the address now
+		case err != nil || s.Node != name || s.Generation != n.Generation: // nobody there, or another node has the address now
 		case s.Owns && s.Epoch >= epoch && !n.stuck(s):
 			return false
 		case name == owner && !s.Owns && s.Epoch >= epoch:
@@ -176,7 +177,12 @@ func (n *Node) unowned(ctx context.Context, owner string, epoch uint64, silent b
 func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, err error) {
 	n.mu.Lock()
 	n.claiming = true
+	before := n.drained
 	n.mu.Unlock()
+	select {
+	case <-n.handOver: // an order to an owner that has given up the shard already
+	default:
+	}
 	n.Log.Info("the shard seems to have no owner: this node tries to become it")
 	owning, cancel := context.WithTimeout(ctx, ownTime)
 	defer cancel()
@@ -185,9 +191,9 @@ func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, er
 	n.mu.Lock()
 	n.claiming, n.owns = false, err == nil
 	if err == nil {
-		n.owner, n.acked = n.Name, sent
+		n.owner, n.acked, n.serves = n.Name, sent, false
 	}
-	drained := n.drained
+	drained := n.drained && !before
 	n.mu.Unlock()
 	if err == nil && drained && len(n.members.able()) > 0 { // since the claim has begun
 		n.yield()

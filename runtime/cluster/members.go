@@ -13,6 +13,7 @@ import (
 // members are the nodes that have announced themselves.
 type members struct {
 	self, address string
+	generation    uint64 // of the log; 0: any
 	log           *slog.Logger
 
 	moved chan struct{} // has one element if a node has given up the shard
@@ -29,13 +30,16 @@ type member struct {
 }
 
 func newMembers(o Options) *members {
-	return &members{self: o.Name, address: o.Address, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member)}
+	return &members{self: o.Name, address: o.Address, generation: o.Generation, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member)}
 }
 
 // hear remembers an announcement. It ignores what is none.
 func (m *members) hear(message []byte) {
 	var s Status
 	if len(message) > maxMessage || json.Unmarshal(message, &s) != nil || s.Node == "" {
+		return
+	}
+	if m.generation > 0 && s.Generation != m.generation { // what it says is about another log
 		return
 	}
 	now := time.Now()

@@ -61,7 +61,7 @@ func (n *Node) Status() Status {
 	owner, _ := n.Owner()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version}
+	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version}
 	if s.Ready = owner.Ready; n.owns {
 		s.Ready = n.serves && time.Since(n.acked) < LeaseTime
 	}
@@ -141,7 +141,7 @@ func (n *Node) Current() error {
 func (n *Node) begin(r Replica) (done func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.replica, n.seen, n.readable, n.serves = r, time.Now(), time.Time{}, false
+	n.replica, n.seen, n.readable = r, time.Now(), time.Time{}
 	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()

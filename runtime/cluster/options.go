@@ -35,6 +35,9 @@ const (
 	askTime = time.Second
 	// successorTime is how long the others wait for the node to which the owner has handed over.
 	successorTime = 2 * time.Second
+	// stepBackTime is the time without a record after which a drained node tries to become the owner although others are
+	// there, which have not.
+	stepBackTime = 15 * time.Second
 	// rankTime is how much longer a follower waits than the one before it, in the order of their names, so
 	// that two rarely try to become the owner at once.
 	rankTime = 300 * time.Millisecond
@@ -48,7 +51,7 @@ const (
 	maxMessage = 4 << 10
 )
 
-// Options are the options of a Node. All must be set, but Version.
+// Options are the options of a Node. All must be set, but Version and Generation.
 type Options struct {
 	Name    string // of the node, which no other node has
 	Address string // at which the other nodes reach this one
@@ -58,6 +61,8 @@ type Options struct {
 	Log *slog.Logger
 	// Version is the release of the node, for people.
 	Version string
+	// Generation is that of the log. Nodes of another one are not heard.
+	Generation uint64
 }
 
 // Bus sends messages to all nodes. Messages may be lost, delayed and repeated: nothing is safe because of
@@ -98,6 +103,8 @@ type Record struct {
 type Status struct {
 	Node    string `json:"node"`
 	Address string `json:"address"`
+	// Generation is that of the log that the node uses.
+	Generation uint64 `json:"generation,omitempty"`
 	// Owns says that the node owns the shard, or is trying to.
 	Owns bool `json:"owns"`
 	// Epoch is the epoch of the last record that the node has applied.

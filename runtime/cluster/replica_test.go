@@ -141,6 +141,9 @@ func (r *replica) Problem() error {
 }
 
 func (r *replica) Own(ctx context.Context, seq uint64) error {
+	if r.p.h.unfit.Load() {
+		return errors.New("a newer release has written the data")
+	}
 	chain := replog.NewChain(0, r.disk.at())
 	if chain.At().Seq != seq {
 		return fmt.Errorf("the replica is at %d, not at %d", chain.At().Seq, seq)

@@ -42,6 +42,7 @@ type host struct {
 	paused  chan struct{} // closed when the process runs again; nil: it runs
 	offLog  bool          // the log cannot be reached
 	offMesh bool          // other nodes cannot be reached
+	unfit   atomic.Bool   // it follows, and cannot own the log, as an older release
 }
 
 // process is a process of a node.

@@ -26,6 +26,13 @@ type Sized interface {
 	Filled(ctx context.Context) (part float64, err error)
 }
 
+// Founded is a Log that may have been made from the data of a store, which are not in it.
+type Founded interface {
+	// Origin returns the sequence behind which the records of the log begin, and the hash that the first of them must
+	// follow; nil: the log began empty.
+	Origin() (base uint64, hash []byte)
+}
+
 // Log is a replicated log: a sequence of records, which are numbered without gaps from 1. It moves
 // bytes and knows nothing about them. What the records say, their chain and the look-up of unknown
 // outcomes is the same for all logs, and not here: see [Writer] and [Chain].

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +15,8 @@ const copyTime = 30 * time.Second
 // copyData sends a copy of the data of this node, one at a time.
 func (l *Listener) copyData(t *tunnel) {
 	if l.Copy == nil || !l.copying.TryLock() {
-		return // the other side asks another node
+		_, _ = io.WriteString(t.Conn, busyLine) // the other side asks another node
+		return
 	}
 	defer l.copying.Unlock()
 	if _, err := io.WriteString(t.Conn, acceptLine); err != nil {
@@ -34,8 +36,11 @@ func (d Dialer) Copy(ctx context.Context, address string) (io.ReadCloser, error)
 		return nil, err
 	}
 	line, err := readLine(conn)
-	if err == nil && line != acceptLine {
-		err = errRefused
+	switch {
+	case err == nil && line == busyLine:
+		err = errors.New("it sends a copy to another node at the moment")
+	case err == nil && line != acceptLine:
+		err = errors.New("it sends none")
 	}
 	if err != nil {
 		_ = conn.Close()

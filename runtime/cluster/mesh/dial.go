@@ -22,6 +22,7 @@ const (
 	requestsLine = "faaspot 1 requests\n"
 	linkLine     = "faaspot 1 link " // with a kind and the name of the node
 	acceptLine   = "ok\n"
+	busyLine     = "busy\n"
 	// maxLine bounds a line, in bytes; maxStatus the status of a node.
 	maxLine   = 256
 	maxStatus = 4 << 10

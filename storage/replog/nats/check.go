@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ const (
 	settingsTime = 2 * time.Second
 	// originName is the name of the metadata of a stream that say what the log was made from.
 	originName = "faaspot-origin"
+	// baseName is the name of those that say behind which sequence its records begin.
+	baseName = "faaspot-base"
 	// maxReaders bounds the readers of a log.
 	maxReaders = 1024
 )
@@ -46,6 +49,7 @@ func (o *Options) stream() jetstream.StreamConfig {
 	}
 	if o.Base > 0 {
 		c.FirstSeq = o.Base + 1
+		c.Metadata[baseName] = strconv.FormatUint(o.Base, 10)
 	}
 	if o.Origin != "" {
 		c.Metadata[originName] = o.Origin

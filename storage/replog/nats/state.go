@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,9 +90,11 @@ func (o Options) look(ctx context.Context, js jetstream.JetStream, s *State, ser
 	if info.Cluster == nil { // one server alone
 		return nil
 	}
+	members := make(map[string]bool)
 	add := func(name string, change func(*Server)) {
 		one := servers[name]
 		one.Name = name
+		members[name] = true
 		change(&one)
 		servers[name] = one
 	}
@@ -101,6 +104,7 @@ func (o Options) look(ctx context.Context, js jetstream.JetStream, s *State, ser
 	for _, peer := range info.Cluster.Replicas {
 		add(peer.Name, func(one *Server) { one.Current, one.Lag = peer.Current && !peer.Offline, peer.Lag })
 	}
+	maps.DeleteFunc(servers, func(name string, _ Server) bool { return !members[name] }) // they have nothing of the log
 	return nil
 }
 

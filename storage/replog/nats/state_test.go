@@ -52,6 +52,26 @@ func TestLogFromACopy(t *testing.T) {
 		t.Fatalf("made again from the same data: %v", err)
 	}
 	_ = again.Close()
+	found, err := nats.Find(t.Context(), o)
+	if err != nil || *found != (nats.Generation{Base: 41, Origin: "abc", Last: 42}) || found.Empty() {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	other := o
+	other.Generation = 7
+	if found, err := nats.Find(t.Context(), other); err != nil || found != nil {
+		t.Errorf("a generation that is not there: %+v, %v", found, err)
+	}
+	for range 2 { // it can be repeated
+		if sealed, err := nats.Seal(t.Context(), o); err != nil || *sealed != *found {
+			t.Errorf("closed: %+v, %v", sealed, err)
+		}
+	}
+	if err := l.Append(t.Context(), 42, []byte("y"))(); err == nil {
+		t.Error("a log that was closed takes a record")
+	}
+	if end, err := l.End(t.Context()); err != nil || end != 42 {
+		t.Errorf("the log that was closed ends at %d, %v", end, err)
+	}
 	o.Origin = "def"
 	if _, err := nats.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "made from other data") {
 		t.Errorf("made from other data: %v", err)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"github.com/faaspot/faaspot/runtime/cluster"
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/storage"
-	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
 )
 
@@ -271,14 +269,14 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 	if undo {
 		return h, d.Undrain(ctx, nodes[i].Address)
 	}
-	address := nodes[i].Address
+	address, owns := nodes[i].Address, nodes[i].Owns                                                   // it may be an owner that is not ready
 	nodes = slices.DeleteFunc(ask(ctx, d, nodes), func(s cluster.Status) bool { return s.Node == "" }) // they would be waited for
 	began := time.Now()
 	err = d.Drain(ctx, address, to, grace)
 	if refused, ok := errors.AsType[*cluster.Refusal](err); ok {
 		return h, runtime.Errorf(runtime.CodeConflict, "%s", refused.Message).WithHint(refused.Hint + ": `fas cluster status`")
 	}
-	if err != nil || h.Owner != node {
+	if err != nil || !owns {
 		return h, err
 	}
 	for {
@@ -286,12 +284,20 @@ func Drain(ctx context.Context, o ClusterOptions, node, to string, grace time.Du
 			h.Owner, h.Seconds = owner, time.Since(began).Seconds()
 			return h, nil
 		}
-		select {
-		case <-time.After(handOverPause):
-		case <-ctx.Done():
+		if !pause(ctx, handOverPause) {
 			return h, runtime.Errorf(runtime.CodeUnavailable, "the node %q gives up the data, and no other node has become the owner yet", node).
 				WithHint("see `fas cluster status`, and the logs of the nodes")
 		}
+	}
+}
+
+// pause waits for a while, and returns false if ctx ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -315,8 +321,9 @@ type Founding struct {
 
 // FoundCluster makes the log of a cluster. With a data folder, which no server may use, that becomes the data of the first
 // node. If heal, the folder is that of a node of the cluster, whose log is damaged or lost: it begins the next
-// generation. FoundCluster can be repeated when it was interrupted.
-func FoundCluster(ctx context.Context, o ClusterOptions, files Secrets, heal bool) (f Founding, err error) {
+// generation, and the one before takes no records any more. Unless lose, that is refused if it is known to lose records.
+// FoundCluster can be repeated.
+func FoundCluster(ctx context.Context, o ClusterOptions, files Secrets, heal, lose bool) (f Founding, err error) {
 	options, err := o.options()
 	if err != nil {
 		return f, err
@@ -324,65 +331,49 @@ func FoundCluster(ctx context.Context, o ClusterOptions, files Secrets, heal boo
 	ctx, cancel := context.WithTimeout(ctx, logTime)
 	defer cancel()
 	nodes, err := hear(ctx, options)
+	var latest uint64
 	if err == nil {
-		f.Generation, err = nats.Latest(ctx, options)
+		latest, err = nats.Latest(ctx, options)
 	}
 	switch {
 	case err != nil:
 		return f, runtime.Errorf(runtime.CodeUnavailable, "cannot use the servers of the log: %v", err).WithHint("check --cluster and the key; two of three servers must run")
 	case len(nodes) > 0:
 		return f, runtime.Errorf(runtime.CodeConflict, "nodes of the cluster run, such as %s", nodes[0].Node).WithHint("stop all nodes first")
-	case files.Data == "" && f.Generation > 0:
-		return f, hasLogError(o.Name)
 	}
 	f.Name, f.Data = o.Name, files.Data
 	if files.Data == "" {
 		f.Generation = firstGeneration
-	} else {
-		at, err := adopt(files, o.Name, f.Generation, heal)
-		if err != nil {
-			return f, err
+		if latest > 0 {
+			options.Generation = latest
+			if g, err := nats.Find(ctx, options); err != nil || g == nil || latest != firstGeneration || !g.Empty() || g.Origin != "" {
+				return f, errors.Join(hasLogError(o.Name), err)
+			}
 		}
-		f.Generation, f.After, options.Base, options.Origin = at.Generation, at.Seq, at.Seq, hex.EncodeToString(at.Hash[:])
+		return f, makeLog(ctx, options)
 	}
-	options.Generation, options.Create = f.Generation, true
-	l, err := nats.Open(ctx, options)
+	store, err := files.closedStore()
 	if err != nil {
-		return f, runtime.Errorf(runtime.CodeUnavailable, "cannot make the log of the cluster: %v", err).WithHint("repeat the command when that is solved")
+		return f, err
 	}
-	return f, l.Close()
+	c := founder{options: options, store: store, data: files.Data, latest: latest, heal: heal, lose: lose}
+	at, err := c.found(ctx)
+	f.Generation, f.After = at.Generation, at.Seq
+	return f, err
+}
+
+// makeLog makes the log that the options name, unless it is there.
+func makeLog(ctx context.Context, o nats.Options) error {
+	o.Create = true
+	l, err := nats.Open(ctx, o)
+	if err != nil {
+		return runtime.Errorf(runtime.CodeUnavailable, "cannot make the log of the cluster: %v", err).WithHint("repeat the command when that is solved; the data are as before")
+	}
+	return l.Close()
 }
 
 func hasLogError(name string) error {
 	return runtime.Errorf(runtime.CodeAlreadyExists, "the cluster %s has a log already", name).WithHint("start its nodes, or choose another name")
-}
-
-// adopt makes the store of a data folder the first replica of a generation of the log of a cluster, whose latest generation is
-// given; 0: there is no log.
-func adopt(files Secrets, name string, latest uint64, heal bool) (at replog.Position, err error) {
-	o, err := files.closedStore()
-	if err != nil {
-		return at, err
-	}
-	place, err := storage.PlaceOf(o.Dir)
-	next := uint64(firstGeneration)
-	switch {
-	case err != nil:
-		return at, err
-	case heal && place == nil:
-		return at, clierror.Usagef("use `fas cluster init --import` for the data of a server alone", "the data in %s are not those of a node", files.Data)
-	case heal && place.Generation < latest:
-		return at, clierror.Usagef("use the folder of another node", "the data in %s are of an earlier generation of the log, %d instead of %d", files.Data, place.Generation, latest)
-	case heal && (place.Generation == latest || latest == 0):
-		next = place.Generation + 1
-	case heal:
-		next = place.Generation // the command was interrupted
-	case latest > 0 && (place == nil || place.Generation != latest):
-		return at, hasLogError(name)
-	case place != nil && place.Generation != firstGeneration:
-		return at, clierror.Usagef("use `fas cluster heal`", "the data in %s are those of a node", files.Data)
-	}
-	return storage.Adopt(o, next)
 }
 
 // NodePlace is how much of the log the data folder of a node has. Names and meanings of the JSON fields stay.

@@ -260,7 +260,10 @@ func (d *ClusterDemo) answers(ctx context.Context, node string) error {
 
 // Show runs functions, kills the node that owns the data meanwhile, and compares what was accepted with what has ended.
 func (d *ClusterDemo) Show(ctx context.Context) (r ClusterDemoResult, err error) {
-	const owner, other = "a", "b" // the first node has created the cluster
+	owner, other, err := d.roles(ctx)
+	if err != nil {
+		return r, err
+	}
 	c, err := d.client(other)
 	if err != nil {
 		return r, err
@@ -305,6 +308,26 @@ func (d *ClusterDemo) Show(ctx context.Context) (r ClusterDemoResult, err error)
 	}
 	d.Say("all %d runs have ended, each with its result: nothing was lost", r.Runs)
 	return r, nil
+}
+
+// roles returns the node that owns the data, and one that does not.
+func (d *ClusterDemo) roles(ctx context.Context) (owner, other string, err error) {
+	s, err := LookAtCluster(ctx, d.Cluster)
+	if err != nil {
+		return "", "", err
+	}
+	for _, one := range s.Nodes {
+		switch {
+		case one.Role == "owner":
+			owner = one.Node
+		case one.Answers:
+			other = one.Node
+		}
+	}
+	if owner == "" || other == "" {
+		return "", "", d.failed("no node owns the data, or none follows: " + s.Problem)
+	}
+	return owner, other, nil
 }
 
 // kill kills a node, and returns how long it takes until another one answers.

@@ -43,6 +43,8 @@ const (
 	logFullPart = 0.875
 	// logWarnTime is the time between two warnings that the log is nearly full.
 	logWarnTime = time.Minute
+	// generationTime is the time between two looks for a later generation of the log.
+	generationTime = 15 * time.Second
 	// firstGeneration is the generation of the first log of a cluster.
 	firstGeneration = 1
 )
@@ -76,6 +78,8 @@ type node struct {
 // runNode runs a node of a cluster until ctx ends, which is not an error.
 func runNode(ctx context.Context, o Options) (err error) {
 	began := time.Now()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	s := &server{Options: o, secrets: redact.New(), levels: newLogLevels(o)}
 	s.log = newLog(o.Terminal, &s.levels.server, o.LogFormat, s.secrets)
 	s.notifier = newNotifier(o.Environ, s.log)
@@ -104,6 +108,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.harden(running)
 	go n.trim(running)
 	go n.divide(running)
+	go n.lookForGenerations(ctx, stop)
 	if n.AddressFile != "" {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
 			return err
@@ -119,10 +124,33 @@ func runNode(ctx context.Context, o Options) (err error) {
 	})
 	defer context.AfterFunc(ctx, n.beginStop)()
 	err = n.cluster.Live(ctx, n.open)
+	if errors.Is(context.Cause(ctx), errSuperseded) {
+		return errors.Join(errSuperseded, err)
+	}
 	if ctx.Err() != nil {
 		n.log.Info("stopped")
 	}
 	return err
+}
+
+// errSuperseded ends a process whose log is not the present one any more. Its next start uses that.
+var errSuperseded = errors.New("a later generation of the log was made: this process ends, and uses it when it is started again")
+
+// lookForGenerations stops the node when there is a later generation of its log, until ctx ends.
+func (n *node) lookForGenerations(ctx context.Context, stop context.CancelCauseFunc) {
+	options, err := n.logOptions()
+	if err != nil {
+		return // it was right when the log was opened
+	}
+	options.Log = n.log
+	for pause(ctx, generationTime) {
+		asking, cancel := context.WithTimeout(ctx, lookTime)
+		latest, err := nats.Latest(asking, options)
+		cancel()
+		if err == nil && latest > n.generation {
+			stop(errSuperseded)
+		}
+	}
 }
 
 // beginStop stops accepting connections.
@@ -196,7 +224,7 @@ func (n *node) connect(ctx context.Context) error {
 		return runtime.Errorf(runtime.CodeUnavailable, "cannot use the log of the cluster: %v", err).
 			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create, or `fas cluster init` before")
 	}
-	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: n.dialer.Ask, Log: n.log, Version: n.Version})
+	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: n.dialer.Ask, Log: n.log, Version: n.Version, Generation: n.generation})
 	n.peers = mesh.Listen(ln, mesh.ListenOptions{
 		TLS: n.dialer.TLS, Status: n.cluster.Status, Requests: n.requests.Load, Link: n.answerLink, Copy: n.sendCopy, Drain: n.drain, Undrain: n.cluster.Undrain, Log: n.log,
 	})

@@ -25,12 +25,17 @@ const (
 	copyingName = "store.copying"
 	copiedName  = "store.copied"
 	// copyPause is the time between two attempts to get a copy, and copyWarnTime that between two warnings.
+	// The pause doubles up to copyMaxPause while copies come that cannot be used: each costs all that was sent.
 	copyPause    = time.Second
+	copyMaxPause = 5 * time.Minute
 	copyWarnTime = time.Minute
 )
 
 // errNoCopy reports that no node has a copy that helps this one.
 var errNoCopy = errors.New("no other node has data with which this one could follow the log")
+
+// errSpoiled reports that a copy has come, in part or as a whole, and cannot be used.
+var errSpoiled = errors.New("its copy cannot be used")
 
 // sendCopy sends a copy of the store to another node.
 func (n *node) sendCopy(ctx context.Context, to net.Conn) error {
@@ -39,6 +44,9 @@ func (n *node) sendCopy(ctx context.Context, to net.Conn) error {
 		return errors.New("the store is not open")
 	}
 	defer l.sending.RUnlock()
+	if err := l.store.Problem(); err != nil {
+		return err
+	}
 	defer context.AfterFunc(l.copying, func() { _ = to.Close() })()
 	began := time.Now()
 	out := bufio.NewWriterSize(to, copyBuffer)
@@ -59,6 +67,7 @@ func (n *node) catchUp(ctx context.Context) error {
 		return err
 	}
 	var warned time.Time
+	pause := copyPause
 	for {
 		n.cluster.Copying(cluster.NoRecords)
 		err := n.getCopy(ctx)
@@ -74,8 +83,11 @@ func (n *node) catchUp(ctx context.Context) error {
 			n.log.Warn("this node has no copy of the data yet, and tries again", "error", err,
 				"hint", "start the other nodes; if none of them has the data, restore a backup, see docs/cluster.md")
 		}
+		if pause = min(2*pause, copyMaxPause); !errors.Is(err, errSpoiled) {
+			pause = copyPause
+		}
 		select {
-		case <-time.After(copyPause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -107,14 +119,17 @@ func (n *node) placeCopy() error {
 
 // getCopy gets a copy from the best node that gives one.
 func (n *node) getCopy(ctx context.Context) error {
-	errs := []error{errNoCopy}
+	var errs []error
 	for _, one := range n.copySources(ctx) {
 		err := n.getCopyFrom(ctx, one)
 		if err == nil {
 			return nil
 		}
 		n.log.Debug("cannot get a copy of the data", "from", one.Node, "error", err)
-		errs = []error{fmt.Errorf("the node %s: %w", one.Node, err)}
+		errs = append(errs, fmt.Errorf("the node %s: %w", one.Node, err))
+	}
+	if errs == nil {
+		return errNoCopy
 	}
 	return errors.Join(errs...)
 }
@@ -143,7 +158,7 @@ func (n *node) copySources(ctx context.Context) (all []cluster.Status) {
 }
 
 // getCopyFrom gets a copy from a node, checks all of it, and gives it its name when it is complete and durable.
-func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
+func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) (err error) {
 	began := time.Now()
 	half := filepath.Join(n.Data, copyingName)
 	if err := errors.Join(os.RemoveAll(half), os.Mkdir(half, dataMode)); err != nil {
@@ -156,6 +171,11 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
 	defer func() { _ = archive.Close() }()
 	n.cluster.Copying(from.Durable)
 	n.log.Info("getting a copy of the data from another node", "from", from.Node)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errSpoiled, err)
+		}
+	}()
 	c, err := extract(archive, half, n.copyFloor())
 	if err != nil {
 		return err
@@ -166,6 +186,9 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) error {
 		return err
 	case i.Applied.Generation != n.generation || i.Applied.Seq < from.Durable:
 		return fmt.Errorf("its copy is not one of the log: %v", i.Applied)
+	}
+	if err = storage.Continues(ctx, n.logs, i.Applied); err != nil { // the own data may be better
+		return fmt.Errorf("the log does not continue its copy: %w", err)
 	}
 	err = dropLock(half)
 	if err == nil {

@@ -190,6 +190,11 @@ func (s *server) openMemory() {
 
 // openStore opens the store, as the replica of a log or alone.
 func (s *server) openStore(replication *storage.Replication) (err error) {
+	if replication == nil { // the store is missing, or older, while a copy waits to replace it
+		if _, err := os.Stat(filepath.Join(s.Data, copiedName)); err == nil {
+			return clierror.Usagef("start it with --cluster", "the data folder %s is that of a node, which was stopped when it had got a copy of the data", s.Data)
+		}
+	}
 	writes := s.memory.Open(memory.Options{Name: "writes to the store", Heap: true})
 	s.store, err = storage.Open(storage.Options{
 		Keys: s.keys, KeepKeys: s.keepKeys, Held: writes.Hold, Dir: filepath.Join(s.Data, storeName), Log: s.log, CacheBytes: min(storage.DefaultCacheBytes, s.memory.Total()/storeShare),
