@@ -56,6 +56,9 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	}
 	if r.Shared != nil && r.Shared(ctx) && s.opts.Follower.Runs() {
 		err := s.operate(ctx, r)
+		if errors.Is(err, runtime.ErrBegan) { // it must not run twice
+			return err
+		}
 		switch runtime.CodeOf(err) {
 		case runtime.CodeUnauthenticated, runtime.CodePermissionDenied, runtime.CodeNotFound, runtime.CodeUnavailable:
 			// The run has not begun. Only the owner knows whether it must not.

@@ -152,6 +152,11 @@ func TestForwardRuns(t *testing.T) {
 			t.Errorf("%s: the owner has got %+v", code, owners.Ran)
 		}
 	}
+	own.Renew(func(f *apitest.Fake) { f.Err = fmt.Errorf("%w: %w", runtime.ErrBegan, runtime.WorkerLostError()) })
+	owners.Renew(nil)
+	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 503 || len(owners.Ran) > 0 {
+		t.Errorf("a run that had begun: %d %s, and the owner ran it %d times", a.Status, a.Body, len(owners.Ran))
+	}
 	own.Renew(func(f *apitest.Fake) { f.Err = runtime.Errorf(runtime.CodeTooBusy, "too many") })
 	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 429 {
 		t.Errorf("%d %s", a.Status, a.Body)

@@ -259,3 +259,18 @@ func TestFollowerWithoutAnOwner(t *testing.T) {
 		t.Errorf("only %d of 200 MiB were dropped", lost)
 	}
 }
+
+// An error says whether the run may have begun: then it must not run elsewhere.
+func TestRunsThatMayHaveBegun(t *testing.T) {
+	p := newPair(t, engine.Options{Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+		return runtime.Outcome{}, runtime.WorkerLostError()
+	}}})
+	if _, err := run(p.follower, "f", "{}"); err == nil || errors.Is(err, runtime.ErrBegan) {
+		t.Errorf("a run of no function: %v", err)
+	}
+	create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	if _, err := run(p.follower, "f", "{}"); !errors.Is(err, runtime.ErrBegan) || runtime.CodeOf(err) != runtime.CodeUnavailable {
+		t.Errorf("a run that its worker has lost: %v", err)
+	}
+}
