@@ -92,7 +92,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		s.forwarded.Give(forwardBytes)
 	})
 	body := s.outgoingBody(ctx)
-	request, err := outgoing(waits, ctx, body)
+	request, err := outgoing(waits, ctx, r, body)
 	if err != nil {
 		done()
 		return err
@@ -135,7 +135,7 @@ func (s *Server) lost(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
 		return known
 	}
 	s.opts.Log.Debug("http: a forwarded request was not answered", "error", err)
-	if r.Writes || r.Submits || r.Queues {
+	if mayChange(r) {
 		_ = ctx.Conn().Close()
 	}
 	known := runtime.Errorf(runtime.CodeUnavailable, "the node that owns the data did not answer").WithHint("try again in a moment")
@@ -143,8 +143,11 @@ func (s *Server) lost(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
 	return known
 }
 
+// mayChange reports whether a request of a route may change something, or start a run: then it must not be sent twice.
+func mayChange(r *web.Route) bool { return r.Writes || r.Submits || r.Queues }
+
 // outgoing returns the request that is forwarded in place of one.
-func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, body *outgoingBody) (*http.Request, error) {
+func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, route *web.Route, body *outgoingBody) (*http.Request, error) {
 	h := &ctx.Request.Header
 	host := string(h.Host())
 	if host == "" { // HTTP/1.0 needs none
@@ -182,7 +185,22 @@ func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, body *outgoingBod
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(body.bytes))), nil }
 		r.Body, _ = r.GetBody()
 	}
+	if mayChange(route) && isRepeatable(r) {
+		if r.GetBody = nil; r.Body == nil { // the library sends again what has no body
+			r.Body, r.TransferEncoding = io.NopCloser(strings.NewReader("")), []string{"identity"}
+		}
+	}
 	return r, nil
+}
+
+// isRepeatable reports whether the library, if it can, sends a request again when its connection breaks before the
+// answer.
+func isRepeatable(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
 }
 
 // outgoingBody is the body of a request that is forwarded while it arrives. Its client has the time that any body has.

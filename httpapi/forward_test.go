@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -104,6 +105,9 @@ func TestForward(t *testing.T) {
 		t.Errorf("the owner answers %v %s\nthe node %v %s", direct.Header, direct.Body, a.Header, a.Body)
 	}
 	if a := n.Do(t, "PUT", "/v1/functions/", `{"name":"f","code":"def main(args, context): pass"}`, nil); a.Status != 200 || len(owners.Created) != 1 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := n.Do(t, "POST", "/v1/functions/f/rpc", "", apitest.Header{"X-Idempotency-Key": "k"}); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if a := n.Do(t, "GET", "/v1/functions/", "", apitest.Header{"Authorization": "Token wrong"}); a.Status != 401 {
@@ -336,5 +340,43 @@ func TestForwardedClientsThatAreGone(t *testing.T) {
 		apitest.Eventually(t, func() bool { return n.sent.Load() > before })
 		leave(c)
 		apitest.Eventually(t, func() bool { return n.ended.Load() > before })
+	}
+}
+
+// What may start a run, or change something, is sent to the owner once, also if a connection breaks that was used before.
+func TestForwardedRequestsAreSentOnce(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	n.runs.Store(false)
+	var got atomic.Int64
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "DELETE" {
+			return // the connection stays open
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		got.Add(1)
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = c.Close()
+		}
+	}))
+	defer owner.Close()
+	n.through.CloseIdleConnections()
+	n.through.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
+	}
+	token := "Authorization: Token " + apitest.Token + "\r\n"
+	for _, request := range []string{
+		"GET /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "\r\n",
+		"GET /v1/sync/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "\r\n",
+		"POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "X-Idempotency-Key: k\r\nContent-Length: 0\r\n\r\n",
+		"POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "Idempotency-Key: k\r\nContent-Length: 2\r\n\r\n{}",
+	} {
+		n.Do(t, "DELETE", "/v1/functions/f", "", nil)
+		before := got.Load()
+		c := apitest.DialRaw(t, n.Addr)
+		c.Send(t, request)
+		if answers, closed := c.Answers(t, -1); len(answers) > 0 || !closed || got.Load() != before+1 {
+			t.Errorf("%q: %v, and the owner has got it %d times", request, answers, got.Load()-before)
+		}
 	}
 }

@@ -228,11 +228,11 @@ func (l *life) Close() error {
 // Follows implements [httpapi.Follower].
 func (l *life) Follows() bool { return l.roll.Load() == nil }
 
-// Runs implements [httpapi.Follower]. A node that has been ready goes on to run functions as it knows them when it is not any
-// more: the owner may be lost, or stand still.
+// Runs implements [httpapi.Follower]. A node that is not ready any more goes on to run functions as it knows them for a while
+// if the owner does not answer it: the owner may be lost, or stand still.
 func (l *life) Runs() bool {
-	_, ever := l.standing.Ready()
-	return ever && l.node.confined()
+	_, known := l.node.cluster.Owner()
+	return l.standing.Runs(known) && l.node.confined()
 }
 
 // current returns why this node cannot answer for the data, or nil. A node that follows runs functions as it knows them.
@@ -278,7 +278,7 @@ func (l *life) readiness() error {
 	if !l.Follows() {
 		return l.node.cluster.Current()
 	}
-	if now, _ := l.standing.Ready(); now {
+	if l.standing.Ready() {
 		return nil
 	}
 	err := runtime.Errorf(runtime.CodeUnavailable, "this node does not have the last state of the data: no node owns them, or it has not read all of the log").

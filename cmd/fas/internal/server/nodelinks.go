@@ -138,6 +138,7 @@ func (n *node) reportAll(ctx context.Context, s *cluster.Standing) {
 
 // reportTo reports what a life has applied to a node until that does not own the data.
 func (n *node) reportTo(ctx context.Context, owner cluster.Status, s *cluster.Standing) error {
+	defer s.Unanswered()
 	conn, err := n.dialer.Link(ctx, owner.Address, reportsLink, n.Node)
 	if err != nil {
 		return err
