@@ -73,15 +73,16 @@ func TestFollow(t *testing.T) {
 	if _, err := f.AuthenticatePassword(t.Context(), []byte("ada@b"), []byte(password)); runtime.CodeOf(err) != runtime.CodeUnauthenticated {
 		t.Errorf("a password that is gone: %v", err)
 	}
-	use := f.Use("b")
+	use, runs := f.Use("b"), newEngine()
+	f.SetEngine(runs)
 	if err := s.DropTenant("b"); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Changed([]runtime.Tenant{"b"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if f.Use("b") != nil || use.Enter() {
-		t.Error("a tenant that is gone may send requests")
+	if f.Use("b") != nil || use.Enter() || !slices.Contains(runs.cancelledRuns, "b") {
+		t.Error("a tenant that is gone may send requests, or its runs go on")
 	}
 	for _, admin := range []string{"one", "two"} {
 		f.SetAdmin(sha256.Sum256([]byte(admin)))

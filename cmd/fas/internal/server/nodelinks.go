@@ -104,7 +104,8 @@ func (l *life) answerRecords(link *mesh.Link) error {
 	return link.Send(answer, linkTime)
 }
 
-// recordForeign records runs of another node. It leaves out those of tenants that are deleted.
+// recordForeign records runs of another node. It leaves out those of tenants that are deleted, also if others have their
+// names.
 func (l *life) recordForeign(runs []runtime.Execution) error {
 	kept := runs[:0]
 	for i := range runs {
@@ -113,6 +114,9 @@ func (l *life) recordForeign(runs []runtime.Execution) error {
 			continue
 		}
 		defer use.Leave()
+		if t, err := l.access.GetTenant(runs[i].Tenant); err != nil || !l.engine.IsOf(&runs[i], t.Created) {
+			continue
+		}
 		kept = append(kept, runs[i])
 	}
 	if len(kept) == 0 {
