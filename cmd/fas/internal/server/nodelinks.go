@@ -82,6 +82,9 @@ func (l *life) answerReport(link *mesh.Link, name string) error {
 	if err := l.node.cluster.Current(); err != nil {
 		return err
 	}
+	if l.node.life.Load() != l { // the node owns the data again since, and others may have changed them meanwhile
+		return noOwnerError()
+	}
 	return link.Send(granted, reportTime)
 }
 
@@ -91,7 +94,7 @@ func (l *life) answerRecords(link *mesh.Link) error {
 	if err := link.Receive(&batch, linkIdle); err != nil {
 		return err
 	}
-	if l.roll.Load() == nil {
+	if l.roll.Load() == nil || l.node.life.Load() != l {
 		return noOwnerError()
 	}
 	var answer recorded
