@@ -124,7 +124,14 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		}
 	}
 	ctx.SetStatusCode(answer.StatusCode)
-	ctx.Response.SetBodyStream(&incomingBody{ReadCloser: answer.Body, conn: ctx.Conn(), timeout: s.opts.WriteTimeout, done: done}, int(answer.ContentLength))
+	incoming := &incomingBody{ReadCloser: answer.Body, conn: ctx.Conn(), timeout: s.opts.WriteTimeout, done: done}
+	if ctx.IsHead() { // the library would write the end of the body that it leaves out
+		_ = incoming.Close()
+		ctx.Response.SkipBody = true
+		h.SetContentLength(int(answer.ContentLength))
+		return nil
+	}
+	ctx.Response.SetBodyStream(incoming, int(answer.ContentLength))
 	return nil
 }
 

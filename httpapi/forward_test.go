@@ -89,6 +89,14 @@ func startNode(t *testing.T, own, owners *apitest.Fake, change func(*httpapi.Opt
 	return n
 }
 
+// dial makes a node forward requests to another server.
+func (n *node) dial(owner *httptest.Server) {
+	n.through.CloseIdleConnections()
+	n.through.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
+	}
+}
+
 func unchanged(*httpapi.Options) {}
 
 // Requests are answered by the owner, with all that they have, and as their clients have sent them.
@@ -360,10 +368,7 @@ func TestForwardedRequestsAreSentOnce(t *testing.T) {
 		}
 	}))
 	defer owner.Close()
-	n.through.CloseIdleConnections()
-	n.through.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
-	}
+	n.dial(owner)
 	token := "Authorization: Token " + apitest.Token + "\r\n"
 	for _, request := range []string{
 		"GET /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "\r\n",
@@ -378,5 +383,40 @@ func TestForwardedRequestsAreSentOnce(t *testing.T) {
 		if answers, closed := c.Answers(t, -1); len(answers) > 0 || !closed || got.Load() != before+1 {
 			t.Errorf("%q: %v, and the owner has got it %d times", request, answers, got.Load()-before)
 		}
+	}
+}
+
+// The answer to HEAD has the header of the owner's, and nothing follows it.
+func TestForwardedHead(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/one") {
+			w.Header().Set("Content-Length", "7")
+		}
+		w.(http.Flusher).Flush()
+	}))
+	defer owner.Close()
+	n.dial(owner)
+	c := apitest.DialRaw(t, n.Addr)
+	for path, field := range map[string]string{"one": "Content-Length: 7\r\n", "two": "Transfer-Encoding: chunked\r\n"} {
+		c.Send(t, "HEAD /v1/functions/"+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+apitest.Token+"\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		var got strings.Builder
+		for b := make([]byte, 1); !strings.HasSuffix(got.String(), "\r\n\r\n"); {
+			if _, err := c.Read(b); err != nil {
+				t.Fatal(err)
+			}
+			got.Write(b)
+		}
+		if !strings.HasPrefix(got.String(), "HTTP/1.1 200 ") || !strings.Contains(got.String(), field) {
+			t.Errorf("%s: %q", path, got.String())
+		}
+	}
+	if _, err := fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(rest), "HTTP/1.1 200 ") {
+		t.Errorf("then %q, %v", rest, err)
 	}
 }
