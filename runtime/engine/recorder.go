@@ -33,8 +33,8 @@ const (
 	recordPause    = 5 * time.Millisecond
 )
 
-// A recorder that follows waits for the process that records for as long as it takes, in steps of followPause, and then
-// has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
+// A recorder that follows waits for the process that records for as long as it takes, in steps of followPause, also when it is
+// stopped, until giveUp is called. It has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
 // no room is dropped.
 const (
 	followPause    = 100 * time.Millisecond
@@ -78,6 +78,7 @@ type recordQueue struct {
 	due      bool   // waiting must be recorded now
 	failing  bool   // the last write failed
 	stopped  bool
+	gaveUp   bool      // giveUp was called
 	changed  sync.Cond // one of the fields above has changed; L is the recorder's mutex
 }
 
@@ -183,6 +184,13 @@ func (r *recorder) stop() {
 	r.queue.stop()
 }
 
+// giveUp makes a recorder that follows, and is stopped, drop what the process that records does not take.
+func (r *recorder) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue.gaveUp = true
+}
+
 // wait waits until the recorder has ended. It is called after stop.
 func (r *recorder) wait() { r.group.Wait() }
 
@@ -193,11 +201,11 @@ func (r *recorder) isPatient() bool {
 	return !r.queue.failing && !r.queue.stopped
 }
 
-// goesOn reports whether the recorder was not stopped.
+// goesOn reports whether the recorder waits for the process that records.
 func (r *recorder) goesOn() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.queue.stopped
+	return !r.queue.gaveUp
 }
 
 // recordAll records until the recorder ends.

@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,5 +65,38 @@ func TestRecorderDoesNotWaitForABrokenStore(t *testing.T) {
 		}
 		r.stop()
 		r.wait()
+	})
+}
+
+// TestRecorderThatFollowsIsStopped checks that a recorder waits for the process that records also when it is stopped, until
+// there is no time left.
+func TestRecorderThatFollowsIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, patient := range []bool{true, false} {
+			stored := 0
+			var away atomic.Bool
+			away.Store(true)
+			r := newRecorder(func(batch []runtime.Execution) error {
+				if away.Load() {
+					return runtime.Errorf(runtime.CodeUnavailable, "there is no owner")
+				}
+				stored += len(batch)
+				return nil
+			}, func() bool { return true }, memory.New(1<<40, nil), slog.New(slog.DiscardHandler))
+			r.start()
+			r.add(&runtime.Execution{ID: runtime.NewID()})
+			time.Sleep(time.Second)
+			r.stop()
+			time.Sleep(10 * time.Second)
+			if patient {
+				away.Store(false)
+			} else {
+				r.giveUp()
+			}
+			r.wait()
+			if (stored == 1) != patient {
+				t.Errorf("%d executions are recorded", stored)
+			}
+		}
 	})
 }
