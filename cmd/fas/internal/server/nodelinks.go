@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -28,6 +30,8 @@ const (
 	reportPause = 5 * time.Millisecond
 	// linkPause is the time after a link that has failed.
 	linkPause = 200 * time.Millisecond
+	// maxSilent is the number of attempts in a row to reach the owner after which the requests that were forwarded to it end.
+	maxSilent = 2
 )
 
 // recorded is the answer to runs that have ended.
@@ -130,10 +134,18 @@ func (l *life) recordForeign(runs []runtime.Execution) error {
 
 // reportAll reports what a life has applied to the owner until ctx ends.
 func (n *node) reportAll(ctx context.Context, s *cluster.Standing) {
+	silent := 0 // attempts in a row to reach the owner
 	for ctx.Err() == nil {
 		if owner, ok := n.cluster.Owner(); ok {
-			if err := n.reportTo(ctx, owner, s); err != nil && ctx.Err() == nil {
+			err := n.reportTo(ctx, owner, s)
+			if err != nil && ctx.Err() == nil {
 				n.log.Debug("cannot report to the owner", "owner", owner.Node, "error", err)
+			}
+			if !errors.Is(err, errUnreached) {
+				silent = 0
+			} else if silent++; silent == maxSilent && ctx.Err() == nil {
+				n.log.Warn("the owner of the data cannot be reached: the requests that were forwarded to it end", "owner", owner.Node, "error", err)
+				n.forwarder.End(owner.Node)
 			}
 		}
 		select {
@@ -143,10 +155,22 @@ func (n *node) reportAll(ctx context.Context, s *cluster.Standing) {
 	}
 }
 
+// errUnreached reports that no connection to a node could be opened.
+var errUnreached = errors.New("the node cannot be reached")
+
+// isDial reports whether an error is that of opening a connection.
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
 // reportTo reports what a life has applied to a node until that does not own the data.
 func (n *node) reportTo(ctx context.Context, owner cluster.Status, s *cluster.Standing) error {
 	defer s.Unanswered()
 	conn, err := n.dialer.Link(ctx, owner.Address, reportsLink, n.Node)
+	if failed, ok := errors.AsType[net.Error](err); ok && (failed.Timeout() || isDial(failed)) {
+		return fmt.Errorf("%w: %w", errUnreached, err)
+	}
 	if err != nil {
 		return err
 	}
