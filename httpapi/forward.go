@@ -75,7 +75,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if announced(&ctx.Request.Header) > r.MaxBody {
 		return errBodyTooLarge(r.MaxBody, r.Spools)
 	}
-	if r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
+	if !r.Open && r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
 		s.opts.Follower.Settle()
 	}
 	if !s.forwarded.TryTake(forwardBytes) {

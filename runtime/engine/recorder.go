@@ -33,11 +33,12 @@ const (
 	recordPause    = 5 * time.Millisecond
 )
 
-// A recorder that follows waits for the process that records for as long as it takes, in steps of followPause, also when it is
+// A recorder that follows waits for the process that records for as long as it takes, with pauses from followPause to maxFollowPause, also when it is
 // stopped, until giveUp is called. It has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
 // no room is dropped.
 const (
 	followPause    = 100 * time.Millisecond
+	maxFollowPause = 500 * time.Millisecond
 	maxFollowBytes = 64 * runtime.MiB
 	followShare    = 16
 )
@@ -78,6 +79,7 @@ type recordQueue struct {
 	due      bool   // waiting must be recorded now
 	failing  bool   // the last write failed
 	stopped  bool
+	late     bool      // a reader has waited in vain since the last write
 	gaveUp   bool      // giveUp was called
 	changed  sync.Cond // one of the fields above has changed; L is the recorder's mutex
 }
@@ -156,11 +158,12 @@ var errNoRoom = runtime.Errorf(runtime.CodeUnavailable, "too many of them wait f
 // flush waits until all executions that were added before are recorded.
 func (r *recorder) flush() { r.flushUntil(time.Time{}) }
 
-// flushUntil is like flush, but waits at most until a time, unless that is zero.
+// flushUntil is like flush, but waits at most until a time, unless that is zero: then it does not wait either after it has
+// waited in vain, until something is recorded.
 func (r *recorder) flushUntil(end time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.queue.recorded == r.queue.added {
+	if r.queue.recorded == r.queue.added || !end.IsZero() && r.queue.late {
 		return
 	}
 	if !end.IsZero() {
@@ -171,9 +174,13 @@ func (r *recorder) flushUntil(end time.Time) {
 		})
 		defer timer.Stop()
 	}
-	for all := r.queue.added; r.queue.recorded < all && (end.IsZero() || time.Now().Before(end)); {
+	all := r.queue.added
+	for r.queue.recorded < all && (end.IsZero() || time.Now().Before(end)) {
 		r.queue.flushSoon()
 		r.queue.changed.Wait()
+	}
+	if !end.IsZero() && r.queue.recorded < all {
+		r.queue.late = true
 	}
 }
 
@@ -261,9 +268,11 @@ func (r *recorder) writeAll(all []runtime.Execution) {
 // the first one, until a write succeeds.
 func (r *recorder) write(batch []runtime.Execution) {
 	err := r.record(batch)
+	pause := followPause
 	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable; {
 		if r.follows() && r.goesOn() {
-			time.Sleep(followPause)
+			time.Sleep(pause)
+			pause = min(2*pause, maxFollowPause)
 		} else if waited < recordPatience && r.isPatient() {
 			time.Sleep(recordPause)
 			waited += recordPause
@@ -290,4 +299,7 @@ func (r *recorder) note(x *runtime.Execution, executions int, err error) {
 		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", x.ID, "executions", executions, "error", err)
 	}
 	r.queue.failing = err != nil
+	if err == nil {
+		r.queue.late = false
+	}
 }

@@ -100,3 +100,36 @@ func TestRecorderThatFollowsIsStopped(t *testing.T) {
 		}
 	})
 }
+
+// TestReadersDoNotWaitInVain checks that one reader waits for a process that does not record, and others again when it does.
+func TestReadersDoNotWaitInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		r := newRecorder(func([]runtime.Execution) error {
+			if away.Load() {
+				return runtime.Errorf(runtime.CodeUnavailable, "the log is full")
+			}
+			return nil
+		}, func() bool { return true }, memory.New(1<<40, nil), slog.New(slog.DiscardHandler))
+		r.start()
+		read := func() time.Duration {
+			began := time.Now()
+			r.flushUntil(began.Add(time.Second))
+			return time.Since(began)
+		}
+		for range 2 {
+			away.Store(true)
+			r.add(&runtime.Execution{ID: runtime.NewID()})
+			if took := read(); took != time.Second {
+				t.Errorf("the first reader has waited for %v", took)
+			}
+			if took := read(); took != 0 {
+				t.Errorf("the second reader has waited for %v", took)
+			}
+			away.Store(false)
+			r.flush()
+		}
+		r.stop()
+		r.wait()
+	})
+}

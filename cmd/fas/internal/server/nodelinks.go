@@ -103,10 +103,7 @@ func (l *life) answerRecords(link *mesh.Link) error {
 	}
 	var answer recorded
 	if err := l.recordForeign(batch.Runs); err != nil {
-		if answer.Code = runtime.CodeOf(err); answer.Code == runtime.CodeUnavailable {
-			return err // the other node sends them again
-		}
-		answer.Message = err.Error()
+		answer.Code, answer.Message = runtime.CodeOf(err), err.Error() // if unavailable, the other node sends them again
 	}
 	return link.Send(answer, linkTime)
 }
