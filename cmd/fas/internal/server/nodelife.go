@@ -65,6 +65,7 @@ func (n *node) openLife() (cluster.Life, error) {
 	_, durable := l.Applied()
 	n.cluster.Hardened(durable)
 	n.life.Store(l)
+	n.records.permit(true)
 	if err := s.begin(n.stopping, time.Now()); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -178,6 +179,7 @@ func (l *life) lead(began time.Time) (err error) {
 	l.access.SetAdmin(l.admin.hash)
 	// All that needs more rights is done.
 	l.node.confineOnce(l.confine)
+	l.node.records.permit(false) // the former owner may stand still, and readers wait for what is sent
 	if err := l.engine.Lead(); err != nil {
 		return err
 	}

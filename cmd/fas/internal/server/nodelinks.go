@@ -205,12 +205,47 @@ type recordLink struct {
 	link  *mesh.Link // nil: none
 	owner string
 	used  time.Time
+
+	state sync.Mutex         // guards what follows; it is never held for long
+	halts context.CancelFunc // ends the send that is under way; nil: none is
+	halt  bool               // nothing is sent
+}
+
+// begin begins to send: what it returns ends when the node owns the data itself. done must be called.
+func (r *recordLink) begin() (ctx context.Context, done func(), ok bool) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	if r.halt {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.halts = cancel
+	return ctx, func() {
+		r.state.Lock()
+		defer r.state.Unlock()
+		cancel()
+		r.halts = nil
+	}, true
+}
+
+// permit says whether runs are sent, and ends a send that is under way if they are not.
+func (r *recordLink) permit(sends bool) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	if r.halt = !sends; r.halt && r.halts != nil {
+		r.halts()
+	}
 }
 
 // send sends runs that have ended on this node to the owner, which records them.
 func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	running, done, ok := r.begin()
+	if !ok {
+		return noOwnerError()
+	}
+	defer done()
 	owner, ok := n.cluster.Owner()
 	if !ok {
 		return noOwnerError()
@@ -219,7 +254,7 @@ func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 		r.end()
 	}
 	if r.link == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), linkTime)
+		ctx, cancel := context.WithTimeout(running, linkTime)
 		defer cancel()
 		conn, err := n.dialer.Link(ctx, owner.Address, recordsLink, n.Node)
 		if err != nil {
@@ -232,6 +267,8 @@ func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 		batch.Runs[i] = runs[i]
 		batch.Runs[i].Timeline = nil // this node exports it
 	}
+	link := r.link
+	defer context.AfterFunc(running, func() { _ = link.Close() })()
 	var answer recorded
 	err := r.link.Send(batch, linkTime)
 	if err == nil {
