@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -62,7 +63,7 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		switch runtime.CodeOf(err) {
 		case runtime.CodeUnauthenticated, runtime.CodePermissionDenied, runtime.CodeNotFound, runtime.CodeUnavailable:
 			// The run has not begun. Only the owner knows whether it must not.
-			ctx.Response.Reset()
+			resetAnswer(ctx)
 		default:
 			return err
 		}
@@ -78,8 +79,10 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if !r.Open && r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
 		s.opts.Follower.Settle()
 	}
-	if !s.forwarded.TryTake(forwardBytes) {
-		return s.forwarded.Refuse(forwardBytes)
+	body := s.outgoingBody(ctx)
+	taken := forwardBytes + int64(len(body.bytes)) // of which a copy is made
+	if !s.forwarded.TryTake(taken) {
+		return s.forwarded.Refuse(taken)
 	}
 	waits, cancel := context.WithCancel(s.host.Context())
 	leave := func() {}
@@ -89,9 +92,8 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	done := sync.OnceFunc(func() {
 		leave()
 		cancel()
-		s.forwarded.Give(forwardBytes)
+		s.forwarded.Give(taken)
 	})
-	body := s.outgoingBody(ctx)
 	request, err := outgoing(waits, ctx, r, body)
 	if err != nil {
 		done()
@@ -189,7 +191,8 @@ func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, route *web.Route,
 		r.Body, r.ContentLength = body, int64(max(body.size, -1))
 	case len(body.bytes) > 0:
 		r.ContentLength = int64(len(body.bytes))
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(body.bytes))), nil }
+		text := string(body.bytes) // the library may read it for longer than the request lasts
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 		r.Body, _ = r.GetBody()
 	}
 	if mayChange(route) && isRepeatable(r) {
@@ -215,11 +218,12 @@ type outgoingBody struct {
 	bodyReader        // stream is nil if the body has arrived, or there is none
 	bytes      []byte // of a body that has arrived
 
-	mu      sync.Mutex // held by Read
-	size    int        // in bytes; negative: unknown
-	got     int        // bytes
-	left    int        // of the piece
-	whole   bool       // all of it was read
+	ending  atomic.Bool // stop was called
+	mu      sync.Mutex  // held by Read
+	size    int         // in bytes; negative: unknown
+	got     int         // bytes
+	left    int         // of the piece
+	whole   bool        // all of it was read
 	stopped bool
 	failed  error // of the client
 }
@@ -247,8 +251,8 @@ func (b *outgoingBody) Read(p []byte) (int, error) {
 		return 0, errStopped
 	}
 	if b.left <= 0 {
-		if b.failed = b.extend(); b.failed != nil {
-			return 0, b.failed
+		if err := b.extend(); err != nil {
+			return 0, b.fail(err)
 		}
 		b.left = pieceBytes
 	}
@@ -258,9 +262,18 @@ func (b *outgoingBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), b.got == b.size:
 		b.whole = true
 	case err != nil:
-		b.failed = err
+		err = b.fail(err)
 	}
 	return n, err
+}
+
+// fail notes why the client has sent no more, unless it is because of stop.
+func (b *outgoingBody) fail(err error) error {
+	if b.ending.Load() {
+		return errStopped
+	}
+	b.failed = err
+	return err
 }
 
 // Close implements [io.Closer]. The stream is the server's.
@@ -271,6 +284,7 @@ func (b *outgoingBody) stop() (whole bool, failed error) {
 	if b.stream == nil {
 		return true, nil
 	}
+	b.ending.Store(true)
 	if !b.mu.TryLock() { // Read waits for the client
 		if c, ok := b.conn.(*conn); ok {
 			_ = c.socket.SetReadDeadline(time.Unix(1, 0)) // the connection is closed, or the body ends anyway
