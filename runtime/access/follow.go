@@ -74,8 +74,10 @@ func (k *Keeper) follow(name runtime.Tenant, t runtime.TenantRecord, found bool)
 				k.engine.LimitsChanged(name)
 			}
 		}
+		if t.Egress != known.Egress { // the process that changes the Store counts what all have sent
+			known.use.SetEgress(t.Egress)
+		}
 		known.TenantRecord = t
-		known.use.SetEgress(t.Egress) // the process that changes the Store counts what all have sent
 		known.use.SetOwnWorker(t.OwnWorker)
 		if t.Deleting {
 			k.end(known)

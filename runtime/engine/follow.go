@@ -31,7 +31,8 @@ func (e *Engine) record(batch []runtime.Execution) (err error) {
 	unsure := e.unsure.Load()
 	switch {
 	case e.follows():
-		e.unsure.Store(&batch[0].ID)
+		first := batch[0].ID // the batch is used again
+		e.unsure.Store(&first)
 		err = e.follow.Record(batch)
 	case unsure != nil && *unsure == batch[0].ID:
 		_, err = e.store.RecordOnce(batch)

@@ -100,6 +100,11 @@ func (q *recordQueue) add(x *runtime.Execution) bool {
 	return true
 }
 
+// hasRoom reports whether there is room for an execution besides those that are being written, which may take long.
+func (q *recordQueue) hasRoom(x *runtime.Execution) bool {
+	return q.bytes+q.writing+x.Weight() <= q.limit
+}
+
 // full reports whether a batch waits.
 func (q *recordQueue) full() bool {
 	return len(q.waiting) >= recordBatch || q.bytes >= recordBatchBytes
@@ -141,7 +146,7 @@ func (r *recorder) start() { r.group.Go(r.recordAll) }
 // add records an execution, now or soon. Its slices must not change any more.
 func (r *recorder) add(x *runtime.Execution) {
 	r.mu.Lock()
-	queued := r.queue.add(x)
+	queued := (!r.follows() || r.queue.hasRoom(x)) && r.queue.add(x)
 	r.mu.Unlock()
 	switch {
 	case queued:
