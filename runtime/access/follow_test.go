@@ -53,12 +53,18 @@ func TestFollow(t *testing.T) {
 	sync()
 	valid("the secret before", secret, true)
 	valid("the secret after", rotated, true)
+	if err := f.Use("b").CountEgress(5, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := k.UpdateTenant("b", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Numbers: map[string]int{"runs": 7}}}); err != nil {
 		t.Fatal(err)
 	}
 	sync()
 	if n := f.Use("b").Limits().Runs; n != 7 {
 		t.Errorf("the tenant may have %d runs", n)
+	}
+	if sent := f.Use("b").Counted(); sent == (runtime.EgressDay{}) {
+		t.Error("what the tenant has sent since is forgotten")
 	}
 	for _, id := range []string{token.ID, user.ID} {
 		if _, err := k.DeleteToken(operator, id); err != nil {
