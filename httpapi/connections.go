@@ -197,7 +197,7 @@ func (s *connections) evict() bool {
 	}
 	looked := 0
 	for c := range s.known {
-		if c.idle.Load() && !c.readable() {
+		if c.idle.Load() && !c.peer && !c.readable() { // a node closes its own, and may be sending what must not be sent twice
 			s.disconnect(c)
 			return true
 		}

@@ -166,11 +166,16 @@ func (s *Server) fence(ctx *fasthttp.RequestCtx, r *web.Route, err error) error 
 	if outdated == nil {
 		return err
 	}
+	resetAnswer(ctx)
+	return outdated
+}
+
+// resetAnswer removes an answer, but not that its connection is closed.
+func resetAnswer(ctx *fasthttp.RequestCtx) {
 	closes := ctx.Response.ConnectionClose()
 	if ctx.Response.Reset(); closes {
 		ctx.SetConnectionClose()
 	}
-	return outdated
 }
 
 // committed reports whether a request that has succeeded has stored something, after all that its answer depends on was

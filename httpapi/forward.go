@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -56,10 +57,13 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	}
 	if r.Shared != nil && r.Shared(ctx) && s.opts.Follower.Runs() {
 		err := s.operate(ctx, r)
+		if errors.Is(err, runtime.ErrBegan) { // it must not run twice
+			return err
+		}
 		switch runtime.CodeOf(err) {
 		case runtime.CodeUnauthenticated, runtime.CodePermissionDenied, runtime.CodeNotFound, runtime.CodeUnavailable:
 			// The run has not begun. Only the owner knows whether it must not.
-			ctx.Response.Reset()
+			resetAnswer(ctx)
 		default:
 			return err
 		}
@@ -72,11 +76,13 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if announced(&ctx.Request.Header) > r.MaxBody {
 		return errBodyTooLarge(r.MaxBody, r.Spools)
 	}
-	if r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
+	if !r.Open && r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
 		s.opts.Follower.Settle()
 	}
-	if !s.forwarded.TryTake(forwardBytes) {
-		return s.forwarded.Refuse(forwardBytes)
+	body := s.outgoingBody(ctx)
+	taken := forwardBytes + int64(len(body.bytes)) // of which a copy is made
+	if !s.forwarded.TryTake(taken) {
+		return s.forwarded.Refuse(taken)
 	}
 	waits, cancel := context.WithCancel(s.host.Context())
 	leave := func() {}
@@ -86,10 +92,9 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	done := sync.OnceFunc(func() {
 		leave()
 		cancel()
-		s.forwarded.Give(forwardBytes)
+		s.forwarded.Give(taken)
 	})
-	body := s.outgoingBody(ctx)
-	request, err := outgoing(waits, ctx, body)
+	request, err := outgoing(waits, ctx, r, body)
 	if err != nil {
 		done()
 		return err
@@ -121,7 +126,14 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		}
 	}
 	ctx.SetStatusCode(answer.StatusCode)
-	ctx.Response.SetBodyStream(&incomingBody{ReadCloser: answer.Body, conn: ctx.Conn(), timeout: s.opts.WriteTimeout, done: done}, int(answer.ContentLength))
+	incoming := &incomingBody{ReadCloser: answer.Body, conn: ctx.Conn(), timeout: s.opts.WriteTimeout, done: done}
+	if ctx.IsHead() { // the library would write the end of the body that it leaves out
+		_ = incoming.Close()
+		ctx.Response.SkipBody = true
+		h.SetContentLength(int(answer.ContentLength))
+		return nil
+	}
+	ctx.Response.SetBodyStream(incoming, int(answer.ContentLength))
 	return nil
 }
 
@@ -132,7 +144,7 @@ func (s *Server) lost(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
 		return known
 	}
 	s.opts.Log.Debug("http: a forwarded request was not answered", "error", err)
-	if r.Writes || r.Submits || r.Queues {
+	if mayChange(r) {
 		_ = ctx.Conn().Close()
 	}
 	known := runtime.Errorf(runtime.CodeUnavailable, "the node that owns the data did not answer").WithHint("try again in a moment")
@@ -140,8 +152,11 @@ func (s *Server) lost(ctx *fasthttp.RequestCtx, r *web.Route, err error) error {
 	return known
 }
 
+// mayChange reports whether a request of a route may change something, or start a run: then it must not be sent twice.
+func mayChange(r *web.Route) bool { return r.Writes || r.Submits || r.Queues }
+
 // outgoing returns the request that is forwarded in place of one.
-func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, body *outgoingBody) (*http.Request, error) {
+func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, route *web.Route, body *outgoingBody) (*http.Request, error) {
 	h := &ctx.Request.Header
 	host := string(h.Host())
 	if host == "" { // HTTP/1.0 needs none
@@ -176,10 +191,26 @@ func outgoing(waits context.Context, ctx *fasthttp.RequestCtx, body *outgoingBod
 		r.Body, r.ContentLength = body, int64(max(body.size, -1))
 	case len(body.bytes) > 0:
 		r.ContentLength = int64(len(body.bytes))
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(body.bytes))), nil }
+		text := string(body.bytes) // the library may read it for longer than the request lasts
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 		r.Body, _ = r.GetBody()
 	}
+	if mayChange(route) && isRepeatable(r) {
+		if r.GetBody = nil; r.Body == nil { // the library sends again what has no body
+			r.Body, r.TransferEncoding = io.NopCloser(strings.NewReader("")), []string{"identity"}
+		}
+	}
 	return r, nil
+}
+
+// isRepeatable reports whether the library, if it can, sends a request again when its connection breaks before the
+// answer.
+func isRepeatable(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
 }
 
 // outgoingBody is the body of a request that is forwarded while it arrives. Its client has the time that any body has.
@@ -187,11 +218,12 @@ type outgoingBody struct {
 	bodyReader        // stream is nil if the body has arrived, or there is none
 	bytes      []byte // of a body that has arrived
 
-	mu      sync.Mutex // held by Read
-	size    int        // in bytes; negative: unknown
-	got     int        // bytes
-	left    int        // of the piece
-	whole   bool       // all of it was read
+	ending  atomic.Bool // stop was called
+	mu      sync.Mutex  // held by Read
+	size    int         // in bytes; negative: unknown
+	got     int         // bytes
+	left    int         // of the piece
+	whole   bool        // all of it was read
 	stopped bool
 	failed  error // of the client
 }
@@ -219,8 +251,8 @@ func (b *outgoingBody) Read(p []byte) (int, error) {
 		return 0, errStopped
 	}
 	if b.left <= 0 {
-		if b.failed = b.extend(); b.failed != nil {
-			return 0, b.failed
+		if err := b.extend(); err != nil {
+			return 0, b.fail(err)
 		}
 		b.left = pieceBytes
 	}
@@ -230,9 +262,18 @@ func (b *outgoingBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), b.got == b.size:
 		b.whole = true
 	case err != nil:
-		b.failed = err
+		err = b.fail(err)
 	}
 	return n, err
+}
+
+// fail notes why the client has sent no more, unless it is because of stop.
+func (b *outgoingBody) fail(err error) error {
+	if b.ending.Load() {
+		return errStopped
+	}
+	b.failed = err
+	return err
 }
 
 // Close implements [io.Closer]. The stream is the server's.
@@ -243,6 +284,7 @@ func (b *outgoingBody) stop() (whole bool, failed error) {
 	if b.stream == nil {
 		return true, nil
 	}
+	b.ending.Store(true)
 	if !b.mu.TryLock() { // Read waits for the client
 		if c, ok := b.conn.(*conn); ok {
 			_ = c.socket.SetReadDeadline(time.Unix(1, 0)) // the connection is closed, or the body ends anyway

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -88,6 +89,14 @@ func startNode(t *testing.T, own, owners *apitest.Fake, change func(*httpapi.Opt
 	return n
 }
 
+// dial makes a node forward requests to another server.
+func (n *node) dial(owner *httptest.Server) {
+	n.through.CloseIdleConnections()
+	n.through.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", owner.Listener.Addr().String())
+	}
+}
+
 func unchanged(*httpapi.Options) {}
 
 // Requests are answered by the owner, with all that they have, and as their clients have sent them.
@@ -104,6 +113,9 @@ func TestForward(t *testing.T) {
 		t.Errorf("the owner answers %v %s\nthe node %v %s", direct.Header, direct.Body, a.Header, a.Body)
 	}
 	if a := n.Do(t, "PUT", "/v1/functions/", `{"name":"f","code":"def main(args, context): pass"}`, nil); a.Status != 200 || len(owners.Created) != 1 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := n.Do(t, "POST", "/v1/functions/f/rpc", "", apitest.Header{"X-Idempotency-Key": "k"}); a.Status != 200 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if a := n.Do(t, "GET", "/v1/functions/", "", apitest.Header{"Authorization": "Token wrong"}); a.Status != 401 {
@@ -151,6 +163,11 @@ func TestForwardRuns(t *testing.T) {
 		if len(owners.Ran) != 2 || string(owners.Ran[0].Args) != `{"n":1}` {
 			t.Errorf("%s: the owner has got %+v", code, owners.Ran)
 		}
+	}
+	own.Renew(func(f *apitest.Fake) { f.Err = fmt.Errorf("%w: %w", runtime.ErrBegan, runtime.WorkerLostError()) })
+	owners.Renew(nil)
+	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 503 || len(owners.Ran) > 0 {
+		t.Errorf("a run that had begun: %d %s, and the owner ran it %d times", a.Status, a.Body, len(owners.Ran))
 	}
 	own.Renew(func(f *apitest.Fake) { f.Err = runtime.Errorf(runtime.CodeTooBusy, "too many") })
 	if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 429 {
@@ -331,5 +348,75 @@ func TestForwardedClientsThatAreGone(t *testing.T) {
 		apitest.Eventually(t, func() bool { return n.sent.Load() > before })
 		leave(c)
 		apitest.Eventually(t, func() bool { return n.ended.Load() > before })
+	}
+}
+
+// What may start a run, or change something, is sent to the owner once, also if a connection breaks that was used before.
+func TestForwardedRequestsAreSentOnce(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	n.runs.Store(false)
+	var got atomic.Int64
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "DELETE" {
+			return // the connection stays open
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		got.Add(1)
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = c.Close()
+		}
+	}))
+	defer owner.Close()
+	n.dial(owner)
+	token := "Authorization: Token " + apitest.Token + "\r\n"
+	for _, request := range []string{
+		"GET /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "\r\n",
+		"GET /v1/sync/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "\r\n",
+		"POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "X-Idempotency-Key: k\r\nContent-Length: 0\r\n\r\n",
+		"POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\n" + token + "Idempotency-Key: k\r\nContent-Length: 2\r\n\r\n{}",
+	} {
+		n.Do(t, "DELETE", "/v1/functions/f", "", nil)
+		before := got.Load()
+		c := apitest.DialRaw(t, n.Addr)
+		c.Send(t, request)
+		if answers, closed := c.Answers(t, -1); len(answers) > 0 || !closed || got.Load() != before+1 {
+			t.Errorf("%q: %v, and the owner has got it %d times", request, answers, got.Load()-before)
+		}
+	}
+}
+
+// The answer to HEAD has the header of the owner's, and nothing follows it.
+func TestForwardedHead(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/one") {
+			w.Header().Set("Content-Length", "7")
+		}
+		w.(http.Flusher).Flush()
+	}))
+	defer owner.Close()
+	n.dial(owner)
+	c := apitest.DialRaw(t, n.Addr)
+	for path, field := range map[string]string{"one": "Content-Length: 7\r\n", "two": "Transfer-Encoding: chunked\r\n"} {
+		c.Send(t, "HEAD /v1/functions/"+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+apitest.Token+"\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		var got strings.Builder
+		for b := make([]byte, 1); !strings.HasSuffix(got.String(), "\r\n\r\n"); {
+			if _, err := c.Read(b); err != nil {
+				t.Fatal(err)
+			}
+			got.Write(b)
+		}
+		if !strings.HasPrefix(got.String(), "HTTP/1.1 200 ") || !strings.Contains(got.String(), field) {
+			t.Errorf("%s: %q", path, got.String())
+		}
+	}
+	if _, err := fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(rest), "HTTP/1.1 200 ") {
+		t.Errorf("then %q, %v", rest, err)
 	}
 }

@@ -41,7 +41,7 @@ func TestIDsHaveTheTimeOfTheClock(t *testing.T) {
 		if i < 10_102 {
 			want = at.Add(-time.Millisecond)
 		}
-		if got := idTime(text); got.UnixMilli() != want.UnixMilli() {
+		if got := IDTime(text); got.UnixMilli() != want.UnixMilli() {
 			t.Fatalf("id %d has the time %v, want %v", i, got, want)
 		}
 	}
@@ -85,8 +85,8 @@ func TestClockSetBack(t *testing.T) {
 		wall = began.Add(-test.back)
 		now, id := c.Stamp()
 		want := began.Add(test.want)
-		if !now.Equal(want) || !c.Now().Equal(want) || idTime(id).UnixMilli() != want.UnixMilli() {
-			t.Errorf("set back by %v: the time is %v, that of the id %v, want %v", test.back, now, idTime(id), want)
+		if !now.Equal(want) || !c.Now().Equal(want) || IDTime(id).UnixMilli() != want.UnixMilli() {
+			t.Errorf("set back by %v: the time is %v, that of the id %v, want %v", test.back, now, IDTime(id), want)
 		}
 		if (id > before) != (test.want >= 0) {
 			t.Errorf("set back by %v: %s follows %s", test.back, id, before)

@@ -142,6 +142,9 @@ func AbandonedError(cause error) error {
 	return err
 }
 
+// ErrBegan is in the chain of the error of a run that had perhaps begun: what it has done is not known.
+var ErrBegan = errors.New("the run may have begun")
+
 // ErrWorkerLost is in the chain of the error of a run whose process ended before the run did.
 var ErrWorkerLost = errors.New("the worker process has ended")
 

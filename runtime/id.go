@@ -15,8 +15,8 @@ import (
 // crypto/rand does.
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// idTime returns the time in a UUIDv7, to the millisecond; zero if id is none.
-func idTime(id string) time.Time {
+// IDTime returns the time in a UUIDv7, to the millisecond; zero if id is none.
+func IDTime(id string) time.Time {
 	if len(id) < len("01935f9e-7d5c") {
 		return time.Time{}
 	}

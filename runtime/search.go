@@ -79,7 +79,7 @@ func (x *ExecutionSummary) setStart(started, created time.Time) {
 	if x.Started.IsZero() {
 		x.Started = created
 	}
-	if accepted := idTime(x.ID); x.Started.Before(accepted) {
+	if accepted := IDTime(x.ID); x.Started.Before(accepted) {
 		x.Started = accepted
 	}
 	x.Started = x.Started.UTC()

@@ -24,7 +24,7 @@ func (s *SearchScan) DecodeCursor(next string) error {
 		ok = err == nil
 		times[i] = time.Unix(0, ns).UTC()
 	}
-	if !ok || idTime(parts[len(times)]).IsZero() {
+	if !ok || IDTime(parts[len(times)]).IsZero() {
 		return Errorf(CodeInvalidArgument, "the position %q was not returned with a page", next).
 			WithHint("start from the first page")
 	}

@@ -60,7 +60,7 @@ func (k *Keeper) follow(name runtime.Tenant, t runtime.TenantRecord, found bool)
 		for _, id := range slices.Clone(known.ids) {
 			k.forget(k.tokens[id])
 		}
-		known.use.Close() // requests in progress have it
+		k.end(known)
 		k.drop(known)
 	case found && known == nil:
 		k.memory.Add(tenantBytes + limitsBytes(&t.Limits))
@@ -74,12 +74,22 @@ func (k *Keeper) follow(name runtime.Tenant, t runtime.TenantRecord, found bool)
 				k.engine.LimitsChanged(name)
 			}
 		}
+		if t.Egress != known.Egress { // the process that changes the Store counts what all have sent
+			known.use.SetEgress(t.Egress)
+		}
 		known.TenantRecord = t
-		known.use.SetEgress(t.Egress) // the process that changes the Store counts what all have sent
 		known.use.SetOwnWorker(t.OwnWorker)
 		if t.Deleting {
-			known.use.Close()
+			k.end(known)
 		}
+	}
+}
+
+// end ends a tenant that another process deletes: requests in progress have its use. The caller holds mu.
+func (k *Keeper) end(t *tenant) {
+	t.use.Close()
+	if k.engine != nil {
+		k.engine.CancelRuns(t.Name)
 	}
 }
 

@@ -53,12 +53,18 @@ func TestFollow(t *testing.T) {
 	sync()
 	valid("the secret before", secret, true)
 	valid("the secret after", rotated, true)
+	if err := f.Use("b").CountEgress(5, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := k.UpdateTenant("b", runtime.TenantChange{Limits: runtime.TenantLimitsChange{Numbers: map[string]int{"runs": 7}}}); err != nil {
 		t.Fatal(err)
 	}
 	sync()
 	if n := f.Use("b").Limits().Runs; n != 7 {
 		t.Errorf("the tenant may have %d runs", n)
+	}
+	if sent := f.Use("b").Counted(); sent == (runtime.EgressDay{}) {
+		t.Error("what the tenant has sent since is forgotten")
 	}
 	for _, id := range []string{token.ID, user.ID} {
 		if _, err := k.DeleteToken(operator, id); err != nil {
@@ -73,15 +79,16 @@ func TestFollow(t *testing.T) {
 	if _, err := f.AuthenticatePassword(t.Context(), []byte("ada@b"), []byte(password)); runtime.CodeOf(err) != runtime.CodeUnauthenticated {
 		t.Errorf("a password that is gone: %v", err)
 	}
-	use := f.Use("b")
+	use, runs := f.Use("b"), newEngine()
+	f.SetEngine(runs)
 	if err := s.DropTenant("b"); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Changed([]runtime.Tenant{"b"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if f.Use("b") != nil || use.Enter() {
-		t.Error("a tenant that is gone may send requests")
+	if f.Use("b") != nil || use.Enter() || !slices.Contains(runs.cancelledRuns, "b") {
+		t.Error("a tenant that is gone may send requests, or its runs go on")
 	}
 	for _, admin := range []string{"one", "two"} {
 		f.SetAdmin(sha256.Sum256([]byte(admin)))

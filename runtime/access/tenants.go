@@ -17,6 +17,8 @@ type Engine interface {
 	MemoryOf(tenant runtime.Tenant) int64
 	// ForgetTenant is called with a tenant that was deleted.
 	ForgetTenant(tenant runtime.Tenant)
+	// CancelRuns cancels the runs of a tenant whose callers wait.
+	CancelRuns(tenant runtime.Tenant)
 	ListFunctions(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Function], error)
 	DeleteFunction(ctx context.Context, d runtime.FunctionDeletion) (runtime.Deployment, error)
 	ListJobs(ctx context.Context, tenant runtime.Tenant, r runtime.PageRequest) (runtime.Page[runtime.Job], error)

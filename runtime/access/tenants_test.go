@@ -19,6 +19,7 @@ type engine struct {
 	mu                          sync.Mutex
 	functions, jobs, executions map[runtime.Tenant][]string
 	cancelled                   map[string]bool
+	cancelledRuns               []runtime.Tenant
 	largest                     int           // items of one list
 	disk                        time.Duration // that a cancellation waits for the disk
 	err                         error
@@ -105,6 +106,12 @@ func (e *engine) ListExecutions(_ context.Context, tenant runtime.Tenant, f runt
 
 func (e *engine) LimitsChanged(runtime.Tenant) {}
 func (e *engine) ForgetTenant(runtime.Tenant)  {}
+
+func (e *engine) CancelRuns(name runtime.Tenant) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cancelledRuns = append(e.cancelledRuns, name)
+}
 
 func (e *engine) MemoryOf(runtime.Tenant) int64 { return 0 }
 

@@ -19,6 +19,9 @@ const (
 	WaitTime = 5 * time.Second
 	// ReportTime is the longest time between two reports.
 	ReportTime = time.Second
+	// AloneTime is how long a node that was ready runs functions as it knows them while no owner answers it. It is longer
+	// than it takes to replace an owner.
+	AloneTime = time.Minute
 )
 
 // Report says what a node has applied.
@@ -144,6 +147,7 @@ type Standing struct {
 	owed    uint64        // what must be applied
 	next    time.Time     // the node is ready until then when it is
 	was     bool          // the node was ready
+	heard   bool          // the owner has answered the last report, and may be asked
 }
 
 // NewStanding returns the standing of a node that has reported nothing.
@@ -180,18 +184,34 @@ func (s *Standing) Seq() uint64 {
 
 // Answered notes the answer to a report that was sent at a time.
 func (s *Standing) Answered(sent time.Time, g Granted) {
-	if !g.Granted {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.heard = true; !g.Granted {
+		return
+	}
 	s.owed, s.next = g.Seq, sent.Add(ReadyTime)
 	s.settle()
 }
 
-// Ready reports whether the owner waits for this node, and whether it ever has.
-func (s *Standing) Ready() (now, ever bool) {
+// Unanswered notes that the owner did not answer a report, or is not asked any more.
+func (s *Standing) Unanswered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Now().Before(s.until), s.was
+	s.heard = false
+}
+
+// Ready reports whether the owner waits for this node.
+func (s *Standing) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.until)
+}
+
+// Runs reports whether this node may run functions as it knows them: it is ready, or was ready a short time ago and no
+// owner answers, who would know better. known says that an owner is known.
+func (s *Standing) Runs(known bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	return now.Before(s.until) || s.was && now.Before(s.until.Add(AloneTime)) && !(known && s.heard)
 }

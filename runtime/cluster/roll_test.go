@@ -122,7 +122,7 @@ func TestNoReadyNodeLacksAnAcknowledgedChange(t *testing.T) {
 				}
 				for _, r := range all {
 					c.mu.Lock()
-					if now, _ := r.standing.Ready(); !now {
+					if !r.standing.Ready() {
 						unready++
 					} else {
 						ready++
@@ -169,11 +169,11 @@ func TestRollDoesNotWaitForANodeThatStandsStill(t *testing.T) {
 		}
 		report(6)
 		report(6)
-		if now, ever := s.Ready(); now || ever || waits(8) != 0 {
+		if s.Ready() || s.Runs(true) || s.Runs(false) || waits(8) != 0 {
 			t.Error("a node that lacks a record is ready")
 		}
 		report(7)
-		if now, ever := s.Ready(); !now || !ever {
+		if !s.Ready() || !s.Runs(true) {
 			t.Error("a node that has all is not ready")
 		}
 		applied = func() uint64 { return 8 }
@@ -189,9 +189,38 @@ func TestRollDoesNotWaitForANodeThatStandsStill(t *testing.T) {
 		if took := waits(8); took < cluster.ReadyTime || took > cluster.WaitTime {
 			t.Errorf("a change that the node lacks waits for %v", took)
 		}
-		if now, ever := s.Ready(); now || !ever {
+		if s.Ready() || s.Runs(true) {
 			t.Error("a node that was given up is ready")
 		}
 		time.Sleep(time.Minute)
+	})
+}
+
+// A node that is not ready any more runs functions as it knows them while no owner answers it, and for at most AloneTime.
+func TestRunsOfNodesThatAreNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := cluster.NewStanding()
+		want := func(what string, ready, known, unknown bool) {
+			t.Helper()
+			if s.Ready() != ready || s.Runs(true) != known || s.Runs(false) != unknown {
+				t.Errorf("%s: ready %v, runs %v with an owner, %v without", what, s.Ready(), s.Runs(true), s.Runs(false))
+			}
+		}
+		want("at first", false, false, false)
+		s.Applied(5)
+		s.Answered(time.Now(), cluster.Granted{Granted: true, Seq: 5})
+		want("with the last state", true, true, true)
+		s.Unanswered()
+		want("without an answer", true, true, true)
+		s.Answered(time.Now(), cluster.Granted{Seq: 6})
+		time.Sleep(cluster.ReadyTime)
+		want("when the owner says that it lacks something", false, false, true)
+		s.Unanswered()
+		want("when the owner is lost", false, true, true)
+		time.Sleep(cluster.AloneTime)
+		want("for long", false, false, false)
+		s.Answered(time.Now(), cluster.Granted{Granted: true, Seq: 6})
+		s.Applied(6)
+		want("again with the last state", true, true, true)
 	})
 }

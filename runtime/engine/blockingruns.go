@@ -100,10 +100,26 @@ func (b *blockingRuns) cancel(tenant runtime.Tenant, id string) (x runtime.Execu
 		return runtime.Execution{}, false, false
 	}
 	changed = !run.execution.CancelRequested
-	run.execution.CancelRequested = true
-	run.execution.State = runtime.StateCancelling
-	run.cancel()
+	run.markCancelled()
 	return run.execution, changed, true
+}
+
+// markCancelled cancels a run that has not returned. The caller holds the mutex of its blockingRuns.
+func (r *blockingRun) markCancelled() {
+	r.execution.CancelRequested = true
+	r.execution.State = runtime.StateCancelling
+	r.cancel()
+}
+
+// cancelAll cancels the runs of a tenant that have not returned.
+func (b *blockingRuns) cancelAll(tenant runtime.Tenant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, run := range b.table.runs {
+		if run.execution.Tenant == tenant && !run.returned {
+			run.markCancelled()
+		}
+	}
 }
 
 // list returns the runs that pass a filter. If cursor is not empty, they were accepted before

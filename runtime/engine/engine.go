@@ -326,6 +326,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	e.records.giveUp()
 	e.background.Abort()
 	e.deliveries.Abort()
 	timer := time.NewTimer(abortTime)

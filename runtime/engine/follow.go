@@ -31,7 +31,8 @@ func (e *Engine) record(batch []runtime.Execution) (err error) {
 	unsure := e.unsure.Load()
 	switch {
 	case e.follows():
-		e.unsure.Store(&batch[0].ID)
+		first := batch[0].ID // the batch is used again
+		e.unsure.Store(&first)
 		err = e.follow.Record(batch)
 	case unsure != nil && *unsure == batch[0].ID:
 		_, err = e.store.RecordOnce(batch)
@@ -69,6 +70,19 @@ func (e *Engine) RecordForeign(batch []runtime.Execution) error {
 	}
 	return nil
 }
+
+// IsOf reports whether an execution is of a tenant that was created at a time, rather than of one before it with its name: a
+// function that the tenant does not have any more must not be older than the tenant.
+func (e *Engine) IsOf(x *runtime.Execution, created time.Time) bool {
+	if !runtime.IDTime(x.FunctionID).Before(created.Truncate(time.Millisecond)) {
+		return true
+	}
+	numbers, err := e.store.ListVersions(x.Tenant, x.FunctionID)
+	return err == nil && len(numbers) > 0
+}
+
+// CancelRuns cancels the runs of a tenant whose callers wait: the process that this one follows deletes the tenant.
+func (e *Engine) CancelRuns(tenant runtime.Tenant) { e.blocking.cancelAll(tenant) }
 
 // RecordNow waits until the runs that have ended are recorded, at most for a time.
 func (e *Engine) RecordNow(limit time.Duration) { e.records.flushUntil(time.Now().Add(limit)) }

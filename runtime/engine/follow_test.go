@@ -259,3 +259,52 @@ func TestFollowerWithoutAnOwner(t *testing.T) {
 		t.Errorf("only %d of 200 MiB were dropped", lost)
 	}
 }
+
+// An error says whether the run may have begun: then it must not run elsewhere.
+func TestRunsThatMayHaveBegun(t *testing.T) {
+	p := newPair(t, engine.Options{Sandbox: &fakeSandbox{run: func(context.Context, runtime.Program, []byte, []byte) (runtime.Outcome, error) {
+		return runtime.Outcome{}, runtime.WorkerLostError()
+	}}})
+	if _, err := run(p.follower, "f", "{}"); err == nil || errors.Is(err, runtime.ErrBegan) {
+		t.Errorf("a run of no function: %v", err)
+	}
+	create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	if _, err := run(p.follower, "f", "{}"); !errors.Is(err, runtime.ErrBegan) || runtime.CodeOf(err) != runtime.CodeUnavailable {
+		t.Errorf("a run that its worker has lost: %v", err)
+	}
+}
+
+// The runs of a tenant that is deleted end, and are not those of a later tenant with its name.
+func TestRunsOfADeletedTenant(t *testing.T) {
+	g := newGated()
+	p := newPair(t, engine.Options{Sandbox: &fakeSandbox{run: g.run}})
+	d := create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	ended := make(chan *runtime.Execution)
+	go func() {
+		x, err := run(p.follower, "f", "{}")
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- x
+	}()
+	<-g.began
+	p.follower.CancelRuns("another")
+	p.follower.CancelRuns(tenant)
+	close(g.end)
+	x := <-ended
+	if x.State != runtime.StateCancelled {
+		t.Errorf("the run has ended as %s", x.State)
+	}
+	made := runtime.IDTime(d.Function.ID)
+	if !p.owner.IsOf(x, time.Time{}) || !p.owner.IsOf(x, made) || !p.owner.IsOf(x, made.Add(time.Hour)) {
+		t.Error("a run of a function that the tenant has is not of the tenant")
+	}
+	if _, err := remove(p.owner, "f"); err != nil {
+		t.Fatal(err)
+	}
+	if !p.owner.IsOf(x, made) || p.owner.IsOf(x, made.Add(time.Hour)) {
+		t.Error("a run of a function that is gone is of a tenant if, and only if, the function is not older")
+	}
+}

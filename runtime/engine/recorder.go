@@ -33,11 +33,12 @@ const (
 	recordPause    = 5 * time.Millisecond
 )
 
-// A recorder that follows waits for the process that records for as long as it takes, in steps of followPause, and then
-// has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
+// A recorder that follows waits for the process that records for as long as it takes, with pauses from followPause to maxFollowPause, also when it is
+// stopped, until giveUp is called. It has room for maxFollowBytes, or the followShare of a small memory budget. Callers never wait for that process: what finds
 // no room is dropped.
 const (
 	followPause    = 100 * time.Millisecond
+	maxFollowPause = 500 * time.Millisecond
 	maxFollowBytes = 64 * runtime.MiB
 	followShare    = 16
 )
@@ -78,6 +79,8 @@ type recordQueue struct {
 	due      bool   // waiting must be recorded now
 	failing  bool   // the last write failed
 	stopped  bool
+	late     bool      // a reader has waited in vain since the last write
+	gaveUp   bool      // giveUp was called
 	changed  sync.Cond // one of the fields above has changed; L is the recorder's mutex
 }
 
@@ -95,6 +98,11 @@ func (q *recordQueue) add(x *runtime.Execution) bool {
 		q.changed.Broadcast()
 	}
 	return true
+}
+
+// hasRoom reports whether there is room for an execution besides those that are being written, which may take long.
+func (q *recordQueue) hasRoom(x *runtime.Execution) bool {
+	return q.bytes+q.writing+x.Weight() <= q.limit
 }
 
 // full reports whether a batch waits.
@@ -138,7 +146,7 @@ func (r *recorder) start() { r.group.Go(r.recordAll) }
 // add records an execution, now or soon. Its slices must not change any more.
 func (r *recorder) add(x *runtime.Execution) {
 	r.mu.Lock()
-	queued := r.queue.add(x)
+	queued := (!r.follows() || r.queue.hasRoom(x)) && r.queue.add(x)
 	r.mu.Unlock()
 	switch {
 	case queued:
@@ -155,11 +163,12 @@ var errNoRoom = runtime.Errorf(runtime.CodeUnavailable, "too many of them wait f
 // flush waits until all executions that were added before are recorded.
 func (r *recorder) flush() { r.flushUntil(time.Time{}) }
 
-// flushUntil is like flush, but waits at most until a time, unless that is zero.
+// flushUntil is like flush, but waits at most until a time, unless that is zero: then it does not wait either after it has
+// waited in vain, until something is recorded.
 func (r *recorder) flushUntil(end time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.queue.recorded == r.queue.added {
+	if r.queue.recorded == r.queue.added || !end.IsZero() && r.queue.late {
 		return
 	}
 	if !end.IsZero() {
@@ -170,9 +179,13 @@ func (r *recorder) flushUntil(end time.Time) {
 		})
 		defer timer.Stop()
 	}
-	for all := r.queue.added; r.queue.recorded < all && (end.IsZero() || time.Now().Before(end)); {
+	all := r.queue.added
+	for r.queue.recorded < all && (end.IsZero() || time.Now().Before(end)) {
 		r.queue.flushSoon()
 		r.queue.changed.Wait()
+	}
+	if !end.IsZero() && r.queue.recorded < all {
+		r.queue.late = true
 	}
 }
 
@@ -181,6 +194,13 @@ func (r *recorder) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue.stop()
+}
+
+// giveUp makes a recorder that follows, and is stopped, drop what the process that records does not take.
+func (r *recorder) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue.gaveUp = true
 }
 
 // wait waits until the recorder has ended. It is called after stop.
@@ -193,11 +213,11 @@ func (r *recorder) isPatient() bool {
 	return !r.queue.failing && !r.queue.stopped
 }
 
-// goesOn reports whether the recorder was not stopped.
+// goesOn reports whether the recorder waits for the process that records.
 func (r *recorder) goesOn() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.queue.stopped
+	return !r.queue.gaveUp
 }
 
 // recordAll records until the recorder ends.
@@ -253,9 +273,11 @@ func (r *recorder) writeAll(all []runtime.Execution) {
 // the first one, until a write succeeds.
 func (r *recorder) write(batch []runtime.Execution) {
 	err := r.record(batch)
+	pause := followPause
 	for waited := time.Duration(0); runtime.CodeOf(err) == runtime.CodeUnavailable; {
 		if r.follows() && r.goesOn() {
-			time.Sleep(followPause)
+			time.Sleep(pause)
+			pause = min(2*pause, maxFollowPause)
 		} else if waited < recordPatience && r.isPatient() {
 			time.Sleep(recordPause)
 			waited += recordPause
@@ -282,4 +304,7 @@ func (r *recorder) note(x *runtime.Execution, executions int, err error) {
 		r.log.Error("engine: executions cannot be recorded: they will not be found later", "execution", x.ID, "executions", executions, "error", err)
 	}
 	r.queue.failing = err != nil
+	if err == nil {
+		r.queue.late = false
+	}
 }

@@ -14,7 +14,8 @@ import (
 
 // Run runs a function and waits for its end, at most for [runtime.MaxBlocking]. An error means that the run did not start
 // (CodeNotFound, CodeInvalidArgument, CodeTooLarge, CodeTooBusy, CodeUnavailable) or that the
-// platform failed. A failure of the function is part of the Execution, not an error.
+// platform failed. [runtime.ErrBegan] is in its chain if the run may have begun. A failure of the function is part of the
+// Execution, not an error.
 //
 // The end of ctx cancels the run: while it waits for memory Run returns an error, later the
 // execution ends as cancelled.
@@ -82,7 +83,7 @@ func (e *Engine) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Execut
 	case stopped && err != nil:
 		outcome = runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassCancelled, Message: "the run was cancelled by its caller"}, Egress: outcome.Egress, Timeline: outcome.Timeline}
 	case err != nil:
-		return nil, withOp("engine.run", err)
+		return nil, fmt.Errorf("%w: %w", runtime.ErrBegan, withOp("engine.run", err))
 	case outcome.Failure != nil && outcome.Failure.Class == runtime.ClassTimeout && p.Limits.Timeout > runtime.MaxBlocking:
 		outcome.Failure = blockingTimeout(p.Limits.Timeout)
 	}

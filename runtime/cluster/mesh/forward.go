@@ -173,6 +173,12 @@ func (f *Forwarder) watch() {
 // EndAll ends all requests that are under way: this node owns the data.
 func (f *Forwarder) EndAll() { f.endAll(func(*forwarded) bool { return true }) }
 
+// End ends all requests to a node that are under way: it cannot be reached.
+func (f *Forwarder) End(node string) {
+	f.endAll(func(one *forwarded) bool { return one.owner == node })
+	f.transport.CloseIdleConnections()
+}
+
 func (f *Forwarder) endAll(which func(*forwarded) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -21,8 +21,10 @@ const (
 	acceptPause = 100 * time.Millisecond
 	// maxStrangers bounds the connections that have not said yet what they want, or ask for the status.
 	maxStrangers = 1 << 10
-	// maxPeers bounds the connections on which other nodes send requests and messages.
-	maxPeers = 8 << 10
+	// maxPeers bounds the connections on which other nodes send requests. One address may have as many as two nodes forward,
+	// also when most are taken. maxLinks bounds those on which they send messages: a node has two.
+	maxPeers = 2 * addressShare * maxForwarded
+	maxLinks = 1 << 10
 	// lingerTime and lingerBytes bound what is still read of a connection that this side has closed: closing
 	// it with unread bytes would take from the other side what it has not read yet.
 	lingerTime  = 5 * time.Second
@@ -54,6 +56,7 @@ type Listener struct {
 	group     sync.WaitGroup
 	strangers *places
 	peers     *places
+	links     *places
 	ctx       context.Context // ends when Close is called
 	cancel    context.CancelFunc
 	copying   sync.Mutex // held while a copy is sent
@@ -61,7 +64,7 @@ type Listener struct {
 
 // Listen serves other nodes on a listener, until Close is called.
 func Listen(ln net.Listener, o ListenOptions) *Listener {
-	l := &Listener{ListenOptions: o, listener: ln, strangers: newPlaces(maxStrangers), peers: newPlaces(maxPeers)}
+	l := &Listener{ListenOptions: o, listener: ln, strangers: newPlaces(maxStrangers), peers: newPlaces(maxPeers), links: newPlaces(maxLinks)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.group.Go(func() {
 		acceptAll(ln, o.Log, func(socket net.Conn) {
@@ -141,20 +144,20 @@ func (l *Listener) hello(t *tunnel) bool {
 	}
 	if line == requestsLine {
 		requests := l.Requests()
-		return requests.open() && l.accept(t) && requests.Put(t)
+		return requests.open() && accept(t, l.peers) && requests.Put(t)
 	}
 	link, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), linkLine)
 	kind, node, named := strings.Cut(link, " ")
-	if !ok || !named || !l.accept(t) {
+	if !ok || !named || !accept(t, l.links) {
 		return false
 	}
 	go l.Link(kind, node, t)
 	return true
 }
 
-// accept takes a place for a connection, and tells the other node.
-func (l *Listener) accept(t *tunnel) bool {
-	leave, ok := l.peers.take(t)
+// accept takes one of some places for a connection, and tells the other node.
+func accept(t *tunnel, from *places) bool {
+	leave, ok := from.take(t)
 	if !ok {
 		return false
 	}

@@ -245,7 +245,7 @@ func TestWithoutAnOwner(t *testing.T) {
 func TestRequestsEndWhenTheOwnerChanges(t *testing.T) {
 	a, b, f := newOwner(t, "a", "k"), newOwner(t, "b", "k"), newFollower(t, "k")
 	f.owner.Store(a)
-	for _, move := range []func(){func() { f.owner.Store(b) }, f.EndAll} {
+	for _, move := range []func(){func() { f.owner.Store(b) }, f.EndAll, func() { f.End("b") }} {
 		r, err := f.do(t, http.MethodGet, "/events?then=wait", nil)
 		if err != nil {
 			t.Fatal(err)

@@ -47,3 +47,19 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("afterwards there are %d places", got)
 	}
 }
+
+// The owner has places for as many requests as a node forwards, whatever others forward.
+func TestPlacesOfNodes(t *testing.T) {
+	l := Listener{peers: newPlaces(maxPeers)}
+	take := func(address string, want int) {
+		t.Helper()
+		for n := range want {
+			if _, ok := l.peers.take(from{address: address}); !ok {
+				t.Fatalf("%s got %d places, want %d", address, n, want)
+			}
+		}
+	}
+	take("192.0.2.1", maxPeers/2)
+	take("192.0.2.2", maxForwarded)
+	take("192.0.2.3", maxForwarded)
+}

@@ -61,3 +61,25 @@ func TestNodesThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A node that becomes the owner does not wait for the former one to take runs.
+func TestRecordsAreNotSentByAnOwner(t *testing.T) {
+	var r recordLink
+	running, done, ok := r.begin()
+	if !ok || running.Err() != nil {
+		t.Fatal("a node that follows does not send runs")
+	}
+	r.permit(false)
+	if running.Err() == nil {
+		t.Error("what is being sent goes on")
+	}
+	done()
+	if _, _, ok := r.begin(); ok {
+		t.Error("an owner sends runs")
+	}
+	r.permit(true)
+	if _, done, ok = r.begin(); !ok {
+		t.Fatal("a node that follows again does not send runs")
+	}
+	done()
+}

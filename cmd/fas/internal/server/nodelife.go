@@ -65,6 +65,7 @@ func (n *node) openLife() (cluster.Life, error) {
 	_, durable := l.Applied()
 	n.cluster.Hardened(durable)
 	n.life.Store(l)
+	n.records.permit(true)
 	if err := s.begin(n.stopping, time.Now()); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -178,6 +179,7 @@ func (l *life) lead(began time.Time) (err error) {
 	l.access.SetAdmin(l.admin.hash)
 	// All that needs more rights is done.
 	l.node.confineOnce(l.confine)
+	l.node.records.permit(false) // the former owner may stand still, and readers wait for what is sent
 	if err := l.engine.Lead(); err != nil {
 		return err
 	}
@@ -228,11 +230,11 @@ func (l *life) Close() error {
 // Follows implements [httpapi.Follower].
 func (l *life) Follows() bool { return l.roll.Load() == nil }
 
-// Runs implements [httpapi.Follower]. A node that has been ready goes on to run functions as it knows them when it is not any
-// more: the owner may be lost, or stand still.
+// Runs implements [httpapi.Follower]. A node that is not ready any more goes on to run functions as it knows them for a while
+// if the owner does not answer it: the owner may be lost, or stand still.
 func (l *life) Runs() bool {
-	_, ever := l.standing.Ready()
-	return ever && l.node.confined()
+	_, known := l.node.cluster.Owner()
+	return l.standing.Runs(known) && l.node.confined()
 }
 
 // current returns why this node cannot answer for the data, or nil. A node that follows runs functions as it knows them.
@@ -278,7 +280,7 @@ func (l *life) readiness() error {
 	if !l.Follows() {
 		return l.node.cluster.Current()
 	}
-	if now, _ := l.standing.Ready(); now {
+	if l.standing.Ready() {
 		return nil
 	}
 	err := runtime.Errorf(runtime.CodeUnavailable, "this node does not have the last state of the data: no node owns them, or it has not read all of the log").

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -28,6 +30,8 @@ const (
 	reportPause = 5 * time.Millisecond
 	// linkPause is the time after a link that has failed.
 	linkPause = 200 * time.Millisecond
+	// maxSilent is the number of attempts in a row to reach the owner after which the requests that were forwarded to it end.
+	maxSilent = 2
 )
 
 // recorded is the answer to runs that have ended.
@@ -82,6 +86,9 @@ func (l *life) answerReport(link *mesh.Link, name string) error {
 	if err := l.node.cluster.Current(); err != nil {
 		return err
 	}
+	if l.node.life.Load() != l { // the node owns the data again since, and others may have changed them meanwhile
+		return noOwnerError()
+	}
 	return link.Send(granted, reportTime)
 }
 
@@ -91,20 +98,18 @@ func (l *life) answerRecords(link *mesh.Link) error {
 	if err := link.Receive(&batch, linkIdle); err != nil {
 		return err
 	}
-	if l.roll.Load() == nil {
+	if l.roll.Load() == nil || l.node.life.Load() != l {
 		return noOwnerError()
 	}
 	var answer recorded
 	if err := l.recordForeign(batch.Runs); err != nil {
-		if answer.Code = runtime.CodeOf(err); answer.Code == runtime.CodeUnavailable {
-			return err // the other node sends them again
-		}
-		answer.Message = err.Error()
+		answer.Code, answer.Message = runtime.CodeOf(err), err.Error() // if unavailable, the other node sends them again
 	}
 	return link.Send(answer, linkTime)
 }
 
-// recordForeign records runs of another node. It leaves out those of tenants that are deleted.
+// recordForeign records runs of another node. It leaves out those of tenants that are deleted, also if others have their
+// names.
 func (l *life) recordForeign(runs []runtime.Execution) error {
 	kept := runs[:0]
 	for i := range runs {
@@ -113,6 +118,9 @@ func (l *life) recordForeign(runs []runtime.Execution) error {
 			continue
 		}
 		defer use.Leave()
+		if t, err := l.access.GetTenant(runs[i].Tenant); err != nil || !l.engine.IsOf(&runs[i], t.Created) {
+			continue
+		}
 		kept = append(kept, runs[i])
 	}
 	if len(kept) == 0 {
@@ -123,10 +131,18 @@ func (l *life) recordForeign(runs []runtime.Execution) error {
 
 // reportAll reports what a life has applied to the owner until ctx ends.
 func (n *node) reportAll(ctx context.Context, s *cluster.Standing) {
+	silent := 0 // attempts in a row to reach the owner
 	for ctx.Err() == nil {
 		if owner, ok := n.cluster.Owner(); ok {
-			if err := n.reportTo(ctx, owner, s); err != nil && ctx.Err() == nil {
+			err := n.reportTo(ctx, owner, s)
+			if err != nil && ctx.Err() == nil {
 				n.log.Debug("cannot report to the owner", "owner", owner.Node, "error", err)
+			}
+			if !errors.Is(err, errUnreached) {
+				silent = 0
+			} else if silent++; silent == maxSilent && ctx.Err() == nil {
+				n.log.Warn("the owner of the data cannot be reached: the requests that were forwarded to it end", "owner", owner.Node, "error", err)
+				n.forwarder.End(owner.Node)
 			}
 		}
 		select {
@@ -136,9 +152,22 @@ func (n *node) reportAll(ctx context.Context, s *cluster.Standing) {
 	}
 }
 
+// errUnreached reports that no connection to a node could be opened.
+var errUnreached = errors.New("the node cannot be reached")
+
+// isDial reports whether an error is that of opening a connection.
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
 // reportTo reports what a life has applied to a node until that does not own the data.
 func (n *node) reportTo(ctx context.Context, owner cluster.Status, s *cluster.Standing) error {
+	defer s.Unanswered()
 	conn, err := n.dialer.Link(ctx, owner.Address, reportsLink, n.Node)
+	if failed, ok := errors.AsType[net.Error](err); ok && (failed.Timeout() || isDial(failed)) {
+		return fmt.Errorf("%w: %w", errUnreached, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -176,12 +205,47 @@ type recordLink struct {
 	link  *mesh.Link // nil: none
 	owner string
 	used  time.Time
+
+	state sync.Mutex         // guards what follows; it is never held for long
+	halts context.CancelFunc // ends the send that is under way; nil: none is
+	halt  bool               // nothing is sent
+}
+
+// begin begins to send: what it returns ends when the node owns the data itself. done must be called.
+func (r *recordLink) begin() (ctx context.Context, done func(), ok bool) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	if r.halt {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.halts = cancel
+	return ctx, func() {
+		r.state.Lock()
+		defer r.state.Unlock()
+		cancel()
+		r.halts = nil
+	}, true
+}
+
+// permit says whether runs are sent, and ends a send that is under way if they are not.
+func (r *recordLink) permit(sends bool) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	if r.halt = !sends; r.halt && r.halts != nil {
+		r.halts()
+	}
 }
 
 // send sends runs that have ended on this node to the owner, which records them.
 func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	running, done, ok := r.begin()
+	if !ok {
+		return noOwnerError()
+	}
+	defer done()
 	owner, ok := n.cluster.Owner()
 	if !ok {
 		return noOwnerError()
@@ -190,7 +254,7 @@ func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 		r.end()
 	}
 	if r.link == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), linkTime)
+		ctx, cancel := context.WithTimeout(running, linkTime)
 		defer cancel()
 		conn, err := n.dialer.Link(ctx, owner.Address, recordsLink, n.Node)
 		if err != nil {
@@ -203,6 +267,8 @@ func (r *recordLink) send(n *node, runs []runtime.Execution) error {
 		batch.Runs[i] = runs[i]
 		batch.Runs[i].Timeline = nil // this node exports it
 	}
+	link := r.link
+	defer context.AfterFunc(running, func() { _ = link.Close() })()
 	var answer recorded
 	err := r.link.Send(batch, linkTime)
 	if err == nil {
