@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/faaspot/faaspot/test/freeport"
 )
 
 // patience bounds every wait of a test; nothing takes that long unless it is broken.
@@ -138,8 +139,7 @@ func free(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: free VARIABLE")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Find()
 	ts.Check(err)
-	defer l.Close()
-	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0], address)
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/faaspot/faaspot/test/freeport"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -58,28 +59,6 @@ func buildAuthority(t *testing.T) (programs, sources string) {
 	return programs, module.Dir
 }
 
-// freeAddress returns an address of this machine at which nothing listens.
-func freeAddress(t *testing.T, network string) string {
-	t.Helper()
-	var c io.Closer
-	var at net.Addr
-	if network == "udp" {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, at = conn, conn.LocalAddr()
-	} else {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, at = ln, ln.Addr()
-	}
-	c.Close()
-	return at.String()
-}
-
 // runProgram runs a program until the test ends.
 func runProgram(t *testing.T, dir string, env []string, name string, args ...string) (stop func()) {
 	t.Helper()
@@ -110,7 +89,7 @@ func runProgram(t *testing.T, dir string, env []string, name string, args ...str
 // across a restart.
 func TestCertificatesByACME(t *testing.T) {
 	programs, sources := buildAuthority(t)
-	directory, management, names := freeAddress(t, "tcp"), freeAddress(t, "tcp"), freeAddress(t, "udp")
+	directory, management, names := freeport.Address(t), freeport.Address(t), freeport.Address(t)
 	t.Setenv("SSL_CERT_FILE", filepath.Join(sources, "test/certs/pebble.minica.pem")) // of the authority's own API
 	s := process.NewSite(t, "--acme-domain", acmeDomain, "--acme-directory", "https://"+directory+"/dir", "--acme-email", "operator@example.test")
 	l := s.Serve(t)
@@ -128,7 +107,7 @@ func TestCertificatesByACME(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopNames := runProgram(t, s.Home, nil, filepath.Join(programs, "pebble-challtestsrv"),
-		"-dns01", names, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", freeAddress(t, "tcp"))
+		"-dns01", names, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", freeport.Address(t))
 	stopAuthority := runProgram(t, sources, []string{"PEBBLE_VA_NOSLEEP=1"}, filepath.Join(programs, "pebble"), "-config", config, "-dnsserver", names)
 
 	roots := x509.NewCertPool()

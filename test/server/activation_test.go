@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/faaspot/faaspot/test/freeport"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -263,7 +264,7 @@ func TestStartedByTheFirstConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free(t)
+	address := freeport.Address(t)
 	s := process.NewSite(t)
 	cmd := exec.Command(program, "--listen", address, "-E", "HOME="+s.Home, "-E", "FAASPOT_ADMIN_TOKEN="+s.Token, process.Binary(t), "serve", "--data", s.Data)
 	var log strings.Builder
@@ -285,14 +286,4 @@ func TestStartedByTheFirstConnection(t *testing.T) {
 		return err == nil
 	})
 	process.NewClient("http://"+address, s.Token).Must(t, "GET", "/readyz", "")
-}
-
-// free returns an address at which nothing listens.
-func free(t *testing.T) string {
-	t.Helper()
-	f, address := socket(t)
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
 }

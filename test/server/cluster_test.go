@@ -126,6 +126,7 @@ func TestClusterCommands(t *testing.T) {
 // The data of a server alone become those of a cluster, with all ids. When the log is lost, a new one begins from a node;
 // the other one replaces its data. A backup of the cluster becomes the data of a server alone.
 func TestImportHealAndBack(t *testing.T) {
+	t.Parallel()
 	site := process.NewSite(t)
 	l := site.Serve(t)
 	l.Deploy(t, "square", process.EchoCode)
@@ -242,6 +243,7 @@ func TestImportHealAndBack(t *testing.T) {
 
 // The demo of a cluster kills a node, loses nothing, and leaves nothing.
 func TestClusterDemo(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	data := filepath.Join(home, "data")
 	if err := os.Mkdir(data, process.DataMode); err != nil {

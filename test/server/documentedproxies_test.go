@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/test/freeport"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -127,7 +128,7 @@ func TestDocumentedProxies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			address := free(t)
+			address := freeport.Address(t)
 			_, port, _ := strings.Cut(address, ":")
 			url := "https://localhost:" + port
 			l := process.NewSite(t, "--public-url", url).Serve(t)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog/nats"
+	"github.com/faaspot/faaspot/test/freeport"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -73,12 +74,12 @@ func startEngines(t *testing.T, dir, keyFile string) (engines []*engineProcess, 
 	t.Helper()
 	var peers []string
 	for i := range 3 {
-		peers = append(peers, fmt.Sprintf("%c=%s", 'a'+i, freeAddress(t, "tcp")))
+		peers = append(peers, fmt.Sprintf("%c=%s", 'a'+i, freeport.Address(t)))
 	}
 	for i := range 3 {
-		listen := freeAddress(t, "tcp")
+		listen := freeport.Address(t)
 		urls = append(urls, "nats://"+listen)
-		e := &engineProcess{health: freeAddress(t, "tcp"), log: filepath.Join(dir, fmt.Sprint("log", i))}
+		e := &engineProcess{health: freeport.Address(t), log: filepath.Join(dir, fmt.Sprint("log", i))}
 		e.args = []string{
 			"engine", "--name", string(rune('a' + i)), "--peers", strings.Join(peers, ","), "--listen", listen, "--health-listen", e.health,
 			"--cluster-key-file", keyFile, "--data", filepath.Join(dir, fmt.Sprint("data", i)), "--max-store", "8GB", "--grace", "2s",

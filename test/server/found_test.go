@@ -19,6 +19,7 @@ import (
 // A new log is not begun from data that lack records without an order, and then the data that have them are kept. A command that
 // fails leaves the folder and the log as they are, and one that is repeated changes nothing. A node ends when its log was replaced.
 func TestFoundings(t *testing.T) {
+	t.Parallel()
 	site := process.NewSite(t)
 	l := site.Serve(t)
 	l.Deploy(t, "square", process.EchoCode)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"github.com/faaspot/faaspot/storage/replog/nats"
 	"github.com/faaspot/faaspot/storage/replog/nats/engine"
 	"github.com/faaspot/faaspot/storage/replog/replogtest"
+	"github.com/faaspot/faaspot/test/freeport"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -29,12 +29,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func freeAddresses(t testing.TB, n int) (all []string) {
 	t.Helper()
 	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close() // when all are known
-		all = append(all, ln.Addr().String())
+		all = append(all, freeport.Address(t))
 	}
 	return all
 }
