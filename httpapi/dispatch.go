@@ -43,7 +43,7 @@ func dropArgs(ctx *fasthttp.RequestCtx) {
 
 func (s *Server) route(ctx *fasthttp.RequestCtx) {
 	closes, err := guard(&ctx.Request.Header)
-	if closes || s.closing.Load() {
+	if closes || s.leaving.Load() {
 		ctx.SetConnectionClose()
 	}
 	if err != nil {

@@ -78,6 +78,9 @@ func (s *Server) Received(h *fasthttp.RequestHeader) fasthttp.RequestConfig { re
 // Closing reports whether Shutdown has begun.
 func (s *Server) Closing() bool { return s.closing.Load() }
 
+// Leaving reports whether HandOver or Shutdown has begun.
+func (s *Server) Leaving() bool { return s.leaving.Load() }
+
 // CheckReady returns the error of GET /readyz.
 func (s *Server) CheckReady() error { return s.ready(&fasthttp.RequestCtx{}, "") }
 

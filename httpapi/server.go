@@ -36,7 +36,8 @@ type Server struct {
 	console   consoleLogins
 
 	started   atomic.Pointer[Engine] // nil until there is an engine
-	closing   atomic.Bool
+	leaving   atomic.Bool            // no connections are accepted, and each gets one more answer
+	closing   atomic.Bool            // by Shutdown
 	mu        sync.Mutex
 	listeners []*listener // all that Serve was called with
 
@@ -160,9 +161,9 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) serveOn(ours *listener) error {
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ours)
-	closing := s.closing.Load()
+	leaving := s.leaving.Load()
 	s.mu.Unlock()
-	if closing {
+	if leaving {
 		return ours.Close()
 	}
 	return s.http.Serve(ours)
@@ -175,7 +176,7 @@ func (s *Server) Waiting() int64 { return s.host.Waiting() }
 func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing.Store(true)
+	s.leaving.Store(true)
 	for _, ln := range s.listeners {
 		// The library closes it too, and reports the error.
 		_ = ln.Close()
@@ -192,7 +193,8 @@ const (
 
 // HandOver begins a shutdown of a server whose socket another process listens at, too: it stops accepting
 // connections, and serves those that it has, each for one more answer, until for a while there was none whose first
-// request has not arrived, or ctx ends. [Server.Shutdown] does the rest.
+// request has not arrived, or ctx ends. /readyz answers 200 meanwhile: requests are served, the next ones by the other
+// process, so a proxy must not take the address out of use. [Server.Shutdown] does the rest.
 func (s *Server) HandOver(ctx context.Context) {
 	s.stopAccepting()
 	look := time.NewTicker(handOverLook)
@@ -218,6 +220,7 @@ const cutTime = 2 * time.Second
 // answers 503, also on the listeners of [Server.ServeHealth], which end last.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
+	s.closing.Store(true)
 	s.host.StopWaiting()
 	s.conns.dropSilent()
 	defer s.closeHealth()

@@ -47,6 +47,38 @@ func TestShutdownLetsRunsFinish(t *testing.T) {
 	}
 }
 
+// A server that hands its socket over is ready for the connections that it has: a check of a proxy that arrives there
+// does not take the address out of use.
+func TestReadyWhileHandingOver(t *testing.T) {
+	t.Parallel()
+	ts := apitest.StartTCP(t, &apitest.Fake{}, nil)
+	conn := apitest.DialRaw(t, ts.Addr)
+	for ts.OpenConnections() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ts.HandOver(ctx)
+	}()
+	for !ts.Leaving() {
+		time.Sleep(time.Millisecond)
+	}
+	conn.Send(t, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+	if got, closed := conn.Answers(t, -1); len(got) != 1 || got[0].Status != 200 || !closed {
+		t.Errorf("got %+v, closed %v", got, closed)
+	}
+	cancel()
+	<-ended
+	if err := ts.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := ts.CheckReady(); runtime.CodeOf(err) != runtime.CodeUnavailable {
+		t.Errorf("ready after the shutdown: %v", err)
+	}
+}
+
 func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 	t.Parallel()
 	running := make(chan struct{})

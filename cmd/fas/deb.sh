@@ -4,8 +4,8 @@
 #   cmd/fas/deb.sh CONTENT VERSION ARCH FAS FOLDER
 #
 # CONTENT is a folder with the binary fas for ARCH (amd64 or arm64), LICENSE and licenses/. FAS is the same release for this
-# machine: it writes the manual pages and the completion. The package is FOLDER/faaspot_VERSION_ARCH.deb; Debian's form of a
-# version begins with a digit. Its bytes depend on CONTENT, VERSION, ARCH and SOURCE_DATE_EPOCH alone. Needs Go, gzip and sed.
+# machine: it writes the manual pages and the completion. The package is FOLDER/faaspot_VERSION_ARCH.deb, with the form of the
+# version that cmd/fas/deb/version prints. Its bytes depend on CONTENT, VERSION, ARCH and SOURCE_DATE_EPOCH alone. Needs Go, gzip and sed.
 set -euo pipefail
 
 # The tool that writes packages, https://nfpm.goreleaser.com.
@@ -17,8 +17,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export SOURCE_DATE_EPOCH
 umask 022
 
-# A pre-release sorts before its release, and characters that Debian does not allow become dots.
-debian=$(sed -E 's/^v([0-9])/\1/; s/^([0-9.]+)-(alpha|beta|pre|rc)/\1~\2/; s/^([^0-9])/0~\1/; s/[^A-Za-z0-9.+~-]/./g' <<<"$version")
+debian=$(cmd/fas/deb/version "$version" "$SOURCE_DATE_EPOCH")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -208,8 +208,18 @@ func TestSocketsThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close()
-	one, _ := socket(t)
+	one, address := socket(t)
 	two, _ := socket(t)
+	dialed, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	connected, err := dialed.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connected.Close()
 	for name, of := range map[string]struct {
 		names   string
 		sockets []*os.File
@@ -218,6 +228,7 @@ func TestSocketsThatCannotBeUsed(t *testing.T) {
 		"a file":        {"api", []*os.File{file}, `the socket "api" of the service manager cannot be used`},
 		"of UDP":        {"api", []*os.File{udp}, `the socket "api" of the service manager cannot be used`},
 		"of a path":     {"api", []*os.File{unix}, "it is not one of TCP"},
+		"connected":     {"api", []*os.File{connected}, "it does not listen"},
 		"two":           {"a:b", []*os.File{one, two}, "several sockets for listen"},
 		"two of health": {"health_listen:health_listen", []*os.File{one, two}, "several sockets for health_listen"},
 	} {

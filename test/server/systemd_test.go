@@ -348,6 +348,20 @@ func TestUnitUnderSystemd(t *testing.T) {
 		again()
 	}
 	stop()
+	// A mistake in the settings, which ends with a closed port, does not end the use of the socket.
+	m.must(t, "sh", "-ec", "cp /etc/faaspot/faasd.toml /tmp/right.toml && echo 'wrong = 1' >>/etc/faaspot/faasd.toml")
+	if out, err := m.command("systemctl", "restart", "faaspot").CombinedOutput(); err == nil {
+		t.Errorf("the server starts with settings that are wrong: %s", out)
+	}
+	process.Until(t, "systemd has closed the port", func() bool {
+		out, _ := m.command("systemctl", "is-active", "faaspot.socket").Output()
+		return string(out) == "failed\n"
+	})
+	m.must(t, "sh", "-ec", "cp /tmp/right.toml /etc/faaspot/faasd.toml && systemctl reset-failed faaspot && systemctl start faaspot")
+	again()
+	if state := m.must(t, "systemctl", "is-active", "faaspot.socket"); state != "active\n" {
+		t.Errorf("the socket is %s", state)
+	}
 	m.must(t, "sh", "-ec", "cd /src\n"+sockets[1])
 	again()
 

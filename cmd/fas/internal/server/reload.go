@@ -94,14 +94,51 @@ func (s *server) configFolders() (all []string) {
 	if s.Config == nil {
 		return nil
 	}
+	homes := homeFolders(s.Environ["HOME"], "/etc/passwd")
 	all = append(all, s.Config.File)
-	home := s.Environ["HOME"]
 	for _, folder := range foldersOf(s.Config.File) {
-		if below, err := filepath.Rel(folder, home); home == "" || err != nil || strings.HasPrefix(below, "..") {
+		if !hasHome(folder, homes) {
 			all = append(all, folder)
 		}
 	}
 	return all
+}
+
+// homeFolders returns the home folders that are known: that of the process, if it has one, those in the file passwd
+// and those at the usual places.
+func homeFolders(own, passwd string) []string {
+	all, _ := filepath.Glob("/home/*") // the pattern is right
+	all = append(all, "/root", "/home", own)
+	text, _ := os.ReadFile(passwd) // without it there are the others
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Split(line, ":"); len(fields) > 5 {
+			all = append(all, fields[5])
+		}
+	}
+	return all
+}
+
+// hasHome reports whether a folder is the root of all files, one of the home folders, or has one of them below it.
+func hasHome(folder string, homes []string) bool {
+	folder = resolved(folder)
+	for _, home := range append(homes, "/") {
+		if !filepath.IsAbs(home) {
+			continue
+		}
+		below, err := filepath.Rel(folder, resolved(home))
+		if err != nil || below != ".." && !strings.HasPrefix(below, "../") {
+			return true
+		}
+	}
+	return false
+}
+
+// resolved returns a path without links, as far as it exists.
+func resolved(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return filepath.Clean(path)
 }
 
 // foldersOf returns the folders of files, and of those to which they lead: programs replace files, and links to

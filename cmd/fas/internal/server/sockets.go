@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
 
 	"github.com/faaspot/faaspot/runtime"
 )
@@ -36,10 +37,15 @@ func (s *server) openListeners() (err error) {
 func (s *server) takeSockets(files []*os.File) error {
 	const hint = "name one stream socket of TCP for the API, and at most another with FileDescriptorName=" + healthSocket + ": see docs/operating.md"
 	for _, f := range files {
+		accepts, optErr := unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		listening := optErr != nil || accepts != 0 // net.FileListener takes any socket, and reports what is none
 		ln, err := net.FileListener(f)
 		err = errors.Join(err, f.Close())
 		if err == nil && ln.Addr().Network() != "tcp" {
 			err = errors.Join(errors.New("it is not one of TCP"), ln.Close())
+		}
+		if err == nil && !listening {
+			err = errors.Join(errors.New("it does not listen: Accept=yes, which passes single connections, is not possible"), ln.Close())
 		}
 		if err != nil {
 			return runtime.Errorf(runtime.CodeInvalidArgument, "the socket %q of the service manager cannot be used: %v", f.Name(), err).WithHint(hint)
