@@ -87,6 +87,11 @@ func (r *logReader) advance() error {
 		return err
 	}
 	defer give()
+	defer func() {
+		if cap(r.out) > cap(r.buf) { // marks and streams that change with each byte need more
+			r.buf = r.out[:0]
+		}
+	}()
 	if r.buf == nil {
 		r.buf = make([]byte, 0, maxTurn+6*maxRendered)
 	}

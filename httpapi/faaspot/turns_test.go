@@ -2,6 +2,7 @@ package faaspot_test
 
 import (
 	"context"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func (e *slowReads) GetExecution(ctx context.Context, tenant runtime.Tenant, id 
 	return e.Fake.GetExecution(ctx, tenant, id)
 }
 
-// TestLargeReadsTakeTurns sends requests for large results and logs at once: the server reads one at a time, and
+// TestLargeReadsTakeTurns sends requests for large results and logs at once: the server reads one at a time, or in a quarter of the processors, and
 // answers all. What is small is read at once.
 func TestLargeReadsTakeTurns(t *testing.T) {
 	t.Parallel()
@@ -67,7 +68,7 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 			}
 		}
 		group.Wait()
-		if most, want := e.most.Load(), int64(1); large && most != want || e.reads.Load() < 2*clients {
+		if most, want := e.most.Load(), int64(max(1, goruntime.GOMAXPROCS(0)/4)); large && most > want || e.reads.Load() < 2*clients {
 			t.Errorf("results of %d bytes: %d of %d reads at once, want %d", size, most, e.reads.Load(), want)
 		}
 	}
