@@ -17,7 +17,7 @@ const (
 	maxOutputs = 32 * runtime.MiB
 	// cancelPatience bounds how long the answer to a cancellation waits for the run to stop.
 	cancelPatience = time.Second
-	// largeRead is the size of a result, in bytes, from which on it is read in turns.
+	// largeRead is the size of a result and args, in bytes, from which on they are read in turns.
 	largeRead = 64 * runtime.KiB
 )
 
@@ -61,52 +61,48 @@ func (a *api) await(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, id string, 
 	return a.engine().AwaitExecution(waits, tenant, id)
 }
 
-// addArgs adds the args to an execution, if they are kept, once there is memory for an answer that has
-// them.
-func (a *api) addArgs(ctx *fasthttp.RequestCtx, x *runtime.Execution) (err error) {
-	if !x.KeepsArgs() {
-		return nil
+// withWhole calls write with all of an execution: it adds a large result, and the args if they are wanted and kept, once
+// there is memory for an answer that has them, and it is the turn of the request if they are large. write must render
+// them and not wait.
+func (a *api) withWhole(ctx *fasthttp.RequestCtx, x *runtime.Execution, wantsArgs bool, write func() error) error {
+	wantsResult, wantsArgs, size := x.ResultSize > len(x.Result), wantsArgs && x.KeepsArgs(), 0
+	if wantsResult {
+		size += x.ResultSize
 	}
-	if x.ArgsSize > runtime.ListedResult {
-		// They are in memory twice while the answer is rendered, and the result may be, too.
-		if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ArgsSize+x.ResultSize)+web.FreeBytes); err != nil {
-			return err
+	if wantsArgs {
+		size += x.ArgsSize
+	}
+	read := func() (err error) {
+		if wantsArgs {
+			if x.Args, err = a.engine().GetArgs(a.Context(), x.Tenant, x.ID); err != nil && runtime.CodeOf(err) != runtime.CodeNotFound {
+				return err // else retention has dropped the execution since
+			}
 		}
+		if wantsResult {
+			whole, err := a.engine().GetExecution(a.Context(), x.Tenant, x.ID)
+			if err != nil {
+				return err
+			}
+			x.Result = whole.Result
+		}
+		return write()
 	}
-	if x.Args, err = a.engine().GetArgs(a.Context(), x.Tenant, x.ID); runtime.CodeOf(err) == runtime.CodeNotFound {
-		err = nil // retention has dropped the execution since
+	bytes := int64(0)
+	if size > runtime.ListedResult { // they are in memory twice while the answer is rendered
+		bytes = 2*int64(size) + web.FreeBytes
 	}
-	return err
+	return a.inTurn(x.Tenant, web.MemoryOf(ctx), size, bytes, read)
 }
 
-// complete adds the result to an execution, once there is memory for an answer that has it, and it is the turn of
-// the request if the result is large. The caller must call give once the answer is rendered.
-func (a *api) complete(ctx *fasthttp.RequestCtx, x *runtime.Execution) (give func(), err error) {
-	if x.ResultSize <= len(x.Result) {
-		return func() {}, nil
+// inTurn is [web.Host.InTurn] for something of a size, in bytes. What is small needs no turn.
+func (a *api) inTurn(tenant runtime.Tenant, m *web.Memory, size int, bytes int64, do func() error) error {
+	if size >= largeRead {
+		return a.InTurn(tenant, m, bytes, do)
 	}
-	// The result is in memory twice while the answer is rendered. A request waits for memory before it has its turn.
-	if err := web.MemoryOf(ctx).Reserve(a.Context(), 2*int64(x.ResultSize)+web.FreeBytes); err != nil {
-		return nil, err
+	if err := m.Reserve(a.Context(), bytes); err != nil {
+		return err
 	}
-	if give, err = a.turnFor(x.Tenant, x.ResultSize); err != nil {
-		return nil, err
-	}
-	whole, err := a.engine().GetExecution(a.Context(), x.Tenant, x.ID)
-	if err != nil {
-		give()
-		return nil, err
-	}
-	x.Result = whole.Result
-	return give, nil
-}
-
-// turnFor is [web.Host.Turn] for something of a size, in bytes. What is small needs no turn.
-func (a *api) turnFor(tenant runtime.Tenant, size int) (give func(), err error) {
-	if size < largeRead {
-		return func() {}, nil
-	}
-	return a.Turn(tenant)
+	return do()
 }
 
 // getExecution answers with an execution, once it is done if the caller asks to wait.
@@ -123,20 +119,14 @@ func (a *api) getExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) erro
 		return err
 	}
 	x.Tenant = tenant
-	if err := a.addArgs(ctx, &x); err != nil {
-		return err
-	}
-	give, err := a.complete(ctx, &x)
-	if err != nil {
-		return err
-	}
-	defer give()
-	text, err := appendExecution(nil, a.URL(ctx), &x)
-	if err != nil {
-		return err
-	}
-	web.WriteJSON(ctx, fasthttp.StatusOK, text)
-	return nil
+	return a.withWhole(ctx, &x, true, func() error {
+		text, err := appendExecution(nil, a.URL(ctx), &x)
+		if err != nil {
+			return err
+		}
+		web.WriteJSON(ctx, fasthttp.StatusOK, text)
+		return nil
+	})
 }
 
 // appendExecution appends the JSON form of an execution, with its result and args as they are stored: each is

@@ -12,9 +12,9 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// logReaderBytes is the memory of a response with logs that is a stream, in bytes: a page, the
-// rendered form of a part of it, and the library's buffers.
-const logReaderBytes = 256 * runtime.KiB
+// logReaderBytes is the memory of a response with logs that is a stream, in bytes: a page and the next one, the
+// rendered form of parts of them, which marks may make twice as long, and the library's buffers.
+const logReaderBytes = 384 * runtime.KiB
 
 // maxRendered bounds the part of logs that is rendered at once, in bytes. A byte may become six.
 const maxRendered = 8 * runtime.KiB
@@ -87,6 +87,11 @@ func (r *logReader) advance() error {
 		return err
 	}
 	defer give()
+	defer func() {
+		if cap(r.out) > cap(r.buf) { // marks and streams that change with each byte need more
+			r.buf = r.out[:0]
+		}
+	}()
 	if r.buf == nil {
 		r.buf = make([]byte, 0, maxTurn+6*maxRendered)
 	}

@@ -55,7 +55,7 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 	}
 	r := &logReader{
 		page: page, end: page.Size,
-		turn: func() (give func(), err error) { return a.Turn(tenant) },
+		turn: a.turnsOfStream(ctx, tenant),
 		next: func(from runtime.LogPosition) (runtime.LogPage, error) {
 			return a.engine().GetLogs(a.Context(), tenant, id, from)
 		},
@@ -82,6 +82,28 @@ func (a *api) getLogs(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) error {
 		web.StartJSON(ctx)
 	}
 	return r.respond(ctx)
+}
+
+// turnsOfStream is [web.Host.Turn] for a response that is a stream. The time that a turn is waited for is not part of
+// the time that the client has to read the response.
+func (a *api) turnsOfStream(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) (turn func() (give func(), err error)) {
+	conn := ctx.Conn()
+	var deadline time.Time
+	return func() (give func(), err error) {
+		asked := time.Now()
+		if deadline.IsZero() { // the library has just set it
+			deadline = asked.Add(a.WriteTimeout)
+		}
+		if give, err = a.Turn(tenant); err != nil || conn == nil || a.WriteTimeout <= 0 {
+			return give, err
+		}
+		deadline = deadline.Add(time.Since(asked))
+		if err := conn.SetWriteDeadline(deadline); err != nil {
+			give()
+			return nil, err
+		}
+		return give, nil
+	}
 }
 
 // parseFormat reports whether ?format= requests the bytes that the run wrote.

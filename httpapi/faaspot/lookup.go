@@ -3,6 +3,7 @@ package faaspot
 import (
 	"math"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -14,6 +15,9 @@ import (
 // shortMessage bounds the message of a failure without a traceback, in bytes.
 const shortMessage = 256
 
+// turnsPatience is how long a request waits for all turns of its outputs before it leaves out the large ones.
+const turnsPatience = 10 * time.Second
+
 // lookup renders many executions. It reads them in steps, each id once, and has the memory of a step
 // and of the answer before it uses it.
 type lookup struct {
@@ -21,10 +25,12 @@ type lookup struct {
 	tenant   runtime.Tenant
 	who      *runtime.Identity
 	held     *web.Memory
-	base     string // of URLs
-	size     int64  // bytes reserved for the ids and the small parts of the answer
-	step     int    // ids of one step
-	left     int    // bytes of outputs and failures that the answer may still have
+	base     string        // of URLs
+	size     int64         // bytes reserved for the ids and the small parts of the answer
+	step     int           // ids of one step
+	left     int           // bytes of outputs and failures that the answer may still have
+	waited   time.Duration // for turns
+	late     bool          // it has waited for too long
 	times    map[string]int
 	again    map[string]rendered // the executions of ids that occur more than once, once they were read
 	response []byte
@@ -137,23 +143,47 @@ func (l *lookup) add(id string, x *runtime.Execution, whole bool) error {
 		return l.write(text)
 	}
 	if whole && x.ResultSize > len(x.Result) && x.ResultSize <= l.left {
-		// A request waits for all of its memory before it has its turn.
-		if err := l.grow(x.ResultSize + renderedBytes); err != nil {
+		if added, err := l.addWhole(x); added || err != nil {
 			return err
 		}
-		if err := l.reserve(x.ResultSize); err != nil {
-			return err
-		}
-		give, err := l.turnFor(l.tenant, x.ResultSize)
-		if err != nil {
-			return err
-		}
-		defer give()
+	}
+	return l.append(x)
+}
+
+// addWhole appends an execution with its large output. It appends nothing if the request has waited too long for its
+// turns: then no output that needs one follows.
+func (l *lookup) addWhole(x *runtime.Execution) (added bool, err error) {
+	if l.late && x.ResultSize >= largeRead {
+		return false, nil
+	}
+	head, err := encodeHead(l.base, x)
+	if err != nil {
+		return false, err
+	}
+	// The response has room before the turn: making it copies the response, and may wait.
+	if err := l.grow(len(head) + x.ResultSize); err != nil {
+		return false, err
+	}
+	asked := time.Now()
+	err = l.inTurn(l.tenant, l.held, x.ResultSize, l.bytes(x.ResultSize), func() error {
+		l.waited += time.Since(asked)
+		added = true
 		// If it has expired since, the answer has it without its output.
 		if whole, err := l.engine().GetExecution(l.Context(), l.tenant, x.ID); err == nil {
 			x = &whole
 		}
+		return l.append(x)
+	})
+	if !added && runtime.CodeOf(err) == runtime.CodeTooBusy {
+		l.late = true
+		return false, nil
 	}
+	l.late = l.late || l.waited >= turnsPatience
+	return added, err
+}
+
+// append appends an execution as it is, with a shorter failure if there is no room.
+func (l *lookup) append(x *runtime.Execution) error {
 	head, err := encodeHead(l.base, x)
 	if err != nil {
 		return err
@@ -199,8 +229,11 @@ func (l *lookup) grow(n int) error {
 
 // reserve takes the memory for n more bytes beside the response.
 func (l *lookup) reserve(n int) error {
-	return l.held.Reserve(l.Context(), l.size+int64(cap(l.response))+int64(n))
+	return l.held.Reserve(l.Context(), l.bytes(n))
 }
+
+// bytes returns the memory of the request with n more bytes beside the response.
+func (l *lookup) bytes(n int) int64 { return l.size + int64(cap(l.response)) + int64(n) }
 
 // shortened returns x without its traceback, and with the beginning of the failure's message.
 func shortened(x *runtime.Execution) *runtime.Execution {

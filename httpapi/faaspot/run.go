@@ -82,29 +82,34 @@ func (a *api) runAccepted(ctx *fasthttp.RequestCtx, tenant runtime.Tenant, args 
 	web.DropBody(ctx) // the store has the args
 	x, err := a.engine().AwaitExecution(waits, tenant, id)
 	x.Tenant = tenant
+	leave()
 	if err == nil && x.State.Terminal() {
-		var give func()
-		if give, err = a.complete(ctx, &x); err == nil {
-			defer give()
+		err = a.withWhole(ctx, &x, false, func() error {
+			a.writeOutcome(ctx, &x)
+			return nil
+		})
+		if err == nil {
+			return nil
 		}
 	}
 	switch code := runtime.CodeOf(err); {
-	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable, err == nil && !x.State.Terminal():
-		a.writeUnfinished(ctx, id)
-	case err != nil:
-		return err
-	default:
-		a.writeOutcome(ctx, &x)
+	case code == runtime.CodeTooBusy || code == runtime.CodeUnavailable, err == nil:
+		a.writeUnfinished(ctx, id, x.State.Terminal())
+		return nil
 	}
-	return nil
+	return err
 }
 
 // writeUnfinished answers that a run was accepted, and that its result is not part of the answer.
-func (a *api) writeUnfinished(ctx *fasthttp.RequestCtx, id string) {
+func (a *api) writeUnfinished(ctx *fasthttp.RequestCtx, id string, ended bool) {
 	var report web.ErrorReport
 	report.Code = string(web.CodeUnfinished)
 	report.Message = "the run was accepted, but its result did not come in time"
-	report.Hint = "the run continues: get /v1/executions/" + id + ", or send the request again with the same key"
+	state := "the run continues"
+	if ended {
+		state = "the run has ended"
+	}
+	report.Hint = state + ": get /v1/executions/" + id + ", or send the request again with the same key"
 	report.ExecutionID = id
 	writeError(ctx, web.StatusOf[web.CodeUnfinished], report)
 }

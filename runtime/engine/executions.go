@@ -132,16 +132,24 @@ func (e *Engine) GetArgs(_ context.Context, tenant runtime.Tenant, id string) (a
 	if args, running := e.blocking.getArgs(tenant, id); running {
 		return args, nil
 	}
-	err = e.read(op, func() error {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.gate.leave()
+	if args, err = e.store.GetArgs(tenant, id); runtime.CodeOf(err) == runtime.CodeNotFound {
+		e.records.flush()
 		args, err = e.store.GetArgs(tenant, id)
-		return err
-	})
-	return args, err
+	}
+	return args, withOp(op, err)
 }
 
-// execution returns an execution in its current state, without its logs.
+// execution returns an execution in its current state, without its logs. It does not wait for the recorder if the
+// store has the end of the execution, after which nothing changes.
 func (e *Engine) execution(tenant runtime.Tenant, id string) (runtime.Execution, error) {
 	if x, running := e.blocking.find(tenant, id); running {
+		return x, nil
+	}
+	if x, err := e.store.GetExecution(tenant, id); err == nil && x.State.Terminal() {
 		return x, nil
 	}
 	e.records.flush()

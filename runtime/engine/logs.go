@@ -14,11 +14,12 @@ import (
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
 func (e *Engine) GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, err error) {
-	err = e.read("engine.logs", func() error {
-		p, _, err = e.logsFrom(tenant, strings.ToLower(id), from)
-		return err
-	})
-	return p, err
+	if err := e.enter(); err != nil {
+		return runtime.LogPage{}, err
+	}
+	defer e.gate.leave()
+	p, _, err = e.logsFrom(tenant, strings.ToLower(id), from)
+	return p, withOp("engine.logs", err)
 }
 
 // FollowLogs returns the page of GetLogs as soon as it contains something new: output after the
@@ -65,6 +66,9 @@ func (e *Engine) logsFrom(tenant runtime.Tenant, id string, from runtime.LogPosi
 	}
 	if x, running := e.blocking.find(tenant, id); running {
 		return runtime.LogPage{Attempt: x.Attempt, State: x.State, Next: runtime.LogPosition{Attempt: x.Attempt}}, nil, nil
+	}
+	if _, p, err = e.store.GetLogs(tenant, id, from); err == nil && p.State.Terminal() {
+		return p, nil, nil // nothing that waits for the recorder changes them
 	}
 	e.records.flush()
 	_, p, err = e.store.GetLogs(tenant, id, from)

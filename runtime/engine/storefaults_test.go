@@ -306,3 +306,33 @@ func TestAwaitEndsEarly(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// TestReadsOfTheEndedDoNotWait checks that what has ended and is stored is read at once, while the store does not
+// record the ends of other runs.
+func TestReadsOfTheEndedDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faultyStore{Store: newStore(t)}
+		e := newEngine(t, engine.Options{Store: store})
+		defer e.Close(context.Background())
+		create(t, e, spec("hello", "[1]"))
+		ended, err := run(e, "hello", `{"a":1}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		getExecution(t, e, ended.ID)
+		store.set(func() { store.record = runtime.Errorf(runtime.CodeUnavailable, "the disk does not keep up") })
+		if _, err = run(e, "hello", ""); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = e.GetExecution(t.Context(), tenant, ended.ID)
+		_, failed := e.GetLogs(t.Context(), tenant, ended.ID, runtime.LogPosition{})
+		_, lost := e.GetArgs(t.Context(), tenant, ended.ID)
+		if took := time.Since(began); took != 0 || errors.Join(err, failed, lost) != nil {
+			t.Errorf("reading took %v: %v", took, errors.Join(err, failed, lost))
+		}
+		if _, err := e.GetExecutions(t.Context(), tenant, []string{ended.ID}); err != nil || time.Since(began) == 0 {
+			t.Errorf("nothing waits for the recorder: %v", err)
+		}
+	})
+}

@@ -21,16 +21,26 @@ import (
 // order in which they asked. Its methods may be called concurrently.
 type Turns struct {
 	places int
+	lent   int // of the places: as long as fewer are taken, a tenant may have several
 
 	mu      sync.Mutex
-	working map[runtime.Tenant]bool
+	taken   int // places
+	working map[runtime.Tenant]int
 	waiting map[runtime.Tenant][]chan struct{} // closed when it is their turn
 	order   []runtime.Tenant                   // that have callers who wait, the next one first
 }
 
 // New returns a Turns with a number of places.
 func New(places int) *Turns {
-	return &Turns{places: places, working: make(map[runtime.Tenant]bool), waiting: make(map[runtime.Tenant][]chan struct{})}
+	return &Turns{places: places, working: make(map[runtime.Tenant]int), waiting: make(map[runtime.Tenant][]chan struct{})}
+}
+
+// NewLending returns a Turns with a number of places of which one tenant may have up to half, as long as no other
+// tenant wants them.
+func NewLending(places int) *Turns {
+	t := New(places)
+	t.lent = places / 2
+	return t
 }
 
 // Take waits until it is the turn of the caller, who must then call Give. It reports false if ctx ends
@@ -82,18 +92,24 @@ func (t *Turns) leave(tenant runtime.Tenant, turn chan struct{}) {
 
 // end ends the turn of a tenant, which then comes after all others. It is called with mu held.
 func (t *Turns) end(tenant runtime.Tenant) {
-	delete(t.working, tenant)
+	t.taken--
+	if t.working[tenant]--; t.working[tenant] == 0 {
+		delete(t.working, tenant)
+	}
 	if i := slices.Index(t.order, tenant); i >= 0 {
 		t.order = append(slices.Delete(t.order, i, i+1), tenant)
 	}
 	t.next()
 }
 
-// next gives turns as long as there are places, and callers whose tenant has none. It passes over the
-// tenants that have one, which are fewer than the places. It is called with mu held.
+// next gives turns as long as there are places, and callers whose tenant has none or may have another one. It passes
+// over the tenants that have one, which are fewer than the places. It is called with mu held.
 func (t *Turns) next() {
-	for len(t.working) < t.places {
-		i := slices.IndexFunc(t.order, func(tenant runtime.Tenant) bool { return !t.working[tenant] })
+	for t.taken < t.places {
+		i := slices.IndexFunc(t.order, func(tenant runtime.Tenant) bool { return t.working[tenant] == 0 })
+		if i < 0 && t.taken < t.lent && len(t.order) > 0 {
+			i = 0
+		}
 		if i < 0 {
 			return
 		}
@@ -103,7 +119,8 @@ func (t *Turns) next() {
 		if t.setWaiting(tenant, t.waiting[tenant][1:]) > 0 {
 			t.order = append(t.order, tenant)
 		}
-		t.working[tenant] = true
+		t.working[tenant]++
+		t.taken++
 		close(turn)
 	}
 }

@@ -86,3 +86,50 @@ func TestTurnsThatEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestLentPlaces lets a tenant have half of the places as long as no other tenant wants them.
+func TestLentPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := NewLending(4)
+		took := map[runtime.Tenant]int{}
+		var mu sync.Mutex
+		ask := func(tenant runtime.Tenant) {
+			go func() {
+				turns.Take(context.Background(), tenant)
+				mu.Lock()
+				took[tenant]++
+				mu.Unlock()
+			}()
+			synctest.Wait()
+		}
+		expect := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if got := fmt.Sprint(took); got != want {
+				t.Errorf("turns are %s, want %s", got, want)
+			}
+		}
+		for range 5 {
+			ask("a")
+		}
+		expect("map[a:2]")
+		ask("b")
+		ask("c")
+		expect("map[a:2 b:1 c:1]")
+		turns.Give("a")
+		expect("map[a:2 b:1 c:1]") // three places are taken
+		turns.Give("b")
+		turns.Give("c")
+		expect("map[a:3 b:1 c:1]")
+		for range 4 {
+			turns.Give("a")
+			synctest.Wait()
+		}
+		expect("map[a:5 b:1 c:1]")
+		if len(turns.working)+len(turns.waiting)+len(turns.order)+turns.taken != 0 {
+			t.Errorf("%+v is left", turns)
+		}
+	})
+}

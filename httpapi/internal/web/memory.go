@@ -139,6 +139,18 @@ func (m *Memory) Reserve(ctx context.Context, n int64) error {
 	return nil
 }
 
+// tryReserve is like Reserve, but does not wait.
+func (m *Memory) tryReserve(n int64) bool {
+	if m == nil || n <= max(m.answer, FreeBytes) {
+		return true
+	}
+	if !m.Answers.TryTake(n - m.answer) {
+		return false
+	}
+	m.answer = n
+	return true
+}
+
 // Reserve takes the bytes for an answer of n bytes, or for the largest that there can be, before they
 // are read from the store; see [Memory.Reserve].
 func (h *Host) Reserve(ctx *fasthttp.RequestCtx, n int) error {
