@@ -212,6 +212,6 @@ func (s *Standing) Ready() bool {
 func (s *Standing) Runs(known bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	return now.Before(s.until) || s.was && now.Before(s.until.Add(AloneTime)) && !(known && s.heard)
+	now, alone := time.Now(), !known || !s.heard
+	return now.Before(s.until) || s.was && alone && now.Before(s.until.Add(AloneTime))
 }

@@ -53,7 +53,7 @@ func isFree(port int) bool {
 	if err != nil {
 		return false
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	conn, err := net.ListenPacket("udp", address(port))
 	if err != nil {
 		return false

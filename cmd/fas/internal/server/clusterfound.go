@@ -49,7 +49,7 @@ func (c *founder) found(ctx context.Context) (at replog.Position, err error) {
 		finding, cancel := context.WithTimeout(ctx, sealTime)
 		last, err = nats.Find(finding, c.options)
 		cancel()
-		if err != nil && !(c.heal && c.lose) {
+		if err != nil && (!c.heal || !c.lose) {
 			return at, runtime.Errorf(runtime.CodeUnavailable, "the log of generation %d does not answer: %v", c.latest, err).
 				WithHint("start its servers; if its disks are lost, repeat `fas cluster heal` with --lose-records")
 		}
