@@ -35,6 +35,7 @@ func (f founded) Origin() (uint64, []byte) { return f.at.Seq, f.at.Hash[:] }
 // The folder that a log was made from is the only one that continues there, also before it has written to the log. A folder that
 // has more than the generation began with is kept.
 func TestOnlyTheOriginContinues(t *testing.T) {
+	alone(t, "a store that is adopted has no log")
 	dir, other := t.TempDir()+"/store", t.TempDir()+"/store"
 	for _, d := range []string{dir, other} {
 		s, err := Open(options(vfs.Default, d))

@@ -158,7 +158,7 @@ func wantCode(t testing.TB, err error, code runtime.Code) *runtime.Error {
 	if runtime.CodeOf(err) != code {
 		t.Fatalf("got %v, want the code %q", err, code)
 	}
-	e, _ := err.(*runtime.Error)
+	e, _ := runtime.AsError(err)
 	return e
 }
 
