@@ -31,6 +31,7 @@ func (k *socket) usable(receives bool) errno {
 func (s *System) receive(g guest, d *description, v iovec, flags uint32) (total int, from netip.AddrPort, err errno) {
 	k := d.socket
 	waits := d.flags&flagNonblock == 0 && flags&msgDontWait == 0
+	var waited tries
 	for {
 		s.settle(k)
 		if err = k.usable(true); err != success && err != eAGAIN {
@@ -40,12 +41,14 @@ func (s *System) receive(g guest, d *description, v iovec, flags uint32) (total 
 			return 0, from, success
 		}
 		n := 0
-		if err == success {
+		if err == eAGAIN { // it is not connected yet
+			waited = tries{}
+		} else {
 			n, from, err = s.receiveOnce(k, g.bytes(v), flags)
 		}
 		switch {
 		case err == eAGAIN && waits:
-			if !s.await(k, readable, soRcvTimeo) {
+			if !s.await(k, readable, soRcvTimeo, &waited) {
 				return total, from, eAGAIN
 			}
 			continue
@@ -53,6 +56,7 @@ func (s *System) receive(g guest, d *description, v iovec, flags uint32) (total 
 		default:
 			s.spend(n)
 			total += n
+			waited = tries{}
 			v.at, v.length = v.at+uint32(min(n, int(v.length))), v.length-uint32(min(n, int(v.length)))
 			if n > 0 && k.stream && flags&msgWaitAll != 0 && flags&msgPeek == 0 && v.length > 0 {
 				continue
@@ -95,6 +99,7 @@ func (s *System) receiveOnce(k *socket, p []byte, flags uint32) (int, netip.Addr
 func (s *System) send(g guest, d *description, v iovec, flags uint32, to netip.AddrPort) (total int, err errno) {
 	k := d.socket
 	waits := d.flags&flagNonblock == 0 && flags&msgDontWait == 0
+	var waited tries
 	s.settle(k)
 	switch {
 	case !to.IsValid():
@@ -109,12 +114,14 @@ func (s *System) send(g guest, d *description, v iovec, flags uint32, to netip.A
 			break
 		}
 		n := 0
-		if err == success {
+		if err == eAGAIN { // it is not connected yet
+			waited = tries{}
+		} else {
 			n, err = s.sendOnce(k, g.bytes(v), flags, to)
 		}
 		switch {
 		case err == eAGAIN && waits:
-			if !s.await(k, writable, soSndTimeo) {
+			if !s.await(k, writable, soSndTimeo, &waited) {
 				if total > 0 {
 					return total, success
 				}
@@ -124,6 +131,7 @@ func (s *System) send(g guest, d *description, v iovec, flags uint32, to netip.A
 		case err == success:
 			s.spend(n)
 			total += n
+			waited = tries{}
 			v.at, v.length = v.at+uint32(n), v.length-uint32(n)
 			if k.stream && v.length > 0 {
 				continue

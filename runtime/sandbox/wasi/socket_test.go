@@ -371,6 +371,9 @@ func TestBlockingSendSendsAll(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				continue
 			}
+			if err != success { // the test has ended
+				return
+			}
 			got += k
 		}
 	}()
@@ -686,6 +689,26 @@ func TestSocketOptions(t *testing.T) {
 	r.must("a time-out", set(solSocket, soRcvTimeo, 5))
 	if _, err := r.receive(fd, 1, 0); err != eAGAIN {
 		t.Errorf("receiving with a time-out: errno %d", err)
+	}
+}
+
+// TestReadySocketsWithNothing: a socket for datagrams that takes none any more is ready for ever and has nothing. A call that waits
+// for one ends with its time, or with the run, and computes nothing meanwhile.
+func TestReadySocketsWithNothing(t *testing.T) {
+	r, n := newNetRig(t)
+	a, _ := r.pair(sockDgram)
+	udp := r.socket(sockDgram, n.datagrams)
+	r.must("connect", r.connect(udp, n.datagrams))
+	for _, fd := range []uint64{a, udp} {
+		r.must("shutdown", r.call("sock_shutdown", fd, 1))
+		r.must("a time-out", r.call("sock_setopt", fd, solSocket, soRcvTimeo, 50))
+		before := r.control.waits
+		if got, err := r.receive(fd, 10, 0); err != eAGAIN && (err != success || len(got) > 0) {
+			t.Errorf("received %q, errno %d", got, err)
+		}
+		if waits := r.control.waits - before; waits > 20 {
+			t.Errorf("looked %d times in 50 ms", waits)
+		}
 	}
 }
 

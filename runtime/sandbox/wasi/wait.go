@@ -13,12 +13,33 @@ func (s *System) wait(d time.Duration, wait func(ctx context.Context, until time
 	s.slept += s.instant().monotonic - began
 }
 
+// futilePause is the time after which a call tries again that found nothing although its socket was ready.
+const futilePause = 10 * time.Millisecond
+
+// tries are the waits of a call since it last transferred something.
+type tries struct {
+	n     int
+	began int64 // monotonic
+}
+
 // await waits until a socket is ready, and reports whether it is. The option with this name bounds
 // the wait, in milliseconds; 0: nothing does.
-func (s *System) await(k *socket, what events, timeout int32) bool {
+//
+// A socket may be ready and have nothing for ever: datagrams whose other end has closed, which hangs up. So a call that waits
+// again pauses before.
+func (s *System) await(k *socket, what events, timeout int32, t *tries) bool {
 	d := time.Duration(math.MaxInt64)
 	if ms := k.option(optionName{solSocket, timeout}, 0); ms > 0 {
 		d = time.Duration(ms) * time.Millisecond
+	}
+	if t.n++; t.n == 1 {
+		t.began = s.instant().monotonic
+	} else {
+		s.poller.watch = watch{}
+		s.wait(min(futilePause, d), s.poller.wait)
+		if d -= time.Duration(s.instant().monotonic - t.began); d <= 0 {
+			return false
+		}
 	}
 	k.want = what
 	ready := s.awaitAny([]*socket{k}, d)
