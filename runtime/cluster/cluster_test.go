@@ -480,6 +480,7 @@ func TestNodeThatIsBehindGetsACopy(t *testing.T) {
 		first := l.last.Load()
 		late.start()
 		time.Sleep(10 * time.Second)
+		synctest.Wait() // it has another disk now
 		if !late.disk.has(first) || late.disk.at().Seq+5 < owner.disk.at().Seq {
 			t.Errorf("the node is at %d, the owner at %d", late.disk.at().Seq, owner.disk.at().Seq)
 		}
