@@ -79,9 +79,10 @@ func bothBoxes(t *testing.T, f func(t *testing.T, box *Sandbox)) {
 	}
 }
 
-// eachBox runs a test on both kinds of memory, but shortened tests on the one that is mapped.
+// eachBox runs a test on both kinds of memory, but shortened tests on the one that is mapped, unless -run names
+// the other.
 func eachBox(t *testing.T, f func(t *testing.T, box *Sandbox)) {
-	if !testing.Short() {
+	if !testing.Short() || strings.Contains(flag.Lookup("test.run").Value.String(), "copied") {
 		bothBoxes(t, f)
 		return
 	}
