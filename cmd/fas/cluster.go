@@ -20,7 +20,7 @@ func newCluster(a *app) *cobra.Command {
 	return cmd
 }
 
-// clusterHelp says how commands for a cluster are told which one.
+// clusterHelp says which flags and variables name a cluster to its commands.
 const clusterHelp = `The command needs what the nodes have: --cluster, --cluster-name and --cluster-key-file, or
 the variables FAASPOT_CLUSTER, FAASPOT_CLUSTER_NAME and FAASPOT_CLUSTER_KEY_FILE. It needs
 no token: the key of the cluster gives access to everything.`

@@ -11,7 +11,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/access"
 )
 
-// A Keeper that follows knows what another one changes when it was told, and changes nothing until it leads.
+// A Keeper that follows knows what another one has changed once Changed was called, and changes nothing until it leads.
 func TestFollow(t *testing.T) {
 	s := newStore()
 	k := open(t, access.Options{Store: s})
@@ -38,7 +38,7 @@ func TestFollow(t *testing.T) {
 	}
 	token, secret := create(t, k, runtime.TokenSpec{Tenant: "b", Name: "ci", Scope: runtime.ScopeInvoke})
 	user, _ := create(t, k, runtime.TokenSpec{Tenant: "b", Name: "ada", Scope: runtime.ScopeRead, Password: password})
-	valid("a token before it is told", secret, false)
+	valid("a token before Changed is called", secret, false)
 	sync()
 	if who := valid("a token", secret, true); who.Tenant != "b" || who.Use != f.Use("b") {
 		t.Errorf("%+v", who)

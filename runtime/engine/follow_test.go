@@ -99,8 +99,8 @@ func (p *pair) want(t *testing.T, e *engine.Engine, ids ...string) {
 	}
 }
 
-// An Engine that follows runs what the owner has deployed, from the moment at which it is told, and the owner records its
-// runs: once, however often they are sent.
+// An Engine that follows runs what the owner has deployed once FunctionsChanged was called, and the owner records each
+// of its runs once, however often it is sent.
 func TestFollower(t *testing.T) {
 	var ended atomic.Int64
 	sandbox := &fakeSandbox{}

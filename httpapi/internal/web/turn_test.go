@@ -67,7 +67,7 @@ func TestTurnsOfRequests(t *testing.T) {
 		h.Cancel()
 		synctest.Wait()
 		if n := codes[runtime.CodeUnavailable]; n != 1 {
-			t.Errorf("%d requests were told that the server ends: %v", n, codes)
+			t.Errorf("%d requests failed because the server ends: %v", n, codes)
 		}
 		close(gate)
 		group.Wait()

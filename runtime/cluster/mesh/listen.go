@@ -155,7 +155,7 @@ func (l *Listener) hello(t *tunnel) bool {
 	return true
 }
 
-// accept takes one of some places for a connection, and tells the other node.
+// accept takes one of some places for a connection, and sends the line by which the other node knows.
 func accept(t *tunnel, from *places) bool {
 	leave, ok := from.take(t)
 	if !ok {

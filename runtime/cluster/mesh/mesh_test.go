@@ -78,7 +78,7 @@ func newOwner(t *testing.T, name, secret string) *owner {
 // message is a message of a link.
 type message struct{ Text string }
 
-// echo answers the messages of a link with what they say, and who has sent them.
+// echo answers each message of a link with its text and the name of the node that has sent it.
 func echo(kind, node string, conn net.Conn) {
 	l := mesh.NewLink(conn)
 	defer l.Close()

@@ -53,8 +53,8 @@ type ledger struct {
 	wanted   atomic.Bool // another owner wants the log
 }
 
-// tells reports whether so much has happened that the test shows something.
-func (l *ledger) tells() bool {
+// conclusive reports whether enough has happened for the test to show something.
+func (l *ledger) conclusive() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.settled) >= 100 && l.claims >= 2 && l.fenced > 0
@@ -251,7 +251,7 @@ func TestNothingIsLostToKills(t *testing.T) {
 		}
 	}()
 	kills := 0
-	for began := time.Now(); time.Since(began) < *killTime || !acked.tells() && time.Since(began) < longestTime; {
+	for began := time.Now(); time.Since(began) < *killTime || !acked.conclusive() && time.Since(began) < longestTime; {
 		time.Sleep(killEvery)
 		victim := servers[mathrand.IntN(len(servers))]
 		victim.kill()
@@ -270,7 +270,7 @@ func TestNothingIsLostToKills(t *testing.T) {
 	}
 	t.Logf("%d kills, %d records acknowledged, %d takeovers, %d owners fenced, %d outcomes unknown, longest pause %v",
 		kills, len(acked.settled), acked.claims, acked.fenced, acked.unknowns.Load(), acked.longest.Round(time.Millisecond))
-	if !acked.tells() {
+	if !acked.conclusive() {
 		t.Error("too little has happened: the test shows nothing")
 	}
 	for _, server := range servers {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -209,4 +210,37 @@ func freeName(f *config.File) string {
 		name = localProfile + "-" + strconv.Itoa(i)
 	}
 	return name
+}
+
+// openAdmin loads or generates the admin token.
+func (s *server) openAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log, fixed: s.node.confined()}
+	if k.given == "" {
+		path, err := s.Environ.ConfigPath()
+		if err != nil {
+			// A service has no home folder. Its profile then is next to its data, which only it can read.
+			path = filepath.Join(s.Data, "fasconf.yaml")
+			s.log.Info("the home folder is not known: the profile of the server is in its data folder", "file", path,
+				"hint", "set "+environ.ConfigVar+" to this file for commands")
+		}
+		k.config = path
+	}
+	if !s.ResetAdminToken || k.given != "" {
+		return k.open(s.ResetAdminToken)
+	}
+	var a admin
+	err := record(s.store, "admin_token.reset", "fas serve --reset-admin-token", func() (_ int, err error) {
+		a, err = k.open(true)
+		return 1, err
+	})
+	return a, err
+}
+
+// followAdmin returns the admin token that the environment or the store has. It changes nothing.
+func (s *server) followAdmin() (admin, error) {
+	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, log: s.log, fixed: true}
+	if _, err := s.store.Setting(settingAdminToken); k.given == "" && runtime.CodeOf(err) == runtime.CodeNotFound {
+		return admin{}, nil // the owner makes one
+	}
+	return k.open(false)
 }

@@ -2,8 +2,10 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"syscall"
 
@@ -73,4 +75,17 @@ func (p place) url() string { return p.scheme() + "://" + p.String() }
 func beyond(address net.Addr) bool {
 	at, err := netip.ParseAddrPort(address.String())
 	return err == nil && !at.Addr().Unmap().IsLoopback()
+}
+
+// writeAddress writes the server's address to a file, for scripts that let the server choose a
+// port. The file appears only when it is complete.
+func writeAddress(path string, address net.Addr) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	return nil
 }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/confine"
-	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/spawn"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/httpapi"
@@ -475,50 +474,4 @@ func ballastBytes(size ui.ByteSize) int64 {
 		return -1
 	}
 	return int64(size)
-}
-
-// openAdmin loads or generates the admin token.
-func (s *server) openAdmin() (admin, error) {
-	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, at: s.at, trust: s.TLSCert, log: s.log, fixed: s.node.confined()}
-	if k.given == "" {
-		path, err := s.Environ.ConfigPath()
-		if err != nil {
-			// A service has no home folder. Its profile then is next to its data, which only it can read.
-			path = filepath.Join(s.Data, "fasconf.yaml")
-			s.log.Info("the home folder is not known: the profile of the server is in its data folder", "file", path,
-				"hint", "set "+environ.ConfigVar+" to this file for commands")
-		}
-		k.config = path
-	}
-	if !s.ResetAdminToken || k.given != "" {
-		return k.open(s.ResetAdminToken)
-	}
-	var a admin
-	err := record(s.store, "admin_token.reset", "fas serve --reset-admin-token", func() (_ int, err error) {
-		a, err = k.open(true)
-		return 1, err
-	})
-	return a, err
-}
-
-// followAdmin returns the admin token that the environment or the store has. It changes nothing.
-func (s *server) followAdmin() (admin, error) {
-	k := adminKeeper{settings: s.store, given: s.Environ[environ.AdminTokenVar], data: s.Data, log: s.log, fixed: true}
-	if _, err := s.store.Setting(settingAdminToken); k.given == "" && runtime.CodeOf(err) == runtime.CodeNotFound {
-		return admin{}, nil // the owner makes one
-	}
-	return k.open(false)
-}
-
-// writeAddress writes the server's address to a file, for scripts that let the server choose a
-// port. The file appears only when it is complete.
-func writeAddress(path string, address net.Addr) error {
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, []byte(address.String()+"\n"), 0o644); err != nil {
-		return fmt.Errorf("write the address file: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("write the address file: %w", err)
-	}
-	return nil
 }
