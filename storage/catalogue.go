@@ -49,30 +49,28 @@ func changesIn(b *pebble.Batch) (c Changes, err error) {
 
 // GetTenant returns the record of a tenant; see runtime.AccessStore.
 func (s *Store) GetTenant(name runtime.Tenant) (t runtime.TenantRecord, found bool, err error) {
-	err = s.durably(func(r kv.Reader) error {
-		t, err = kv.Get(r, keys.Tenant(name), func(value []byte) (runtime.TenantRecord, error) { return record.DecodeTenant(name, value) })
+	var read *runtime.TenantRecord
+	err = s.durably(func(r kv.Reader) (err error) {
+		read, err = kv.Find(r, keys.Tenant(name), func(value []byte) (runtime.TenantRecord, error) { return record.DecodeTenant(name, value) })
 		return err
 	})
-	found, err = present(err)
-	return t, found, fault("storage.tenant", err)
+	if read != nil {
+		t = *read
+	}
+	return t, read != nil, fault("storage.tenant", err)
 }
 
 // GetToken returns a token; see runtime.AccessStore.
 func (s *Store) GetToken(id string) (t runtime.Token, found bool, err error) {
-	err = s.durably(func(r kv.Reader) error {
-		t, err = kv.Get(r, keys.Token(id), func(value []byte) (runtime.Token, error) { return record.DecodeToken(id, value) })
+	var read *runtime.Token
+	err = s.durably(func(r kv.Reader) (err error) {
+		read, err = kv.Find(r, keys.Token(id), func(value []byte) (runtime.Token, error) { return record.DecodeToken(id, value) })
 		return err
 	})
-	found, err = present(err)
-	return t, found, fault("storage.token", err)
-}
-
-// present reports whether what was read is there.
-func present(err error) (bool, error) {
-	if errors.Is(err, kv.ErrAbsent) {
-		return false, nil
+	if read != nil {
+		t = *read
 	}
-	return err == nil, err
+	return t, read != nil, fault("storage.token", err)
 }
 
 // RecordOnce is Record without the executions that are recorded already. It returns those that were not. Of two

@@ -53,10 +53,14 @@ func Inspect(o InspectOptions) (i Inspection, err error) {
 		return i, refusal(o.Dir, err)
 	}
 	r := &database{db, o.Keys}
+	var at *replog.Position // nil: the store was never one of a log
 	if err = checkReadable(r); err == nil {
-		i.Applied, err = kv.Get(r, keys.Applied(), record.DecodePosition)
+		at, err = kv.Find(r, keys.Applied(), record.DecodePosition)
 	}
-	if err == nil || errors.Is(err, kv.ErrAbsent) {
+	if at != nil {
+		i.Applied = *at
+	}
+	if err == nil {
 		err = i.count(r)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {

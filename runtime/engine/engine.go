@@ -147,7 +147,6 @@ type Engine struct {
 	feeds       *feeds      // of followers of executions
 	stats       *stats.Recorder
 
-	retentionAge  time.Duration
 	retain        runtime.Retention
 	retention     sync.WaitGroup // of expireAll and countHistory
 	stopRetention chan struct{}
@@ -195,7 +194,6 @@ func New(o Options) (*Engine, error) {
 		attempts:      notify.NewHub(),
 		feeds:         following,
 		stats:         counted,
-		retentionAge:  o.Retention.Age,
 		stopRetention: make(chan struct{}),
 		closed:        make(chan struct{}),
 	}

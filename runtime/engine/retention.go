@@ -23,7 +23,7 @@ const retentionPeriod = 10 * time.Second
 // setExpiry sets when an execution of a job that is done expires at the latest.
 func (e *Engine) setExpiry(x *runtime.JobExecution) {
 	if x.State.Terminal() {
-		x.Expires = x.Finished.Add(e.retentionAge)
+		x.Expires = x.Finished.Add(e.retain.Age)
 	}
 }
 

@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,19 +30,8 @@ func (l *Listener) copyData(t *tunnel) {
 // Copy asks the node at an address for a copy of its data, and returns what it sends. An end without an error is not a
 // sign that all of it has come.
 func (d Dialer) Copy(ctx context.Context, address string) (io.ReadCloser, error) {
-	conn, err := d.dial(ctx, address, copyLine)
+	conn, err := d.open(ctx, address, copyLine)
 	if err != nil {
-		return nil, err
-	}
-	line, err := readLine(conn)
-	switch {
-	case err == nil && line == busyLine:
-		err = errors.New("it sends a copy to another node at the moment")
-	case err == nil && line != acceptLine:
-		err = errors.New("it sends none")
-	}
-	if err != nil {
-		_ = conn.Close()
 		return nil, fmt.Errorf("ask a node for a copy of its data: %w", err)
 	}
 	forget := context.AfterFunc(ctx, func() { _ = conn.Close() })

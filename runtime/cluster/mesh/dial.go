@@ -23,15 +23,15 @@ const (
 	linkLine     = "faaspot 1 link " // with a kind and the name of the node
 	acceptLine   = "ok\n"
 	busyLine     = "busy\n"
-	// maxLine bounds a line, in bytes; maxStatus the status of a node.
+	// maxLine bounds a line, and maxAnswer an answer that is JSON, in bytes.
 	maxLine   = 256
-	maxStatus = 4 << 10
+	maxAnswer = 4 << 10
 	// helloTime is the time within which the lines are exchanged.
 	helloTime = 3 * time.Second
 )
 
-// errRefused reports that a node does not own the data.
-var errRefused = errors.New("the node does not own the data")
+// errBusy reports that a node does for another one what it does for one at a time.
+var errBusy = errors.New("it sends a copy to another node at the moment")
 
 // Dialer connects to other nodes.
 type Dialer struct {
@@ -67,20 +67,25 @@ func (d Dialer) dial(ctx context.Context, address, line string) (net.Conn, error
 
 // Ask asks the node at an address for its status.
 func (d Dialer) Ask(ctx context.Context, address string) (s cluster.Status, err error) {
-	conn, err := d.dial(ctx, address, statusLine)
+	if err = d.question(ctx, address, statusLine, &s); err != nil {
+		err = fmt.Errorf("ask a node for its status: %w", err)
+	}
+	return s, err
+}
+
+// question sends a line to a node, and decodes its answer, which is JSON.
+func (d Dialer) question(ctx context.Context, address, line string, answer any) error {
+	conn, err := d.dial(ctx, address, line)
 	if err != nil {
-		return s, err
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	text, err := io.ReadAll(io.LimitReader(conn, maxStatus))
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
+	text, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
 	if err != nil {
-		return s, fmt.Errorf("ask a node for its status: %w", err)
+		return err
 	}
-	return s, nil
+	return json.Unmarshal(text, answer)
 }
 
 // Requests opens a connection on which the node at an address answers requests. It fails if the node does not own the
@@ -102,8 +107,12 @@ func (d Dialer) open(ctx context.Context, address, line string) (net.Conn, error
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	answer, err := readLine(conn)
-	if err == nil && answer != acceptLine {
-		err = errRefused
+	switch {
+	case err != nil: // it has closed the connection: it does not own the data, or has no place
+	case answer == busyLine:
+		err = errBusy
+	case answer != acceptLine:
+		err = fmt.Errorf("it answers %q", answer)
 	}
 	if err == nil {
 		err = conn.SetDeadline(time.Time{})

@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime/cluster"
 )
-
-// maxAnswer bounds the answer to an order, in bytes.
-const maxAnswer = 4 << 10
 
 // order asks a node to give up the data, or takes that back.
 type order struct {
@@ -61,17 +57,8 @@ func (d Dialer) order(ctx context.Context, address string, o order) error {
 	if err != nil {
 		return err
 	}
-	conn, err := d.dial(ctx, address, drainLine+string(text)+"\n")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var a answer
-	got, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
-	if err == nil {
-		err = json.Unmarshal(got, &a)
-	}
+	err = d.question(ctx, address, drainLine+string(text)+"\n", &a)
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask a node to be drained: %w", err)

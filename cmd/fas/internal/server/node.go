@@ -97,7 +97,12 @@ func runNode(ctx context.Context, o Options) (err error) {
 	if err := n.openKeys(); err != nil {
 		return err
 	}
-	if err := n.connect(ctx); err != nil {
+	options, err := n.logOptions()
+	if err != nil {
+		return err
+	}
+	options.Log = n.log
+	if err := n.connect(ctx, options); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -108,7 +113,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.harden(running)
 	go n.trim(running)
 	go n.divide(running)
-	go n.lookForGenerations(ctx, stop)
+	go n.lookForGenerations(ctx, options, stop)
 	if n.AddressFile != "" {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
 			return err
@@ -116,7 +121,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	}
 	n.AddressFile = "" // it is written
 	if n.Environ[environ.AdminTokenVar] != "" && n.keepKeys == nil {
-		n.confineOnce(n.confine) // else the first life as the owner has files to write elsewhere
+		n.confineOnce() // else the first life as the owner has files to write elsewhere
 	}
 	n.announce = sync.OnceFunc(func() {
 		n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
@@ -137,12 +142,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 var errSuperseded = errors.New("a later generation of the log was made: this process ends, and uses it when it is started again")
 
 // lookForGenerations stops the node when there is a later generation of its log, until ctx ends.
-func (n *node) lookForGenerations(ctx context.Context, stop context.CancelCauseFunc) {
-	options, err := n.logOptions()
-	if err != nil {
-		return // it was right when the log was opened
-	}
-	options.Log = n.log
+func (n *node) lookForGenerations(ctx context.Context, options nats.Options, stop context.CancelCauseFunc) {
 	for pause(ctx, generationTime) {
 		asking, cancel := context.WithTimeout(ctx, lookTime)
 		latest, err := nats.Latest(asking, options)
@@ -187,16 +187,9 @@ func (n *node) openKeys() (err error) {
 }
 
 // connect opens all that outlives the lives of the node.
-func (n *node) connect(ctx context.Context) error {
-	options, err := n.logOptions()
-	if err != nil {
+func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
+	if n.dialer, err = dialer(options); err != nil {
 		return err
-	}
-	options.Log = n.log
-	if !options.Key.IsZero() {
-		if n.dialer.TLS, err = options.Key.TLS(); err != nil {
-			return err
-		}
 	}
 	ln, err := listen(n.NodeListen)
 	if err != nil {
@@ -387,10 +380,10 @@ func (starting) AuthenticateHash([sha256.Size]byte) (*runtime.Identity, error) {
 	return nil, startingError()
 }
 
-// confineOnce calls confine, once.
-func (n *node) confineOnce(confine func()) {
+// confineOnce confines the process, once.
+func (n *node) confineOnce() {
 	if !n.confined() {
-		confine()
+		n.confine()
 		n.walled.Store(true)
 	}
 }

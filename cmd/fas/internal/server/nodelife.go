@@ -178,7 +178,7 @@ func (l *life) lead(began time.Time) (err error) {
 	l.secrets.Hold(l.admin.token)
 	l.access.SetAdmin(l.admin.hash)
 	// All that needs more rights is done.
-	l.node.confineOnce(l.confine)
+	l.node.confineOnce()
 	l.node.records.permit(false) // the former owner may stand still, and readers wait for what is sent
 	if err := l.engine.Lead(); err != nil {
 		return err
