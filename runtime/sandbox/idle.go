@@ -31,6 +31,9 @@ func (s *slot) key() slotKey {
 // caches gain if few slots take turns, so it is worth a slot of its own.
 func (img *image) mapped() bool { return img != nil && img.stretch.len() > 0 }
 
+// isWarm reports whether the slot is left to the image that it has loaded.
+func (s *slot) isWarm() bool { return s.hits >= warmHits && s.image != nil && !s.image.mapped() }
+
 // slotList is a list of slots, most recently used last.
 type slotList struct {
 	first, last *slot
@@ -112,7 +115,7 @@ func (i *idleSlots) list(img *image) *slotList {
 
 // listOf returns the list that a slot belongs to.
 func (i *idleSlots) listOf(s *slot) *slotList {
-	if s.warm {
+	if s.isWarm() {
 		return &i.warm
 	}
 	return i.list(s.image)

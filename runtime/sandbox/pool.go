@@ -89,7 +89,6 @@ func (p *pool) find(img *image, tenant runtime.Tenant, most int) *slot {
 		if s.hits++; !found {
 			s.hits = 0
 		}
-		s.warm = s.hits >= warmHits && !img.mapped()
 	}
 	return s
 }
@@ -134,7 +133,6 @@ func (p *pool) put(s *slot) (surplus *slot) {
 	if p.closed || s.image != nil && s.image.forgotten.Load() {
 		return s
 	}
-	s.warm = s.warm && s.image != nil
 	switch {
 	case s.idle <= spareBytes && p.spares < p.spare:
 		s.isSpare = true
@@ -162,7 +160,7 @@ func (p *pool) put(s *slot) (surplus *slot) {
 // overflows reports whether an idle slot must go for another one. It is called with mu held.
 func (p *pool) overflows(s *slot) bool {
 	switch n := p.idle.list(s.image).len; {
-	case n == 0 || s.warm:
+	case n == 0 || s.isWarm():
 		return false
 	case s.image.mapped():
 		return n >= p.mapped
@@ -236,11 +234,11 @@ func (p *pool) nextPeriod() (removed []*slot) {
 	p.ended = [2]int{p.ended[1], p.puts}
 	for s := p.idle.warm.first; s != nil && s.put <= unused; s = p.idle.warm.first {
 		p.idle.remove(s)
-		s.warm, s.hits = false, 0
+		s.hits = 0
 		p.idle.add(s)
 	}
 	for s := range p.idle.each() {
-		if s.warm {
+		if s.isWarm() {
 			break // they come last
 		}
 		surplus := p.idle.copied.len+p.busy > p.kept()

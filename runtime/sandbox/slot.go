@@ -44,7 +44,6 @@ type slot struct {
 	keeper   *runtime.TenantUse // which counts them; nil: none does
 	isSpare  bool               // it is in the pool, and not charged
 	hits     int                // how often in a row it was taken for the image that it had loaded
-	warm     bool               // these were enough to leave it to the image
 	put      int                // number of the call that put it into the pool
 	links    [links]slotLink
 }
