@@ -106,8 +106,10 @@ func (a *app) diagnoseServer(ctx context.Context) []server.Finding {
 	after := time.Now()
 	if err != nil {
 		list = append(list, server.Failed("server", server.FindingProblem, err))
-		if d, err := c.Disk(ctx); h.Reachable && err == nil { // the disk may be why
-			list = append(list, roomFinding(d))
+		if h.Reachable { // the disk may be why
+			if d, err := c.Disk(ctx); err == nil {
+				list = append(list, roomFinding(d))
+			}
 		}
 		return list
 	}
