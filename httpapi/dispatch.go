@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -193,10 +194,17 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, r *web.Route, caller *runtime.
 		return r.Handle(ctx, caller.Tenant)
 	}
 	err := s.audit.change(ctx, r, caller)
-	if err == nil && r.Spreads && s.opts.Spread != nil {
+	if err == nil && s.opts.Spread != nil && spreads(r.Change) {
 		s.opts.Spread()
 	}
 	return err
+}
+
+// spreads reports whether a change is one that other processes must know before it is answered: they remember functions,
+// tenants and tokens.
+func spreads(change string) bool {
+	of, _, _ := strings.Cut(change, ".")
+	return of == "function" || of == "tenant" || of == "token"
 }
 
 // admit returns the sender of a request who may use a route. The request counts as one of its tenant

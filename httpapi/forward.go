@@ -41,6 +41,10 @@ const headerClient = "Faaspot-Client"
 // goroutines, and the header.
 const forwardBytes = 96 * runtime.KiB
 
+// hangUpTime is the time after which a forwarded request ends whose client has hung up. A client that only sends nothing
+// more looks like one that has.
+const hangUpTime = 2 * time.Second
+
 // hopHeaders are the fields of a request or an answer that concern one connection, or that the library writes.
 var hopHeaders = map[string]bool{
 	"Connection": true, "Content-Length": true, "Date": true, "Expect": true, "Host": true, "Keep-Alive": true, "Proxy-Connection": true,
@@ -76,7 +80,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if announced(&ctx.Request.Header) > r.MaxBody {
 		return errBodyTooLarge(r.MaxBody, r.Spools)
 	}
-	if !r.Open && r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut && !r.Submits {
+	if !r.Open && !r.Submits && !r.Queues && (!r.Writes || r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut) {
 		s.opts.Follower.Settle()
 	}
 	body := s.outgoingBody(ctx)
@@ -87,7 +91,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	waits, cancel := context.WithCancel(s.host.Context())
 	leave := func() {}
 	if c, ok := ctx.Conn().(*conn); ok {
-		leave = s.hangups.watch(c, cancel)
+		leave = s.hangups.Watch(c, cancel)
 	}
 	done := sync.OnceFunc(func() {
 		leave()

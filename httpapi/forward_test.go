@@ -138,6 +138,31 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// What reads executions is forwarded when those that this node has to record are recorded, whatever its method. What starts runs or
+// needs no token does not wait for that.
+func TestForwardedReadsSettle(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	for _, c := range []struct {
+		method, path, body string
+		want               int64
+	}{
+		{"GET", "/v1/functions/", "", 1},
+		{"POST", "/v1/executions/bulk", `["` + apitest.ID + `"]`, 1},
+		{"DELETE", "/v1/executions/" + apitest.ID, "", 1},
+		{"POST", "/v1/functions/f/rpc", "", 0},
+		{"GET", "/v1/functions/f/rpc", "", 0},
+		{"PUT", "/v1/functions/", `{"name":"f","code":"def main(args, context): pass"}`, 0},
+		{"GET", "/console/", "", 0},
+	} {
+		sent, settled := n.sent.Load(), n.settled.Load()
+		n.Do(t, c.method, c.path, c.body, nil)
+		if got := n.settled.Load() - settled; got != c.want || n.sent.Load() == sent {
+			t.Errorf("%s %s: settled %d times, want %d; sent %d", c.method, c.path, got, c.want, n.sent.Load()-sent)
+		}
+	}
+}
+
 // A run whose caller waits happens on the node, unless it needs the owner, or the owner may know better.
 func TestForwardRuns(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ type Server struct {
 	conns    *connections
 	accounts *web.Accounts
 	spool    *web.Spool
-	hangups  hangups
+	hangups  web.Hangups // of clients whose requests are forwarded
 
 	forwarded *memory.Account // requests that are
 }
@@ -67,6 +67,7 @@ func New(o Options) (*Server, error) {
 		audit: newAuditor(o.Audit, o.Log), console: newConsoleLogins(o.Memory),
 	}
 	if o.Follower != nil {
+		s.hangups.Patience = hangUpTime
 		s.forwarded = o.Memory.Open(memory.Options{Name: "requests that are forwarded", Heap: true, Requests: true})
 	}
 	s.host.Secrets = o.Secrets

@@ -60,18 +60,18 @@ func (a *api) accessRoutes() []web.Route {
 	}
 	return []web.Route{
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants", Handle: a.listTenants, Query: []string{"after", "limit"}, MaxBody: web.NoBody}),
-		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, Change: "tenant.create", Spreads: true, MaxBody: maxAccessBody, Body: tenantIs}),
+		tenant(web.Route{Method: "POST", Path: "/v1/tenants", Handle: a.createTenant, Writes: true, Change: "tenant.create", MaxBody: maxAccessBody, Body: tenantIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}", Handle: a.getTenant, MaxBody: web.NoBody}),
-		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, Change: "tenant.update", Spreads: true, MaxBody: maxLimitsBody, Body: changeIs}),
+		tenant(web.Route{Method: "PATCH", Path: "/v1/tenants/{tenant}", Handle: a.updateTenant, Writes: true, Change: "tenant.update", MaxBody: maxLimitsBody, Body: changeIs}),
 		tenant(web.Route{Method: "GET", Path: "/v1/tenants/{tenant}/usage", Handle: a.tenantUsage, MaxBody: web.NoBody}),
 		{Method: "GET", Path: "/v1/usage", Scope: runtime.ScopeRead, Handle: a.ownUsage, MaxBody: web.NoBody},
-		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, Change: "tenant.delete", Spreads: true, Query: []string{"force"}, MaxBody: web.NoBody}),
+		tenant(web.Route{Method: "DELETE", Path: "/v1/tenants/{tenant}", Handle: a.deleteTenant, Writes: true, Change: "tenant.delete", Query: []string{"force"}, MaxBody: web.NoBody}),
 
 		token(web.Route{Method: "GET", Path: "/v1/tokens", Handle: a.listTokens, Query: []string{"tenant", "after", "limit"}, MaxBody: web.NoBody}),
-		token(web.Route{Method: "POST", Path: "/v1/tokens", Handle: a.createToken, Writes: true, Change: "token.create", Spreads: true, MaxBody: maxAccessBody, Body: tokenIs}),
+		token(web.Route{Method: "POST", Path: "/v1/tokens", Handle: a.createToken, Writes: true, Change: "token.create", MaxBody: maxAccessBody, Body: tokenIs}),
 		token(web.Route{Method: "GET", Path: "/v1/tokens/{id}", Handle: a.getToken, MaxBody: web.NoBody}),
-		token(web.Route{Method: "POST", Path: "/v1/tokens/{id}/rotate", Handle: a.rotateToken, Writes: true, Change: "token.rotate", Spreads: true, MaxBody: maxAccessBody, Body: rotationIs}),
-		token(web.Route{Method: "DELETE", Path: "/v1/tokens/{id}", Handle: a.deleteToken, Writes: true, Change: "token.delete", Spreads: true, MaxBody: web.NoBody}),
+		token(web.Route{Method: "POST", Path: "/v1/tokens/{id}/rotate", Handle: a.rotateToken, Writes: true, Change: "token.rotate", MaxBody: maxAccessBody, Body: rotationIs}),
+		token(web.Route{Method: "DELETE", Path: "/v1/tokens/{id}", Handle: a.deleteToken, Writes: true, Change: "token.delete", MaxBody: web.NoBody}),
 	}
 }
 

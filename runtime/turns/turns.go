@@ -16,8 +16,8 @@ import (
 	"github.com/faaspot/faaspot/runtime"
 )
 
-// Turns lets a number of callers work at once, and at most one of each tenant, so that the work of one
-// tenant leaves a place for that of others. Tenants take turns; the callers of one tenant come in the
+// Turns lets a number of callers work at once, and at most one of each tenant, or a few if it is a [NewLending] one, so that
+// the work of one tenant leaves a place for that of others. Tenants take turns; the callers of one tenant come in the
 // order in which they asked. Its methods may be called concurrently.
 type Turns struct {
 	places int

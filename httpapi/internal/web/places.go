@@ -20,9 +20,6 @@ const (
 	MaxGroupWaiting  = MaxWaiting / 4
 	// WaitingRetry is the Retry-After of a request that may not wait.
 	WaitingRetry = 5 * time.Second
-	// hangUpPeriod is the time between two looks at whether the clients of waiting requests have
-	// hung up.
-	hangUpPeriod = 500 * time.Millisecond
 )
 
 // FunctionGroup and JobGroup return the groups of requests that wait for a function or a job.
@@ -37,11 +34,11 @@ type group struct {
 
 // places are the places of requests that wait.
 type places struct {
-	mu       sync.Mutex
-	waiting  map[*place]struct{}
-	tenants  map[runtime.Tenant]int
-	groups   map[group]int
-	watching bool // a goroutine looks for clients that have hung up
+	mu      sync.Mutex
+	waiting map[*place]struct{}
+	tenants map[runtime.Tenant]int
+	groups  map[group]int
+	hangups Hangups
 }
 
 // place is the place of one request.
@@ -49,6 +46,7 @@ type place struct {
 	group  group
 	client interface{ Gone() bool } // nil: unknown
 	end    context.CancelFunc
+	unsee  func() // watches the client no more; nil: it is unknown
 }
 
 func newPlaces() *places {
@@ -70,9 +68,11 @@ func (p *places) take(at *place) error {
 	p.waiting[at] = struct{}{}
 	p.tenants[at.group.tenant]++
 	p.groups[at.group]++
-	if !p.watching && at.client != nil {
-		p.watching = true
-		time.AfterFunc(hangUpPeriod, p.watch)
+	if at.client != nil {
+		at.unsee = p.hangups.Watch(at.client, func() {
+			p.leave(at)
+			at.end()
+		})
 	}
 	return nil
 }
@@ -92,30 +92,14 @@ func (p *places) leave(at *place) {
 		return
 	}
 	delete(p.waiting, at)
+	if at.unsee != nil {
+		at.unsee()
+	}
 	if p.tenants[at.group.tenant]--; p.tenants[at.group.tenant] == 0 {
 		delete(p.tenants, at.group.tenant)
 	}
 	if p.groups[at.group]--; p.groups[at.group] == 0 {
 		delete(p.groups, at.group)
-	}
-}
-
-// watch frees the places of clients that have hung up, again and again while any request waits.
-func (p *places) watch() {
-	p.mu.Lock()
-	all := make([]*place, 0, len(p.waiting))
-	for at := range p.waiting {
-		all = append(all, at)
-	}
-	if p.watching = len(all) > 0; p.watching {
-		time.AfterFunc(hangUpPeriod, p.watch)
-	}
-	p.mu.Unlock()
-	for _, at := range all {
-		if at.client != nil && at.client.Gone() {
-			p.leave(at)
-			at.end()
-		}
 	}
 }
 

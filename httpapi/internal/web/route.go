@@ -54,8 +54,6 @@ type Route struct {
 	Node bool
 	// Shared reports whether a process that follows the owner of the data can answer a request. Nil: it cannot.
 	Shared func(ctx *fasthttp.RequestCtx) bool
-	// Spreads marks a route whose Change other processes must know before it is answered.
-	Spreads bool
 	// Denied is the error name for a caller without the permission, see [Named].
 	Denied string
 }
