@@ -41,7 +41,7 @@ MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$
 .PHONY: test
 test: build ## Run all tests.
 	$(if $(VETTED),,$(GO) vet ./...)
-	$(GO) test $(VETTED) $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
 	FAASPOT_TEST_LOG=1 $(GO) test $(VETTED) $(MODFILE) -short -timeout 20m ./storage ./runtime/engine
 	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -p 1 -timeout 20m $(MEASURING)
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh

@@ -3,14 +3,17 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime/sandbox"
+	"github.com/faaspot/faaspot/test/guestcache"
 )
 
-// compiledGuest compiles the guest into a folder of the test.
+// compiledGuest returns a folder of the test with the compiled guest. Only compiling it takes as long as all scripts.
 func compiledGuest(t *testing.T) string {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "guest")
+	publish := guestcache.Fetch(dir)
 	box, err := sandbox.Open(t.Context(), sandbox.Options{CacheDir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -18,5 +21,6 @@ func compiledGuest(t *testing.T) string {
 	if err := box.Close(); err != nil {
 		t.Fatal(err)
 	}
+	publish()
 	return dir
 }
