@@ -28,6 +28,7 @@ var benches = []bench{
 	deployBench,
 	computeBench,
 	memoryBench,
+	keptArgsBench,
 	tenantsBench,
 	workersBench,
 	attacksBench,

@@ -118,6 +118,8 @@ type function struct {
 	Timeout float64  `json:"timeout,omitempty"` // seconds
 	Memory  int      `json:"memory,omitempty"`  // MiB
 	Allow   []string `json:"allow,omitempty"`   // HOST:PORT
+	// KeepArgs says whether the args of its runs are kept; nil: as the server does.
+	KeepArgs *bool `json:"keep_args,omitempty"`
 }
 
 // createAll deploys functions.
