@@ -72,7 +72,7 @@ func (c *cluster) killNode(t *testing.T, i int) (owned bool) {
 	c.load.Begin()
 	c.Nodes[i].Kill()
 	c.turnTo(c.Others(i)...)
-	checkLog(t, c.Nodes[i].LogFile)
+	checkLog(t, c.Nodes[i].LogFile, notOwner)
 	c.down()
 	c.Nodes[i] = c.Sites[i].Launch(t, c.Flags[i]...)
 	if !c.Nodes[i].Ready(t, nil) {

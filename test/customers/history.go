@@ -104,19 +104,15 @@ func (l *ledger) usedKey(key string, tick int, r process.Reply, ok bool) {
 	l.keys[key] = append(l.keys[key], l.operation(tick, a))
 }
 
-// settle returns the history of a key without lost answers. If one of these requests was accepted, that was the one that
-// began first, as far as others can see; all others have done nothing. A search that had to try all would take exponential
-// time.
+// settle returns the history of a key without lost answers. If all answers that came are repetitions, the request that was
+// accepted is one without an answer, or one that Go's client has sent again by itself; as far as others can see, it is the
+// one that began first. All others have done nothing. A search that had to try all would take exponential time.
 func settle(history []porcupine.Operation) (known []porcupine.Operation) {
-	var lost *porcupine.Operation
-	first, id := false, ""
-	for i, o := range history {
-		a := o.Output.(keyAnswer)
-		switch a.kind {
+	first, id, begin := false, "", int64(math.MaxInt64)
+	for _, o := range history {
+		begin = min(begin, o.Call)
+		switch a := o.Output.(keyAnswer); a.kind {
 		case keyUnknown:
-			if lost == nil || o.Call < lost.Call {
-				lost = &history[i]
-			}
 			continue
 		case keyFirst:
 			first = true
@@ -125,8 +121,8 @@ func settle(history []porcupine.Operation) (known []porcupine.Operation) {
 		}
 		known = append(known, o)
 	}
-	if !first && id != "" && lost != nil {
-		known = append(known, porcupine.Operation{Call: lost.Call, Output: keyAnswer{keyFirst, id}, Return: math.MaxInt64})
+	if !first && id != "" {
+		known = append(known, porcupine.Operation{Call: begin, Output: keyAnswer{keyFirst, id}, Return: math.MaxInt64})
 	}
 	return known
 }

@@ -189,7 +189,7 @@ func (c *customer) rest(most time.Duration) bool {
 func (c *customer) chance(percent int) bool { return c.rng.IntN(100) < percent }
 
 // answerTime bounds the time for which a customer waits for an answer. It is longer than a server stands still.
-const answerTime = 20 * time.Second
+const answerTime = 12 * time.Second
 
 // try sends a request once. ok is false if the answer was lost or the server is too busy.
 func (c *customer) try(method, path, body string, headers ...string) (r process.Reply, ok bool) {
