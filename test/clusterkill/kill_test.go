@@ -58,8 +58,8 @@ func (c *cluster) killEngine(t *testing.T, i int) (led bool) {
 		}
 	}
 	led = c.Leader(t) == i
-	c.load.Begin()
 	c.Engines[i].Kill()
+	c.load.Begin()
 	c.down()
 	c.Engines[i].Start(t)
 	return led
@@ -69,8 +69,8 @@ func (c *cluster) killEngine(t *testing.T, i int) (led bool) {
 func (c *cluster) killNode(t *testing.T, i int) (owned bool) {
 	t.Helper()
 	owned = c.Owner(t) == i
-	c.load.Begin()
 	c.Nodes[i].Kill()
+	c.load.Begin()
 	c.turnTo(c.Others(i)...)
 	checkLog(t, c.Nodes[i].LogFile, notOwner)
 	c.down()

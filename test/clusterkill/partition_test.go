@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/test/clusters"
+	"github.com/faaspot/faaspot/test/customers"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -47,7 +48,6 @@ func TestNothingIsLostToPartitions(t *testing.T) {
 		f := faults[kind]
 		c.more(t)
 		began := time.Now()
-		c.load.Begin()
 		f.cause(c, t, network)
 		reacted := time.Since(began)
 		c.whole(t)
@@ -118,6 +118,7 @@ const writeTime = 2 * time.Second
 func (c *cluster) cutOwnerFromLog(t *testing.T, n *clusters.Network) {
 	owner := c.Owner(t)
 	join := cut(t, nodeHost(n, owner), c.engineHosts(n, -1))
+	c.load.Begin()
 	time.Sleep(writeTime)
 	c.turnTo(c.Others(owner)...)
 	c.Replaced(t, owner)
@@ -131,6 +132,7 @@ func (c *cluster) cutOwnerFromLog(t *testing.T, n *clusters.Network) {
 func (c *cluster) cutOwnerFromNodes(t *testing.T, n *clusters.Network) {
 	owner := c.Owner(t)
 	join := cut(t, nodeHost(n, owner), c.nodeHosts(n, owner))
+	c.load.Begin()
 	c.unready(t, c.Others(owner)...)
 	c.turnTo(owner)
 	c.more(t)
@@ -143,6 +145,7 @@ func (c *cluster) cutOwnerFromNodes(t *testing.T, n *clusters.Network) {
 func (c *cluster) cutLeader(t *testing.T, n *clusters.Network) {
 	leader := c.Leader(t)
 	join := cut(t, c.engineHost(n, leader), c.engineHosts(n, leader))
+	c.load.Begin()
 	c.moreAfterAll(t)
 	join()
 }
@@ -157,6 +160,7 @@ func (c *cluster) moreAfterAll(t *testing.T) {
 func (c *cluster) isolateOwner(t *testing.T, n *clusters.Network) {
 	owner := c.Owner(t)
 	nodeHost(n, owner).Isolate(t)
+	c.load.Begin()
 	c.turnTo(c.Others(owner)...)
 	c.Replaced(t, owner)
 	c.more(t)
@@ -166,10 +170,15 @@ func (c *cluster) isolateOwner(t *testing.T, n *clusters.Network) {
 }
 
 func (c *cluster) isolateFollower(t *testing.T, n *clusters.Network) {
-	i := c.follower(t)
+	const enough = 12 // more than have waited for the node when it was cut off
+	i, before := c.follower(t), c.load.Count(customers.Compared)
 	nodeHost(n, i).Isolate(t)
+	c.load.Begin()
 	c.turnTo(c.Others(i)...)
-	c.moreAfterAll(t)
+	process.Until(t, "functions are updated", func() bool {
+		time.Sleep(10 * time.Millisecond)
+		return c.load.Count(customers.Compared) > before+enough
+	})
 	answers := c.load.Probe(c.seed, c.Nodes[i].Client)
 	nodeHost(n, i).Connect(t)
 	answers()
@@ -178,6 +187,7 @@ func (c *cluster) isolateFollower(t *testing.T, n *clusters.Network) {
 func (c *cluster) cutFollowerFromLog(t *testing.T, n *clusters.Network) {
 	i := c.follower(t)
 	join := cut(t, nodeHost(n, i), c.engineHosts(n, -1))
+	c.load.Begin()
 	c.unready(t, i)
 	c.more(t)
 	join()
@@ -186,6 +196,7 @@ func (c *cluster) cutFollowerFromLog(t *testing.T, n *clusters.Network) {
 func (c *cluster) isolateEngine(t *testing.T, n *clusters.Network) {
 	h := c.engineHost(n, c.rng.IntN(len(c.Engines)))
 	h.Isolate(t)
+	c.load.Begin()
 	c.moreAfterAll(t)
 	h.Connect(t)
 }
@@ -193,6 +204,7 @@ func (c *cluster) isolateEngine(t *testing.T, n *clusters.Network) {
 func (c *cluster) stopOwner(t *testing.T, _ *clusters.Network) {
 	owner := c.Owner(t)
 	c.Nodes[owner].Signal(t, syscall.SIGSTOP)
+	c.load.Begin()
 	c.turnTo(c.Others(owner)...)
 	c.Replaced(t, owner)
 	c.more(t)
@@ -205,6 +217,7 @@ func (c *cluster) stopOwner(t *testing.T, _ *clusters.Network) {
 func (c *cluster) stopLeader(t *testing.T, _ *clusters.Network) {
 	leader := c.Engines[c.Leader(t)]
 	leader.Signal(t, syscall.SIGSTOP)
+	c.load.Begin()
 	c.moreAfterAll(t)
 	leader.Signal(t, syscall.SIGCONT)
 }

@@ -68,6 +68,10 @@ type promise struct {
 	history []porcupine.Operation // answers that began before the end was known
 }
 
+func (p promise) String() string {
+	return fmt.Sprintf("a %s of %s with n=%d of life %d", p.kind, p.function, p.n, p.born)
+}
+
 // breach records a broken promise. The caller holds the lock.
 func (l *ledger) breach(format string, args ...any) {
 	l.broken = append(l.broken, fmt.Sprintf("in life %d: ", l.life)+fmt.Sprintf(format, args...))
@@ -87,7 +91,8 @@ func (l *ledger) Happened(what string) {
 	l.count[what]++
 }
 
-// Begin starts the next life: it is called before each fault that may end attempts.
+// Begin starts the next life. It is called when a fault that may end attempts has begun, so that what is accepted
+// afterwards does not suffer from it.
 func (l *ledger) Begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +123,7 @@ func (l *ledger) gave(ids []string, promises []promise) {
 	}
 	for i, id := range ids {
 		if before := l.promises[id]; before != nil {
-			l.breach("%s was the id of %+v, and is now that of %+v", id, *before, promises[i])
+			l.breach("%s was the id of %v, and is now that of %v", id, *before, promises[i])
 			continue
 		}
 		l.promises[id] = &promises[i]
@@ -164,7 +169,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		return // the answer with the id was lost
 	}
 	if x.Status == process.NotFound {
-		l.breach("%s is lost: %+v", x.ID, *p)
+		l.breach("%s is lost: %v", x.ID, *p)
 		return
 	}
 	if args := x.Args; len(args) > 0 {
@@ -185,13 +190,13 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		return
 	}
 	if x.Kind != p.kind || x.Name != p.function {
-		l.breach("%+v is now %s", *p, x.Text)
+		l.breach("%v is now %s", *p, x.Text)
 	}
 	if !x.Done() {
 		return
 	}
 	if why := p.check(&x, l.life-p.born); why != "" {
-		l.breach("%+v ended, but %s: %s", *p, why, x.Text)
+		l.breach("%v ended, but %s: %s", *p, why, x.Text)
 	}
 	l.tick++
 	p.end, p.status, p.endTick = maphash.String(l.seed, withoutArgs(x.Text)), x.Status, l.tick
@@ -288,7 +293,7 @@ func (l *ledger) example() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id := range l.open {
-		return fmt.Sprintf("%s, %+v", id, *l.promises[id])
+		return fmt.Sprintf("%s, %v", id, *l.promises[id])
 	}
 	return "nothing"
 }

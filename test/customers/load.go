@@ -183,6 +183,8 @@ func (c *customer) rest(most time.Duration) bool {
 		return true
 	case <-c.stopping:
 		return false
+	case <-c.dead:
+		return false
 	}
 }
 
