@@ -194,10 +194,19 @@ func (c *cluster) cutFollowerFromLog(t *testing.T, n *clusters.Network) {
 }
 
 func (c *cluster) isolateEngine(t *testing.T, n *clusters.Network) {
-	h := c.engineHost(n, c.rng.IntN(len(c.Engines)))
+	i := c.rng.IntN(len(c.Engines))
+	h := c.engineHost(n, i)
 	h.Isolate(t)
 	c.load.Begin()
-	c.moreAfterAll(t)
+	process.Until(t, "the others work without it", func() bool {
+		for _, one := range c.State(t).Servers {
+			if one.Name == c.Engines[i].Name && !one.Running {
+				return true
+			}
+		}
+		return false
+	})
+	c.more(t)
 	h.Connect(t)
 }
 

@@ -173,14 +173,19 @@ func (s State) Role(node string) string {
 	return ""
 }
 
+// State asks for the state of the cluster.
+func (l *Log) State(t *testing.T) (s State) {
+	t.Helper()
+	l.Command(t, &s, "status")
+	return s
+}
+
 // Leader returns the server that leads the stream of the log.
 func (c *Cluster) Leader(t *testing.T) (leader int) {
 	t.Helper()
 	leader = -1
 	process.Until(t, "a server leads the stream", func() bool {
-		var s State
-		c.Command(t, &s, "status")
-		for _, one := range s.Servers {
+		for _, one := range c.State(t).Servers {
 			for i, e := range c.Engines {
 				if one.Leader && one.Name == e.Name {
 					leader = i

@@ -150,15 +150,15 @@ func startLog(t *testing.T, network *Network) *Log {
 	return l
 }
 
-// Kill kills all servers.
-func (l *Log) Kill() {
+// KillServers kills all servers.
+func (l *Log) KillServers() {
 	for _, e := range l.Engines {
 		e.Kill()
 	}
 }
 
-// Start starts all servers, and waits until they are ready.
-func (l *Log) Start(t *testing.T) {
+// StartServers starts all servers, and waits until they are ready.
+func (l *Log) StartServers(t *testing.T) {
 	t.Helper()
 	for _, e := range l.Engines {
 		e.Start(t)
@@ -171,13 +171,13 @@ func (l *Log) Start(t *testing.T) {
 // LoseDisks lets all servers end, lose their disks and start again.
 func (l *Log) LoseDisks(t *testing.T) {
 	t.Helper()
-	l.Kill()
+	l.KillServers()
 	for _, e := range l.Engines {
 		if err := os.RemoveAll(e.data); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.Start(t)
+	l.StartServers(t)
 }
 
 // address returns the address of a port of the host; on the loopback interface, of any port.

@@ -89,7 +89,7 @@ func TestNodesRun(t *testing.T) {
 	c.Nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
 	load := c.call(t, c.followers(t))
 	load.more(t)
-	c.Log.Kill()
+	c.KillServers()
 	for _, i := range c.followers(t) {
 		process.Until(t, "a node that reads no log is not ready", func() bool {
 			r, err := c.Nodes[i].Do(context.Background(), http.MethodGet, "/readyz", "")
@@ -97,7 +97,7 @@ func TestNodesRun(t *testing.T) {
 		})
 	}
 	load.more(t)
-	c.Log.Start(t)
+	c.StartServers(t)
 	c.Settled(t)
 	load.stop()
 
