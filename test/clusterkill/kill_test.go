@@ -68,7 +68,7 @@ func (c *cluster) killEngine(t *testing.T, i int) (led bool) {
 // killNode kills a node, and starts it again. It reports whether it was the owner.
 func (c *cluster) killNode(t *testing.T, i int) (owned bool) {
 	t.Helper()
-	owned = c.Owner(t) == i
+	owner, ok := c.FindOwner(t)
 	c.Nodes[i].Kill()
 	c.load.Begin()
 	c.turnTo(c.Others(i)...)
@@ -79,5 +79,5 @@ func (c *cluster) killNode(t *testing.T, i int) (owned bool) {
 		t.Fatalf("the node %s no longer starts", clusters.NodeName(i))
 	}
 	c.turnTo(c.Others()...)
-	return owned
+	return ok && owner == i
 }

@@ -5,6 +5,8 @@ package clusterkill
 import (
 	"flag"
 	"net/http"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,7 +16,10 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-var faultsFlag = flag.Int("cluster.faults", 4, "number of faults; each kind comes once before one comes twice")
+var (
+	faultsFlag = flag.Int("cluster.faults", 4, "number of faults; each kind comes once before one comes twice")
+	kindFlag   = flag.String("cluster.kind", "", "text in the names of the kinds of faults; empty: all kinds")
+)
 
 // fault is a kind of fault, which ends before it returns.
 type fault struct {
@@ -32,6 +37,7 @@ var faults = []fault{
 	{"a server of the log reaches nobody", (*cluster).isolateEngine},
 	{"a node that follows reaches nobody", (*cluster).isolateFollower},
 	{"a node that follows does not reach the log", (*cluster).cutFollowerFromLog},
+	{"the server of the log that all nodes use does not reach the others", (*cluster).cutServerOfAll},
 }
 
 // Each of three servers of a log and three nodes has a network namespace of its own. Connections between them are cut, and
@@ -40,12 +46,12 @@ var faults = []fault{
 func TestNothingIsLostToPartitions(t *testing.T) {
 	network := clusters.NewNetwork(t)
 	c := start(t, network)
-	var kinds []int
-	for len(kinds) < *faultsFlag {
-		kinds = append(kinds, c.rng.Perm(len(faults))...)
-	}
-	for _, kind := range kinds[:*faultsFlag] {
-		f := faults[kind]
+	kinds := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.name, *kindFlag) })
+	for n := range *faultsFlag {
+		if n%len(kinds) == 0 {
+			c.rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+		}
+		f := kinds[n%len(kinds)]
 		c.more(t)
 		began := time.Now()
 		f.cause(c, t, network)
@@ -208,6 +214,25 @@ func (c *cluster) isolateEngine(t *testing.T, n *clusters.Network) {
 	})
 	c.more(t)
 	h.Connect(t)
+}
+
+// cutServerOfAll lets all nodes use one server of the log, and then cuts it off from the other servers.
+func (c *cluster) cutServerOfAll(t *testing.T, n *clusters.Network) {
+	i := c.rng.IntN(len(c.Engines))
+	var joins []func()
+	for node := range c.Nodes {
+		joins = append(joins, cut(t, nodeHost(n, node), c.engineHosts(n, i)))
+	}
+	c.load.Begin()
+	c.moreAfterAll(t)
+	for _, join := range joins {
+		join()
+	}
+	c.whole(t)
+	join := cut(t, c.engineHost(n, i), c.engineHosts(n, i))
+	c.load.Begin()
+	c.moreAfterAll(t)
+	join()
 }
 
 func (c *cluster) stopOwner(t *testing.T, _ *clusters.Network) {

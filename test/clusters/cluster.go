@@ -117,6 +117,16 @@ func (c *Cluster) Others(but ...int) (all []int) {
 // Owner returns the node that became the owner last, by its log.
 func (c *Cluster) Owner(t *testing.T) (owner int) {
 	t.Helper()
+	owner, ok := c.FindOwner(t)
+	if !ok {
+		t.Fatal("no node was ever the owner")
+	}
+	return owner
+}
+
+// FindOwner is Owner for a cluster whose nodes may all have been started since one became the owner.
+func (c *Cluster) FindOwner(t *testing.T) (owner int, ok bool) {
+	t.Helper()
 	best := 0
 	for i, n := range c.Nodes {
 		text, err := os.ReadFile(n.LogFile)
@@ -133,10 +143,7 @@ func (c *Cluster) Owner(t *testing.T) (owner int) {
 			}
 		}
 	}
-	if best == 0 {
-		t.Fatal("no node was ever the owner")
-	}
-	return owner
+	return owner, best > 0
 }
 
 // Replaced waits until another node is the owner.
