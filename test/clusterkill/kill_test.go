@@ -43,7 +43,7 @@ func TestNothingIsLostToKillsInACluster(t *testing.T) {
 	if owners == 0 {
 		t.Error("no owner was killed: the test shows nothing")
 	}
-	c.end(t)
+	c.end(t, each)
 }
 
 // down waits for a part of downTime.

@@ -59,7 +59,7 @@ func TestNothingIsLostToPartitions(t *testing.T) {
 		c.whole(t)
 		t.Logf("%s: %v, and %v until all was well", f.name, reacted.Round(time.Millisecond), (time.Since(began) - reacted).Round(time.Millisecond))
 	}
-	c.end(t)
+	c.end(t, most)
 }
 
 // cut cuts the connections between a host and others, until the function that it returns is called.
