@@ -158,11 +158,15 @@ func (s *schedules) check(t *testing.T, node *process.Client, want started) {
 	until := time.Now()
 	for _, name := range s.names {
 		process.Until(t, "the ticks of "+name+" have started executions", func() bool {
+			r, err := node.Do(t.Context(), http.MethodGet, "/v0/jobs/"+name+"/executions?limit=100", "")
+			if err != nil || r.Status != http.StatusOK {
+				return false
+			}
 			all := process.Decode[[]struct {
 				Metadata struct {
 					CreatedAt time.Time `json:"createdAt"`
 				} `json:"metadata"`
-			}](t, node.Must(t, http.MethodGet, "/v0/jobs/"+name+"/executions?limit=100", ""))
+			}](t, r)
 			of := map[time.Time]int{}
 			for _, x := range all {
 				tick := x.Metadata.CreatedAt.Truncate(time.Minute)

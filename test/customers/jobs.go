@@ -140,7 +140,7 @@ func (l *Load) checkJobs(t *testing.T, server *process.Client) {
 	t.Helper()
 	for _, id := range l.jobIDs {
 		tick := l.now()
-		x := process.Decode[jobExecution](t, server.Must(t, "GET", jobsPath+"/"+id+"?wait=60", ""))
+		x := process.Decode[jobExecution](t, read(t, server, "GET", jobsPath+"/"+id+"?wait=60", ""))
 		l.sawJob(id, x, tick)
 		j := l.jobs[id]
 		statuses := map[string]int{}
