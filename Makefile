@@ -119,7 +119,7 @@ soak: ## Run all random tests at length, those of the sandbox SOAK times, of the
 	$(MAKE) soak-restore soak-wazero soak-hostile
 	$(MAKE) soak-kill KILLS=1000
 	$(MAKE) soak-log
-	$(MAKE) soak-cluster
+	$(MAKE) soak-cluster soak-cluster-kill
 	$(MAKE) fuzz FUZZTIME=$(FUZZES)x
 	$(GO) test -timeout 0 ./test/kill -run TestBacklogOutlivesTheServer -backlog.bulks 10
 	$(GO) test -timeout 0 ./test/kill -run OutliveKills -kill.operations 30 -count 20
@@ -160,6 +160,12 @@ SEEDS = 10000
 .PHONY: soak-cluster
 soak-cluster: ## Simulate a cluster with SEEDS random schedules of faults; nothing that was acknowledged may be lost.
 	$(GO) test -count 1 -timeout 0 ./runtime/cluster -run TestFaults -v -cluster.seeds $(SEEDS)
+
+FAULTS = 50
+.PHONY: soak-cluster-kill
+soak-cluster-kill: SECONDS = 600
+soak-cluster-kill: ## Kill processes of a cluster under load for SECONDS, and stop and cut off others FAULTS times; nothing that was accepted may be lost. Namespaces need root and iproute2.
+	$(GO) test -count 1 -timeout 0 ./test/clusterkill -v -cluster.time $(SECONDS)s -cluster.faults $(FAULTS)
 
 SECONDS = 1800
 .PHONY: soak-hostile

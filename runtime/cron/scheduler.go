@@ -21,8 +21,9 @@ const (
 	// longestSleep bounds the time between two readings of the clock, which may be set forward in
 	// the meantime.
 	longestSleep = 20 * time.Second
-	// longestDelay bounds the delay before the retry of a start that failed in the platform.
-	longestDelay = time.Minute
+	// longestDelay bounds the delay before the retry of a start that failed in the platform. It is a small part of the
+	// minute for which a tick can be started.
+	longestDelay = 8 * time.Second
 )
 
 // Options of a Scheduler. All must be set.

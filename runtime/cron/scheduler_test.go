@@ -252,6 +252,36 @@ func TestSchedulesWhenTheClockJumps(t *testing.T) {
 	})
 }
 
+// A tick that cannot be started for most of the minute after it is started in that minute.
+func TestTickIsRetriedWithinItsMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, began := newTickBook(1), time.Now()
+		b.sound = true
+		jobs, _ := cronTriggers(began)
+		s := b.scheduler(t, jobs[:1])
+		tick := began.Truncate(5 * time.Minute).Add(5 * time.Minute)
+		start := s.o.Start
+		s.o.Start = func(ctx context.Context, j *runtime.Job, trigger *runtime.Trigger, of time.Time) error {
+			if time.Since(tick) < 50*time.Second {
+				return runtime.Errorf(runtime.CodeUnavailable, "not now")
+			}
+			return start(ctx, j, trigger, of)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.run(ctx)
+		}()
+		time.Sleep(time.Until(tick.Add(time.Minute)))
+		stop()
+		<-ended
+		if _, started := b.starts["trigger0"][tick.UTC()]; !started {
+			t.Errorf("the tick %v was not started: %v", tick, b.starts)
+		}
+	})
+}
+
 // TestStopWithoutStart: a Scheduler that never started can be stopped.
 func TestStopWithoutStart(t *testing.T) {
 	s := New(Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/test/customers"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -74,8 +75,7 @@ func TestBacklogOutlivesTheServer(t *testing.T) {
 		if running[x.ID] {
 			continue // it was cancelled, or had ended before
 		}
-		p := promise{n: i % runtime.MaxBulk}
-		if why := p.checkOutput(x.Output); x.Status != process.Success || why != "" {
+		if why := customers.CheckOutput(i%runtime.MaxBulk, x.Output); x.Status != process.Success || why != "" {
 			t.Fatalf("%s: %s", why, x.Text)
 		}
 		if x.Attempts > 1 {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faaspot/faaspot/test/customers"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -143,7 +144,7 @@ func TestRerunsOutliveKills(t *testing.T) {
 	u, kills := newOperationsUnderKill(t)
 	var ids []string
 	for _, name := range []string{"bill", "other"} {
-		u.server.Deploy(t, name, raiseCode)
+		u.server.Deploy(t, name, customers.RaiseCode)
 		some := u.server.SubmitBulk(t, name, process.NumberedArgs(25*pageOf))
 		for _, x := range u.server.WaitAll(t, some) {
 			if x.Status != process.Failed {
@@ -182,7 +183,7 @@ func TestRerunsOutliveKills(t *testing.T) {
 func TestCancelledOperationsOutliveKills(t *testing.T) {
 	t.Parallel()
 	u, _ := newOperationsUnderKill(t)
-	u.server.Deploy(t, "bill", raiseCode)
+	u.server.Deploy(t, "bill", customers.RaiseCode)
 	ids := u.server.SubmitBulk(t, "bill", process.NumberedArgs(20*pageOf))
 	u.server.WaitAll(t, ids)
 	u.server.Must(t, "PATCH", "/v1/functions/bill", process.FunctionJSON("", process.EchoCode))

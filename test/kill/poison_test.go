@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/faaspot/faaspot/test/customers"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -51,8 +52,7 @@ func TestRunThatEndsTheServer(t *testing.T) {
 		t.Errorf("the other run: %s", x.Text)
 	}
 	for i, x := range server.WaitAll(t, others) {
-		p := promise{n: i}
-		if why := p.checkOutput(x.Output); x.Status != process.Success || why != "" {
+		if why := customers.CheckOutput(i, x.Output); x.Status != process.Success || why != "" {
 			t.Errorf("%s: %s", why, x.Text)
 		}
 	}

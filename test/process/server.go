@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,8 +48,8 @@ func (s *Site) Launch(t *testing.T, flags ...string) *Server {
 	if err := os.Remove(l.address); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data, "--address-file", l.address, "--public-url", publicURL}
-	l.Cmd = exec.Command(Binary(t), append(append(args, s.flags...), flags...)...)
+	args := slices.Concat(s.Enter, []string{Binary(t), "serve", "--listen", "127.0.0.1:0", "--data", s.Data, "--address-file", l.address, "--public-url", publicURL}, s.flags, flags)
+	l.Cmd = exec.Command(args[0], args[1:]...)
 	l.Cmd.Env = append(os.Environ(), "HOME="+s.Home, "FAASPOT_DIR="+s.Home, envAdminToken+"="+s.Token)
 	l.Cmd.Stderr = log
 	l.Began = time.Now()

@@ -26,6 +26,7 @@ type Site struct {
 	Home  string // home folder of the user who runs the servers
 	Data  string // data folder
 	Token string
+	Enter []string // beginning of the command that runs a server, such as one that enters a namespace
 	flags []string // of fas serve, beyond the common ones
 }
 

@@ -14,61 +14,20 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/faaspot/faaspot/test/clusters"
 	"github.com/faaspot/faaspot/test/process"
 )
-
-// command runs a command of `fas cluster` with the settings of a cluster, and decodes its JSON. It returns the exit status.
-func (c *clusterOfNodes) command(t *testing.T, v any, args ...string) (status int) {
-	t.Helper()
-	cmd := exec.Command(process.Binary(t), append(append([]string{"cluster"}, args...), "--json")...)
-	home := t.TempDir()
-	cmd.Env = append(os.Environ(), "HOME="+home, "FAASPOT_DIR="+home, "FAASPOT_CLUSTER="+strings.Join(c.urls, ","), "FAASPOT_CLUSTER_NAME=test", "FAASPOT_CLUSTER_KEY_FILE="+c.keyFile)
-	var talk strings.Builder
-	cmd.Stderr = &talk
-	out, _ := cmd.Output() // the status says it
-	if err := json.Unmarshal(out, v); err != nil && len(out) > 0 {
-		t.Fatalf("fas cluster %v: %v, %s", args, err, out)
-	}
-	if status = cmd.ProcessState.ExitCode(); status != process.ExitOK {
-		t.Logf("fas cluster %v: %s", args, talk.String())
-	}
-	return status
-}
-
-type clusterState struct {
-	Nodes []struct {
-		Node, Role, Version     string
-		Ready, Drained, Answers bool
-		Lag                     uint64
-	}
-	Servers []struct {
-		Name                     string
-		Running, Leader, Current bool
-	}
-	Log     *struct{ Generation, Last uint64 }
-	Problem string
-}
-
-// role returns the role of a node, empty if it is not known.
-func (s clusterState) role(node string) string {
-	for _, one := range s.Nodes {
-		if one.Node == node && one.Answers {
-			return one.Role
-		}
-	}
-	return ""
-}
 
 // The state of a cluster is what the nodes and the servers of the log say, also when something is wrong. A node that is
 // drained hands over, and does not become the owner again.
 func TestClusterCommands(t *testing.T) {
 	c := startCluster(t, 3)
-	owner := c.owner(t)
-	name := func(i int) string { return string(rune('a' + i)) }
-	c.nodes[owner].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
-	var s clusterState
-	process.Until(t, "all nodes follow", func() bool { return c.command(t, &s, "status") == process.ExitOK })
-	if len(s.Nodes) != 3 || len(s.Servers) != 3 || s.Log == nil || s.Log.Generation != 1 || s.role(name(owner)) != "owner" || s.Nodes[0].Version == "" {
+	owner := c.Owner(t)
+	name := clusters.NodeName
+	c.Nodes[owner].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	var s clusters.State
+	process.Until(t, "all nodes follow", func() bool { return c.Command(t, &s, "status") == process.ExitOK })
+	if len(s.Nodes) != 3 || len(s.Servers) != 3 || s.Log == nil || s.Log.Generation != 1 || s.Role(name(owner)) != "owner" || s.Nodes[0].Version == "" {
 		t.Errorf("the cluster is %+v", s)
 	}
 
@@ -84,41 +43,41 @@ func TestClusterCommands(t *testing.T) {
 		Drained bool
 		Seconds float64
 	}
-	if status := c.command(t, &h, "drain", name(owner), "--to", name(to)); status != process.ExitOK || h.Owner != name(to) || !h.Drained || h.Seconds <= 0 {
+	if status := c.Command(t, &h, "drain", name(owner), "--to", name(to)); status != process.ExitOK || h.Owner != name(to) || !h.Drained || h.Seconds <= 0 {
 		t.Errorf("drained: %+v, %d", h, status)
 	}
 	t.Logf("the node %s has handed over to %s in %.2f s", name(owner), h.Owner, h.Seconds)
 	c.more(t)
-	if status := c.command(t, &h, "drain", name(to), "--to", name(owner)); status == process.ExitOK {
+	if status := c.Command(t, &h, "drain", name(to), "--to", name(owner)); status == process.ExitOK {
 		t.Error("the owner has handed over to a node that is drained")
 	}
-	c.nodes[to].Signal(t, syscall.SIGTERM)
-	c.nodes[to].WaitExit(t, process.ExitOK)
+	c.Nodes[to].Signal(t, syscall.SIGTERM)
+	c.Nodes[to].WaitExit(t, process.ExitOK)
 	third := 3 - owner - to
 	process.Until(t, "the third node is the owner", func() bool {
-		s = clusterState{}
-		c.command(t, &s, "status")
-		return s.role(name(third)) == "owner"
+		s = clusters.State{}
+		c.Command(t, &s, "status")
+		return s.Role(name(third)) == "owner"
 	})
-	if status := c.command(t, &h, "drain", name(owner), "--undo"); status != process.ExitOK {
+	if status := c.Command(t, &h, "drain", name(owner), "--undo"); status != process.ExitOK {
 		t.Errorf("undo: %d", status)
 	}
-	if status := c.command(t, &h, "drain", name(third)); status != process.ExitOK || h.Owner != name(owner) {
+	if status := c.Command(t, &h, "drain", name(third)); status != process.ExitOK || h.Owner != name(owner) {
 		t.Errorf("drained: %+v, %d", h, status)
 	}
 	t.Logf("the node %s has handed over to %s in %.2f s", name(third), h.Owner, h.Seconds)
 	c.more(t)
-	c.start(t, to)
+	c.StartNode(t, to)
 	stop()
 	load.Wait()
 	c.verify(t)
 
 	// Without a majority the log says nothing, and the nodes still do.
-	for _, e := range c.engines[:2] {
-		_ = e.cmd.Process.Kill()
+	for _, e := range c.Engines[:2] {
+		e.Kill()
 	}
-	s = clusterState{}
-	if status := c.command(t, &s, "status"); status != process.ExitFailure || s.Log != nil || s.Problem == "" || len(s.Nodes) == 0 {
+	s = clusters.State{}
+	if status := c.Command(t, &s, "status"); status != process.ExitFailure || s.Log != nil || s.Problem == "" || len(s.Nodes) == 0 {
 		t.Errorf("without a majority: %d, %+v", status, s)
 	}
 }
@@ -133,93 +92,75 @@ func TestImportHealAndBack(t *testing.T) {
 	before := l.WaitEnd(t, l.Submit(t, "square", `{"n":7}`))
 	l.Kill()
 
-	dir := t.TempDir()
-	keyFile := filepath.Join(dir, "key")
-	if err := os.WriteFile(keyFile, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &clusterOfNodes{accepted: make(map[string]int), keyFile: keyFile}
-	c.engines, c.urls = startEngines(t, dir, keyFile)
+	c := &clusters.Cluster{Log: clusters.StartLog(t)}
 	other := process.NewSite(t)
 	l = other.Serve(t)
 	l.Deploy(t, "other", process.EchoCode)
 	l.Kill()
 	var f struct{ Generation, After uint64 }
 	for range 2 { // it can be repeated
-		if status := c.command(t, &f, "init", "--import", site.Data); status != process.ExitOK || f.Generation != 1 {
+		if status := c.Command(t, &f, "init", "--import", site.Data); status != process.ExitOK || f.Generation != 1 {
 			t.Fatalf("import: %d, %+v", status, f)
 		}
 	}
-	if status := c.command(t, &f, "init", "--import", other.Data); status == process.ExitOK {
+	if status := c.Command(t, &f, "init", "--import", other.Data); status == process.ExitOK {
 		t.Error("a second server was imported into the same cluster")
 	}
 	other.Serve(t).Kill() // it is what it was
 
 	fresh := process.NewSite(t)
-	c.sites = []*process.Site{site, fresh}
-	c.copyKeys(t, fresh.Data)
-	c.flags = [][]string{c.nodeFlags("a"), c.nodeFlags("b")}
-	c.nodes = []*process.Server{site.Serve(t, c.flags[0]...), fresh.Serve(t, c.flags[1]...)}
-	for i := range c.nodes {
-		c.serves(t, i)
-		if x := c.nodes[i].Execution(t, before.ID); x.Text != before.Text {
+	c.Sites = []*process.Site{site, fresh}
+	c.CopyKeys(t, fresh.Data)
+	c.Flags = [][]string{c.NodeFlags("a"), c.NodeFlags("b")}
+	c.Nodes = []*process.Server{site.Serve(t, c.Flags[0]...), fresh.Serve(t, c.Flags[1]...)}
+	for i := range c.Nodes {
+		c.Serves(t, i)
+		if x := c.Nodes[i].Execution(t, before.ID); x.Text != before.Text {
 			t.Errorf("the node %d has %s\ninstead of %s", i, x.Text, before.Text)
 		}
 	}
-	c.nodes[1].WaitLog(t, "got a copy of the data from another node")
-	id := c.nodes[1].Submit(t, "square", `{"n":8}`)
-	after := c.nodes[1].WaitEnd(t, id)
-	var s clusterState
+	c.Nodes[1].WaitLog(t, "got a copy of the data from another node")
+	id := c.Nodes[1].Submit(t, "square", `{"n":8}`)
+	after := c.Nodes[1].WaitEnd(t, id)
+	var s clusters.State
 	process.Until(t, "the new node has everything", func() bool {
-		s = clusterState{}
-		return c.command(t, &s, "status") == process.ExitOK && s.role("b") == "follower" && s.Nodes[1].Lag < 5
+		s = clusters.State{}
+		return c.Command(t, &s, "status") == process.ExitOK && s.Role("b") == "follower" && s.Nodes[1].Lag < 5
 	})
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes {
 		n.Signal(t, syscall.SIGTERM)
 		n.WaitExit(t, process.ExitOK)
 	}
 
 	// All servers of the log lose their disks.
-	for i, e := range c.engines {
-		_ = e.cmd.Process.Kill()
-		<-e.exited
-		if err := os.RemoveAll(filepath.Join(dir, "data"+string(rune('0'+i)))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, e := range c.engines {
-		e.start(t)
-	}
-	for _, e := range c.engines {
-		e.ready(t)
-	}
+	c.LoseDisks(t)
 	var p struct{ Generation, Applied uint64 }
-	if status := c.command(t, &p, "heal", "--data", fresh.Data, "--show"); status != process.ExitOK || p.Generation != 1 || p.Applied == 0 {
+	if status := c.Command(t, &p, "heal", "--data", fresh.Data, "--show"); status != process.ExitOK || p.Generation != 1 || p.Applied == 0 {
 		t.Errorf("the folder of the node is at %+v, %d", p, status)
 	}
-	if status := c.command(t, &f, "heal", "--data", fresh.Data); status == process.ExitOK {
+	if status := c.Command(t, &f, "heal", "--data", fresh.Data); status == process.ExitOK {
 		t.Error("a log is made under a name that the servers do not know")
 	}
 	for range 2 { // it can be repeated
-		if status := c.command(t, &f, "heal", "--data", fresh.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 || f.After != p.Applied {
+		if status := c.Command(t, &f, "heal", "--data", fresh.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 || f.After != p.Applied {
 			t.Fatalf("heal: %d, %+v", status, f)
 		}
 	}
-	c.nodes = []*process.Server{site.Serve(t, c.flags[0]...), fresh.Serve(t, c.flags[1]...)}
-	c.nodes[0].WaitLog(t, "got a copy of the data from another node")
-	for i := range c.nodes {
-		c.serves(t, i)
+	c.Nodes = []*process.Server{site.Serve(t, c.Flags[0]...), fresh.Serve(t, c.Flags[1]...)}
+	c.Nodes[0].WaitLog(t, "got a copy of the data from another node")
+	for i := range c.Nodes {
+		c.Serves(t, i)
 		for _, want := range []process.Execution{before, after} {
-			if x := c.nodes[i].Execution(t, want.ID); x.Text != want.Text {
+			if x := c.Nodes[i].Execution(t, want.ID); x.Text != want.Text {
 				t.Errorf("the node %d has %s\ninstead of %s", i, x.Text, want.Text)
 			}
 		}
 	}
-	if status := c.command(t, &f, "heal", "--data", fresh.Data); status == process.ExitOK {
+	if status := c.Command(t, &f, "heal", "--data", fresh.Data); status == process.ExitOK {
 		t.Error("a log was replaced while nodes use it")
 	}
 
-	backup := c.nodes[0].Must(t, http.MethodPost, "/v1/server/backup", "")
+	backup := c.Nodes[0].Must(t, http.MethodPost, "/v1/server/backup", "")
 	home := t.TempDir()
 	file, data := filepath.Join(home, "backup"), filepath.Join(home, "data")
 	if err := os.WriteFile(file, backup.Body, 0o600); err != nil {
@@ -228,7 +169,7 @@ func TestImportHealAndBack(t *testing.T) {
 	if err := os.Mkdir(data, process.DataMode); err != nil {
 		t.Fatal(err)
 	}
-	c.copyKeys(t, data)
+	c.CopyKeys(t, data)
 	single := &process.Site{Home: home, Data: data, Token: site.Token}
 	if out, err := admin(t, single, nil, "restore", file, "--data", data, "--alone"); err != nil {
 		t.Fatalf("restore: %v, %s", err, out)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog/nats"
+	"github.com/faaspot/faaspot/test/clusters"
 	"github.com/faaspot/faaspot/test/process"
 )
 
@@ -24,20 +25,14 @@ func TestFoundings(t *testing.T) {
 	l := site.Serve(t)
 	l.Deploy(t, "square", process.EchoCode)
 	l.Kill()
-	dir := t.TempDir()
-	keyFile := filepath.Join(dir, "key")
-	if err := os.WriteFile(keyFile, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &clusterOfNodes{accepted: make(map[string]int), keyFile: keyFile, sites: []*process.Site{site}}
-	c.engines, c.urls = startEngines(t, dir, keyFile)
+	c := &clusters.Cluster{Log: clusters.StartLog(t), Sites: []*process.Site{site}}
 	var f struct{ Generation, After uint64 }
 	for range 2 { // without data, too
-		if status := c.command(t, &f, "init"); status != process.ExitOK || f.Generation != 1 || f.After != 0 {
+		if status := c.Command(t, &f, "init"); status != process.ExitOK || f.Generation != 1 || f.After != 0 {
 			t.Fatalf("an empty log: %d, %+v", status, f)
 		}
 	}
-	if status := c.command(t, &f, "init", "--import", site.Data); status == process.ExitOK {
+	if status := c.Command(t, &f, "init", "--import", site.Data); status == process.ExitOK {
 		t.Error("a server was imported into a cluster that has a log")
 	}
 	l = site.Serve(t) // it is what it was
@@ -45,7 +40,7 @@ func TestFoundings(t *testing.T) {
 	l.Kill()
 
 	// An import that was interrupted when it had made the log goes on; nobody else's data become those of the log.
-	k, err := key.Read(keyFile)
+	k, err := key.Read(c.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,18 +51,18 @@ func TestFoundings(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := nats.Options{
-		Servers: c.urls, Cluster: "half", Generation: 1, Key: k, Create: true, Base: 1, Origin: origin, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler),
+		Servers: c.URLs, Cluster: "half", Generation: 1, Key: k, Create: true, Base: 1, Origin: origin, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler),
 	}
 	made, err := nats.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer made.Close()
-	if status := c.command(t, &f, "init", "--cluster-name", "half", "--import", site.Data); status == process.ExitOK {
+	if status := c.Command(t, &f, "init", "--cluster-name", "half", "--import", site.Data); status == process.ExitOK {
 		t.Error("a second server was imported")
 	}
 	for range 2 {
-		if status := c.command(t, &f, "init", "--cluster-name", "half", "--import", half.Data); status != process.ExitOK || f.Generation != 1 || f.After != 1 {
+		if status := c.Command(t, &f, "init", "--cluster-name", "half", "--import", half.Data); status != process.ExitOK || f.Generation != 1 || f.After != 1 {
 			t.Fatalf("an import that was interrupted: %d, %+v", status, f)
 		}
 	}
@@ -76,7 +71,7 @@ func TestFoundings(t *testing.T) {
 	}
 
 	node := process.NewSite(t)
-	c.copyKeys(t, node.Data)
+	c.CopyKeys(t, node.Data)
 	stop := func(n *process.Server) {
 		t.Helper()
 		n.Signal(t, syscall.SIGTERM)
@@ -84,7 +79,7 @@ func TestFoundings(t *testing.T) {
 	}
 	run := func(function string) (id string) {
 		t.Helper()
-		n := node.Serve(t, c.nodeFlags("a")...)
+		n := node.Serve(t, c.NodeFlags("a")...)
 		process.Until(t, "the node answers", func() bool {
 			r, err := n.Do(t.Context(), http.MethodGet, "/v1/functions/", "")
 			return err == nil && r.Status == http.StatusOK
@@ -96,7 +91,7 @@ func TestFoundings(t *testing.T) {
 	}
 	run("first")
 	old := process.NewSite(t)
-	c.copyKeys(t, old.Data)
+	c.CopyKeys(t, old.Data)
 	if err := os.CopyFS(filepath.Join(old.Data, "store"), os.DirFS(filepath.Join(node.Data, "store"))); err != nil {
 		t.Fatal(err)
 	}
@@ -106,61 +101,49 @@ func TestFoundings(t *testing.T) {
 	show := func(data string) (generation uint64) {
 		t.Helper()
 		var p struct{ Generation, Applied uint64 }
-		if status := c.command(t, &p, "heal", "--data", data, "--show"); status != process.ExitOK {
+		if status := c.Command(t, &p, "heal", "--data", data, "--show"); status != process.ExitOK {
 			t.Fatal(status)
 		}
 		return p.Generation
 	}
 	id := run("second")
-	if status := c.command(t, &f, "heal", "--data", old.Data); status == process.ExitOK || show(old.Data) != 1 {
+	if status := c.Command(t, &f, "heal", "--data", old.Data); status == process.ExitOK || show(old.Data) != 1 {
 		t.Fatalf("a log was begun without records that are in the log before: %+v", f)
 	}
-	if status := c.command(t, &f, "init"); status == process.ExitOK {
+	if status := c.Command(t, &f, "init"); status == process.ExitOK {
 		t.Error("a log with records was made again")
 	}
 	run("third") // the log is what it was
 	for range 2 {
-		if status := c.command(t, &f, "heal", "--data", old.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 || show(old.Data) != 2 {
+		if status := c.Command(t, &f, "heal", "--data", old.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 || show(old.Data) != 2 {
 			t.Fatalf("heal: %d, %+v", status, f)
 		}
 	}
 
-	ahead := node.Launch(t, c.nodeFlags("a")...)
+	ahead := node.Launch(t, c.NodeFlags("a")...)
 	if status := ahead.Wait(t); status.ExitStatus() == process.ExitOK || !strings.Contains(ahead.Log(t), "began without") || show(node.Data) != 1 {
 		t.Fatalf("a node with more than the log began with: %v, %s", status, ahead.Log(t))
 	}
-	if status := c.command(t, &f, "heal", "--data", node.Data); status == process.ExitOK || show(node.Data) != 1 {
+	if status := c.Command(t, &f, "heal", "--data", node.Data); status == process.ExitOK || show(node.Data) != 1 {
 		t.Fatal("a log was begun from data of an earlier generation")
 	}
 	// The servers have no room for a third log.
-	if status := c.command(t, &f, "heal", "--data", node.Data, "--lose-records"); status == process.ExitOK || show(node.Data) != 1 {
+	if status := c.Command(t, &f, "heal", "--data", node.Data, "--lose-records"); status == process.ExitOK || show(node.Data) != 1 {
 		t.Fatalf("the folder has a generation without a log: %d, %+v", status, f)
 	}
 	// They lose their disks.
-	for i, e := range c.engines {
-		_ = e.cmd.Process.Kill()
-		<-e.exited
-		if err := os.RemoveAll(filepath.Join(dir, "data"+string(rune('0'+i)))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, e := range c.engines {
-		e.start(t)
-	}
-	for _, e := range c.engines {
-		e.ready(t)
-	}
-	if status := c.command(t, &f, "heal", "--data", node.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 {
+	c.LoseDisks(t)
+	if status := c.Command(t, &f, "heal", "--data", node.Data, "--lose-records"); status != process.ExitOK || f.Generation != 2 {
 		t.Fatalf("heal: %d, %+v", status, f)
 	}
-	n := node.Serve(t, c.nodeFlags("a")...)
+	n := node.Serve(t, c.NodeFlags("a")...)
 	process.Until(t, "the node has its records again", func() bool {
 		r, err := n.Do(t.Context(), http.MethodGet, "/v1/executions/"+id, "")
 		return err == nil && r.Status == http.StatusOK
 	})
 
 	// A node that runs ends when there is a later log.
-	next, err := nats.Open(t.Context(), nats.Options{Servers: c.urls, Cluster: "test", Generation: 3, Key: k, Create: true, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler)})
+	next, err := nats.Open(t.Context(), nats.Options{Servers: c.URLs, Cluster: "test", Generation: 3, Key: k, Create: true, MaxBytes: 64 << 20, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,110 +19,27 @@ import (
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog/nats"
+	"github.com/faaspot/faaspot/test/clusters"
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// clusterOfNodes is a cluster of real processes.
+// clusterOfNodes is a cluster whose nodes take runs.
 type clusterOfNodes struct {
-	engines []*engineProcess
-	sites   []*process.Site
-	flags   [][]string
-	nodes   []*process.Server
+	*clusters.Cluster
 
 	mu       sync.Mutex
 	accepted map[string]int // the number that a run got, by id
-	keyFile  string
-	urls     []string
-}
-
-// nodeFlags returns the flags of a node.
-func (c *clusterOfNodes) nodeFlags(name string) []string {
-	return []string{
-		"--cluster", strings.Join(c.urls, ","), "--cluster-name", "test", "--node", name, "--node-listen", "127.0.0.1:0",
-		"--cluster-key-file", c.keyFile, "--memory-budget", "1GB", "--grace", "2s",
-	}
-}
-
-// copyKeys gives a node the keys of secrets, which all nodes have.
-func (c *clusterOfNodes) copyKeys(t *testing.T, data string) {
-	t.Helper()
-	keys, err := os.ReadFile(filepath.Join(c.sites[0].Data, "secrets.keys"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(data, "secrets.keys"), keys, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func startCluster(t *testing.T, nodes int) *clusterOfNodes {
 	t.Helper()
-	dir := t.TempDir()
-	keyFile := filepath.Join(dir, "key")
-	if err := os.WriteFile(keyFile, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &clusterOfNodes{accepted: make(map[string]int), keyFile: keyFile}
-	c.engines, c.urls = startEngines(t, dir, keyFile)
-	for i := range nodes {
-		flags, site := c.nodeFlags(string(rune('a'+i))), process.NewSite(t)
-		if i == 0 {
-			flags = append(flags, "--cluster-create")
-		} else {
-			c.copyKeys(t, site.Data)
-		}
-		c.sites, c.flags = append(c.sites, site), append(c.flags, flags)
-		c.nodes = append(c.nodes, nil)
-		c.start(t, i)
-	}
-	return c
-}
-
-// start starts a node, and waits until it is ready.
-func (c *clusterOfNodes) start(t *testing.T, i int) {
-	t.Helper()
-	c.nodes[i] = c.sites[i].Serve(t, c.flags[i]...)
-	c.serves(t, i)
-}
-
-// serves waits until a node is ready.
-func (c *clusterOfNodes) serves(t *testing.T, i int) {
-	t.Helper()
-	process.Until(t, fmt.Sprintf("node %d serves", i), func() bool {
-		r, err := c.nodes[i].Do(context.Background(), http.MethodGet, "/readyz", "")
-		return err == nil && r.Status == http.StatusOK
-	})
-}
-
-// owner returns the node that became the owner last, by its log.
-func (c *clusterOfNodes) owner(t *testing.T) (owner int) {
-	t.Helper()
-	best := 0
-	for i, n := range c.nodes {
-		text, err := os.ReadFile(n.LogFile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.SplitSeq(string(text), "\n") {
-			var entry struct {
-				Message string `json:"msg"`
-				Epoch   int    `json:"epoch"`
-			}
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "this node owns the shard" && entry.Epoch > best {
-				owner, best = i, entry.Epoch
-			}
-		}
-	}
-	if best == 0 {
-		t.Fatal("no node was ever the owner")
-	}
-	return owner
+	return &clusterOfNodes{Cluster: clusters.Start(t, nodes), accepted: make(map[string]int)}
 }
 
 // submit submits runs through all nodes in turn until ctx ends. It does not repeat what has failed.
 func (c *clusterOfNodes) submit(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
-		node := c.nodes[n%len(c.nodes)]
+		node := c.Nodes[n%len(c.Nodes)]
 		limited, cancel := context.WithTimeout(ctx, 2*time.Second)
 		r, err := node.Do(limited, http.MethodPost, "/v1/functions/square/rpc", fmt.Sprintf(`{"n":%d}`, n))
 		cancel()
@@ -156,7 +73,7 @@ func (c *clusterOfNodes) more(t *testing.T) {
 func (c *clusterOfNodes) verify(t *testing.T) {
 	t.Helper()
 	for id, n := range c.accepted {
-		node := c.nodes[n%len(c.nodes)]
+		node := c.Nodes[n%len(c.Nodes)]
 		var x process.Execution
 		process.Until(t, "the run "+id+" has ended", func() bool {
 			r, err := node.Do(context.Background(), http.MethodGet, "/v1/executions/"+id, "")
@@ -178,10 +95,10 @@ func (c *clusterOfNodes) verify(t *testing.T) {
 // and stands still, and a server of the log is killed; no accepted run is lost, and each ends once.
 func TestNodes(t *testing.T) {
 	c := startCluster(t, 3)
-	first := c.owner(t)
+	first := c.Owner(t)
 	other := (first + 1) % 3
-	c.nodes[other].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
-	for _, node := range c.nodes {
+	c.Nodes[other].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	for _, node := range c.Nodes {
 		r := node.Must(t, http.MethodPost, "/v1/sync/functions/square/rpc", `{"n":7}`)
 		if !strings.Contains(string(r.Body), "49") {
 			t.Fatalf("%s", r.Body)
@@ -195,39 +112,39 @@ func TestNodes(t *testing.T) {
 	c.more(t)
 
 	began := time.Now()
-	c.nodes[first].Kill()
+	c.Nodes[first].Kill()
 	c.more(t)
 	t.Logf("runs were accepted %v after the owner was killed", time.Since(began).Round(time.Millisecond))
-	second := c.owner(t)
+	second := c.Owner(t)
 	if second == first {
 		t.Fatal("the owner that was killed is the owner")
 	}
-	c.start(t, first)
+	c.StartNode(t, first)
 	c.more(t)
 
 	began = time.Now()
-	c.nodes[second].Signal(t, syscall.SIGSTOP)
-	process.Until(t, "another node is the owner", func() bool { return c.owner(t) != second })
-	c.serves(t, first)
+	c.Nodes[second].Signal(t, syscall.SIGSTOP)
+	c.Replaced(t, second)
+	c.Serves(t, first)
 	t.Logf("requests were answered %v after the owner stood still", time.Since(began).Round(time.Millisecond))
-	c.nodes[second].Signal(t, syscall.SIGCONT)
-	c.nodes[second].WaitLog(t, "this node does not own the shard any more")
-	c.serves(t, second)
+	c.Nodes[second].Signal(t, syscall.SIGCONT)
+	c.Nodes[second].WaitLog(t, "this node does not own the shard any more")
+	c.Serves(t, second)
 	c.more(t)
 
-	_ = c.engines[0].cmd.Process.Kill()
+	c.Engines[0].Kill()
 	c.more(t)
-	c.engines[0].start(t)
-	c.engines[0].ready(t)
+	c.Engines[0].Start(t)
+	c.Engines[0].Ready(t)
 
 	// A planned stop hands over.
-	third := c.owner(t)
+	third := c.Owner(t)
 	began = time.Now()
-	c.nodes[third].Signal(t, syscall.SIGTERM)
-	c.nodes[third].WaitExit(t, process.ExitOK)
-	c.serves(t, (third+1)%3)
+	c.Nodes[third].Signal(t, syscall.SIGTERM)
+	c.Nodes[third].WaitExit(t, process.ExitOK)
+	c.Serves(t, (third+1)%3)
 	t.Logf("requests were answered %v after the owner was asked to stop", time.Since(began).Round(time.Millisecond))
-	c.start(t, third)
+	c.StartNode(t, third)
 	c.more(t)
 	stop()
 	load.Wait()
@@ -240,13 +157,13 @@ func TestNodes(t *testing.T) {
 // is killed while it gets a copy of the data. Then all others are killed.
 func (c *clusterOfNodes) joinLate(t *testing.T) {
 	t.Helper()
-	k, err := key.Read(c.keyFile)
+	k, err := key.Read(c.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*process.Patience)
 	defer cancel()
-	l, err := nats.Open(ctx, nats.Options{Servers: c.urls, Cluster: "test", Generation: 1, Key: k, Log: slog.New(slog.DiscardHandler)})
+	l, err := nats.Open(ctx, nats.Options{Servers: c.URLs, Cluster: "test", Generation: 1, Key: k, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +172,7 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backup := c.nodes[0].Must(t, http.MethodPost, "/v1/server/backup", "")
+	backup := c.Nodes[0].Must(t, http.MethodPost, "/v1/server/backup", "")
 	if err := l.Trim(ctx, end); err != nil {
 		t.Fatal(err)
 	}
@@ -264,32 +181,32 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, backup.Body, 0o600), os.Mkdir(data, process.DataMode)); err != nil {
 		t.Fatal(err)
 	}
-	c.copyKeys(t, data)
-	site := &process.Site{Home: home, Data: data, Token: c.sites[0].Token}
+	c.CopyKeys(t, data)
+	site := &process.Site{Home: home, Data: data, Token: c.Sites[0].Token}
 	if out, err := admin(t, site, nil, "restore", file, "--data", data); err != nil {
 		t.Fatalf("restore: %v, %s", err, out)
 	}
 	if err := os.Symlink(process.Guest(t), filepath.Join(data, "cache")); err != nil {
 		t.Fatal(err)
 	}
-	late := site.Serve(t, c.nodeFlags("late")...)
+	late := site.Serve(t, c.NodeFlags("late")...)
 	fresh := process.NewSite(t)
-	c.copyKeys(t, fresh.Data)
-	flags := append(c.nodeFlags("fresh"), "--log-level", "debug")
+	c.CopyKeys(t, fresh.Data)
+	flags := append(c.NodeFlags("fresh"), "--log-level", "debug")
 	node := fresh.Launch(t, flags...)
 	node.WaitLog(t, "getting a copy of the data from another node")
 	node.Kill()
 	node = fresh.Serve(t, flags...)
 	process.Until(t, "the node follows", func() bool {
-		var s clusterState
-		c.command(t, &s, "status")
-		return s.role("fresh") == "follower"
+		var s clusters.State
+		c.Command(t, &s, "status")
+		return s.Role("fresh") == "follower"
 	})
-	for _, n := range append(c.nodes, late) {
+	for _, n := range append(c.Nodes, late) {
 		n.Kill()
 	}
-	c.nodes = []*process.Server{node}
-	c.serves(t, 0)
+	c.Nodes = []*process.Server{node}
+	c.Serves(t, 0)
 	c.verify(t)
 	if left, err := filepath.Glob(filepath.Join(fresh.Data, "store.*")); err != nil || len(left) > 0 {
 		t.Errorf("the copy has left %v, %v", left, err)
@@ -301,27 +218,27 @@ func (c *clusterOfNodes) joinLate(t *testing.T) {
 func TestNodeOwnsTwice(t *testing.T) {
 	manager := serviceManager(t)
 	c := startCluster(t, 2)
-	first := c.owner(t)
+	first := c.Owner(t)
 	other := 1 - first
-	if log := c.nodes[other].Log(t); !strings.Contains(log, `"msg":"confined"`) || strings.Contains(log, "this node owns the shard") {
+	if log := c.Nodes[other].Log(t); !strings.Contains(log, `"msg":"confined"`) || strings.Contains(log, "this node owns the shard") {
 		t.Errorf("the node that follows is not confined:\n%s", log)
 	}
-	c.nodes[first].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	c.Nodes[first].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
 	for _, from := range []int{first, other} {
 		to := 1 - from
-		c.nodes[from].Signal(t, syscall.SIGSTOP)
-		process.Until(t, "another node is the owner", func() bool { return c.owner(t) == to })
-		c.serves(t, to)
-		c.nodes[from].Signal(t, syscall.SIGCONT)
-		c.nodes[from].WaitLog(t, "this node does not own the shard any more")
-		c.serves(t, from)
-		for _, node := range c.nodes {
+		c.Nodes[from].Signal(t, syscall.SIGSTOP)
+		c.Replaced(t, from)
+		c.Serves(t, to)
+		c.Nodes[from].Signal(t, syscall.SIGCONT)
+		c.Nodes[from].WaitLog(t, "this node does not own the shard any more")
+		c.Serves(t, from)
+		for _, node := range c.Nodes {
 			if r := node.Must(t, http.MethodPost, "/v1/sync/functions/square/rpc", `{"n":7}`); !strings.Contains(string(r.Body), "49") {
 				t.Fatalf("%s", r.Body)
 			}
 		}
 	}
-	log := c.nodes[first].Log(t)
+	log := c.Nodes[first].Log(t)
 	if owned, confined := strings.Count(log, "this node owns the shard"), strings.Count(log, `"msg":"confined"`); owned != 2 || confined != 1 {
 		t.Errorf("the node has owned the data %d times, and was confined %d times", owned, confined)
 	}
@@ -329,8 +246,8 @@ func TestNodeOwnsTwice(t *testing.T) {
 		t.Error(log)
 	}
 	// A node that follows says that it stops, too.
-	c.nodes[other].Signal(t, syscall.SIGTERM)
-	c.nodes[other].WaitExit(t, process.ExitOK)
+	c.Nodes[other].Signal(t, syscall.SIGTERM)
+	c.Nodes[other].WaitExit(t, process.ExitOK)
 	_ = manager.SetReadDeadline(time.Now().Add(process.Patience))
 	for text := make([]byte, 4096); ; {
 		n, err := manager.Read(text)

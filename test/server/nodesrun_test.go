@@ -23,26 +23,10 @@ const squareRuns = "/v1/sync/functions/square/rpc"
 // numberCode is a function that returns a number.
 func numberCode(n int) string { return fmt.Sprintf("def main(args, context):\n    return %d\n", n) }
 
-// settled waits until all nodes but some are ready.
-func (c *clusterOfNodes) settled(t *testing.T, but ...int) {
-	t.Helper()
-	for i := range c.nodes {
-		if len(but) == 0 || i != but[0] {
-			c.serves(t, i)
-		}
-	}
-}
-
 // followers returns the nodes that do not own the data.
-func (c *clusterOfNodes) followers(t *testing.T) (all []int) {
+func (c *clusterOfNodes) followers(t *testing.T) []int {
 	t.Helper()
-	owner := c.owner(t)
-	for i := range c.nodes {
-		if i != owner {
-			all = append(all, i)
-		}
-	}
-	return all
+	return c.Others(c.Owner(t))
 }
 
 // callers run a function on some nodes, one run after the other on each, until stop is called.
@@ -63,7 +47,7 @@ func (c *clusterOfNodes) call(t *testing.T, nodes []int) *callers {
 	for _, i := range nodes {
 		l.group.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				r, err := c.nodes[i].Do(context.Background(), http.MethodPost, squareRuns, fmt.Sprintf(`{"n":%d}`, n))
+				r, err := c.Nodes[i].Do(context.Background(), http.MethodPost, squareRuns, fmt.Sprintf(`{"n":%d}`, n))
 				if err != nil || r.Status != http.StatusOK || !strings.Contains(string(r.Body), fmt.Sprint(n*n)) {
 					t.Errorf("run %d on node %d: %d %s, %v", n, i, r.Status, r.Body, err)
 					return
@@ -97,53 +81,46 @@ func (l *callers) stop() {
 // errors, and all of them are recorded in the end.
 func TestNodesRun(t *testing.T) {
 	c := startCluster(t, 3)
-	c.settled(t)
+	c.Settled(t)
 	c.changes(t)
 	c.tokens(t)
 	c.followed(t)
 
-	c.nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	c.Nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
 	load := c.call(t, c.followers(t))
 	load.more(t)
-	for _, e := range c.engines {
-		_ = e.cmd.Process.Kill()
-	}
+	c.KillServers()
 	for _, i := range c.followers(t) {
 		process.Until(t, "a node that reads no log is not ready", func() bool {
-			r, err := c.nodes[i].Do(context.Background(), http.MethodGet, "/readyz", "")
+			r, err := c.Nodes[i].Do(context.Background(), http.MethodGet, "/readyz", "")
 			return err == nil && r.Status == http.StatusServiceUnavailable
 		})
 	}
 	load.more(t)
-	for _, e := range c.engines {
-		e.start(t)
-	}
-	for _, e := range c.engines {
-		e.ready(t)
-	}
-	c.settled(t)
+	c.StartServers(t)
+	c.Settled(t)
 	load.stop()
 
-	owner := c.owner(t)
+	owner := c.Owner(t)
 	after := c.call(t, c.followers(t))
 	after.more(t)
-	c.nodes[owner].Signal(t, syscall.SIGSTOP)
-	process.Until(t, "another node is the owner", func() bool { return c.owner(t) != owner })
-	c.settled(t, owner)
+	c.Nodes[owner].Signal(t, syscall.SIGSTOP)
+	c.Replaced(t, owner)
+	c.Settled(t, owner)
 	after.more(t)
-	c.nodes[owner].Signal(t, syscall.SIGCONT)
-	c.settled(t)
+	c.Nodes[owner].Signal(t, syscall.SIGCONT)
+	c.Settled(t)
 	after.stop()
 
-	owner = c.owner(t)
+	owner = c.Owner(t)
 	last := c.call(t, c.followers(t))
 	last.more(t)
-	c.nodes[owner].Kill()
-	process.Until(t, "another node is the owner", func() bool { return c.owner(t) != owner })
-	c.settled(t, owner)
+	c.Nodes[owner].Kill()
+	c.Replaced(t, owner)
+	c.Settled(t, owner)
 	last.more(t)
 	last.stop()
-	c.start(t, owner)
+	c.StartNode(t, owner)
 	for _, l := range []*callers{load, after, last} {
 		c.recorded(t, l.ids)
 	}
@@ -160,12 +137,12 @@ func (c *clusterOfNodes) changes(t *testing.T) {
 	var longest, all time.Duration
 	for n := range pairs {
 		began := time.Now()
-		c.nodes[n%3].Must(t, http.MethodPut, "/v1/functions/number", fmt.Sprintf(`{"code":%s}`, quoted(numberCode(n))))
+		c.Nodes[n%3].Must(t, http.MethodPut, "/v1/functions/number", fmt.Sprintf(`{"code":%s}`, quoted(numberCode(n))))
 		took := time.Since(began)
 		longest, all = max(longest, took), all+took
-		for i := range c.nodes {
+		for i := range c.Nodes {
 			node := (n + 1 + i) % 3
-			r := c.nodes[node].Must(t, http.MethodPost, "/v1/sync/functions/number/rpc", "{}")
+			r := c.Nodes[node].Must(t, http.MethodPost, "/v1/sync/functions/number/rpc", "{}")
 			if string(r.Body) != fmt.Sprint(n) {
 				t.Fatalf("after change %d through node %d, node %d has run %s", n, n%3, node, r.Body)
 			}
@@ -178,13 +155,13 @@ func (c *clusterOfNodes) changes(t *testing.T) {
 func (c *clusterOfNodes) followed(t *testing.T) {
 	t.Helper()
 	const code = "import time\ndef main(args, context):\n    print('hello', flush=True)\n    time.sleep(100)\n"
-	c.nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("slow", code))
+	c.Nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("slow", code))
 	some := c.followers(t)
 	var id string
-	if r := c.nodes[some[0]].Must(t, http.MethodPost, "/v1/functions/slow/rpc", "{}"); json.Unmarshal(r.Body, &id) != nil || id == "" {
+	if r := c.Nodes[some[0]].Must(t, http.MethodPost, "/v1/functions/slow/rpc", "{}"); json.Unmarshal(r.Body, &id) != nil || id == "" {
 		t.Fatalf("%s", r.Body)
 	}
-	r, err := c.nodes[some[0]].Open(t.Context(), http.MethodGet, "/v1/executions/"+id+"/logs?follow=1", "")
+	r, err := c.Nodes[some[0]].Open(t.Context(), http.MethodGet, "/v1/executions/"+id+"/logs?follow=1", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +173,7 @@ func (c *clusterOfNodes) followed(t *testing.T) {
 			t.Fatalf("the logs end with %q, %v", text, err)
 		}
 	}
-	c.nodes[some[1]].Must(t, http.MethodDelete, "/v1/executions/"+id, "")
+	c.Nodes[some[1]].Must(t, http.MethodDelete, "/v1/executions/"+id, "")
 	rest, err := io.ReadAll(r.Body)
 	if text := string(text) + string(rest); err != nil || !strings.Contains(text, "cancelled") {
 		t.Errorf("%q, %v", text, err)
@@ -216,13 +193,13 @@ func (c *clusterOfNodes) tokens(t *testing.T) {
 			ID    string `json:"id"`
 			Token string `json:"token"`
 		}
-		r := c.nodes[n%3].Must(t, http.MethodPost, "/v1/tokens", fmt.Sprintf(`{"name":"t%d","scope":"invoke"}`, n))
+		r := c.Nodes[n%3].Must(t, http.MethodPost, "/v1/tokens", fmt.Sprintf(`{"name":"t%d","scope":"invoke"}`, n))
 		if err := json.Unmarshal(r.Body, &made); err != nil || made.Token == "" {
 			t.Fatalf("%s: %v", r.Body, err)
 		}
 		want := func(status int) {
 			t.Helper()
-			for i, node := range c.nodes {
+			for i, node := range c.Nodes {
 				client := process.NewClient(node.Base, made.Token)
 				r, err := client.Do(t.Context(), http.MethodPost, "/v1/sync/functions/number/rpc", "{}")
 				client.Close()
@@ -232,7 +209,7 @@ func (c *clusterOfNodes) tokens(t *testing.T) {
 			}
 		}
 		want(http.StatusOK)
-		c.nodes[(n+1)%3].Must(t, http.MethodDelete, "/v1/tokens/"+made.ID, "")
+		c.Nodes[(n+1)%3].Must(t, http.MethodDelete, "/v1/tokens/"+made.ID, "")
 		want(http.StatusUnauthorized)
 	}
 }
@@ -242,7 +219,7 @@ func (c *clusterOfNodes) recorded(t *testing.T, ids []string) {
 	t.Helper()
 	for n, id := range ids {
 		process.Until(t, "the run "+id+" is recorded", func() bool {
-			r, err := c.nodes[n%len(c.nodes)].Do(context.Background(), http.MethodGet, "/v1/executions/"+id, "")
+			r, err := c.Nodes[n%len(c.Nodes)].Do(context.Background(), http.MethodGet, "/v1/executions/"+id, "")
 			return err == nil && r.Status == http.StatusOK
 		})
 	}

@@ -36,6 +36,8 @@ type log struct {
 	stream jetstream.Stream
 	closed chan struct{}
 	close  func()
+
+	appends, gets, questions silence
 }
 
 // Open opens a log. It waits for the servers until ctx ends, and refuses a log that they do not keep as
@@ -97,7 +99,9 @@ func (l *log) open(ctx context.Context) (err error) {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	for {
+		began := time.Now()
 		err = l.find(ctx)
+		l.hear(&l.questions, began, err)
 		if err == nil {
 			break
 		}
@@ -139,6 +143,7 @@ func (l *log) Append(ctx context.Context, after uint64, record []byte) (result f
 	if len(record) > replog.MaxRecord {
 		return func() error { return fmt.Errorf("a record of %d bytes is larger than the log takes", len(record)) }
 	}
+	began := time.Now()
 	sent, err := l.js.PublishMsgAsync(&nats.Msg{Subject: l.o.subject(), Data: record},
 		jetstream.WithExpectLastSequence(after), jetstream.WithRetryAttempts(0))
 	if err != nil {
@@ -147,11 +152,13 @@ func (l *log) Append(ctx context.Context, after uint64, record []byte) (result f
 	return func() error {
 		select {
 		case ack := <-sent.Ok():
+			l.hear(&l.appends, began, nil)
 			if ack.Sequence != after+1 || ack.Stream != l.o.name() {
 				return fmt.Errorf("the log has put record %d at place %d of %s", after+1, ack.Sequence, ack.Stream)
 			}
 			return nil
 		case err := <-sent.Err():
+			l.hear(&l.appends, began, err)
 			if api, ok := errors.AsType[*jetstream.APIError](err); ok &&
 				(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
 				return replog.ErrConflict
@@ -171,7 +178,7 @@ func (l *log) Get(ctx context.Context, seq uint64) ([]byte, error) {
 			return nil, ctx.Err()
 		}
 		var m *jetstream.RawStreamMsg
-		err := l.ask(ctx, func(ctx context.Context) (err error) {
+		err := l.ask(ctx, &l.gets, func(ctx context.Context) (err error) {
 			m, err = l.stream.GetMsg(ctx, seq) // from the leader, because the stream does not allow others
 			return err
 		})
@@ -209,7 +216,7 @@ func (l *log) Trim(ctx context.Context, before uint64) error {
 	if before <= max(state.FirstSeq, 1) { // NATS takes 0 for everything
 		return nil
 	}
-	err = l.ask(ctx, func(ctx context.Context) error { return l.stream.Purge(ctx, jetstream.WithPurgeSequence(before)) })
+	err = l.ask(ctx, &l.questions, func(ctx context.Context) error { return l.stream.Purge(ctx, jetstream.WithPurgeSequence(before)) })
 	if err != nil {
 		return fmt.Errorf("trim the log: %w", err)
 	}
@@ -236,7 +243,7 @@ func (l *log) Filled(ctx context.Context) (part float64, err error) {
 
 // state asks the leader for the state of the stream.
 func (l *log) state(ctx context.Context) (state jetstream.StreamState, err error) {
-	err = l.ask(ctx, func(ctx context.Context) error {
+	err = l.ask(ctx, &l.questions, func(ctx context.Context) error {
 		info, err := l.stream.Info(ctx)
 		if err == nil {
 			state = info.State
@@ -249,13 +256,15 @@ func (l *log) state(ctx context.Context) (state jetstream.StreamState, err error
 	return state, nil
 }
 
-// ask calls f with the time that a question may take. It returns the error of ctx if that has ended.
-func (l *log) ask(ctx context.Context, f func(context.Context) error) error {
+// ask calls f, which asks a question of a kind, with the time that it may take. It returns the error of ctx if that has ended.
+func (l *log) ask(ctx context.Context, kind *silence, f func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	began := time.Now()
 	err := f(limited)
 	if ended := ctx.Err(); err != nil && ended != nil {
 		return ended
 	}
+	l.hear(kind, began, err)
 	return err
 }

@@ -76,7 +76,7 @@ func (l *log) missed(ctx context.Context, seq uint64) error {
 // forget makes the server forget a reader now, and not after readerTime: their number is bounded.
 func (l *log) forget(ctx context.Context, reader jetstream.Consumer) {
 	if info := reader.CachedInfo(); info != nil {
-		_ = l.ask(ctx, func(ctx context.Context) error { return l.stream.DeleteConsumer(ctx, info.Name) })
+		_ = l.ask(ctx, &l.questions, func(ctx context.Context) error { return l.stream.DeleteConsumer(ctx, info.Name) })
 	}
 }
 
@@ -91,7 +91,7 @@ func (l *log) readFrom(ctx context.Context, next *uint64, each func(seq uint64, 
 	}
 	var reader jetstream.Consumer
 	var messages jetstream.MessagesContext
-	err = l.ask(ctx, func(ctx context.Context) (err error) {
+	err = l.ask(ctx, &l.questions, func(ctx context.Context) (err error) {
 		reader, err = l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: *next, InactiveThreshold: readerTime, MaxResetAttempts: 1,
 		})

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kill
+package customers
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,19 +18,23 @@ import (
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// load is a group of customers of servers that are killed again and again.
-type load struct {
+// Load is a group of customers of servers that are killed again and again.
+type Load struct {
+	// Late says that requests without an answer may take effect later, because the server that has them lives on.
+	Late bool
+
 	*ledger
 	stopping chan struct{} // closed to stop the customers
 	dead     chan struct{} // closed when there will be no further server
 	n        atomic.Int64  // last argument n, each is unique
 	keys     atomic.Int64  // last idempotency key, each is unique
 	group    sync.WaitGroup
+	probes   uint64 // number of customers of Probe
 
 	up struct {
 		sync.Mutex
-		changed chan struct{}   // closed when server changes
-		server  *process.Server // nil between two servers
+		changed chan struct{} // closed when servers changes
+		servers []*process.Client
 	}
 
 	used struct { // answered requests that may be sent again
@@ -41,8 +46,9 @@ type load struct {
 // keyed is a request with an idempotency key, and its answer.
 type keyed struct{ path, body, key, answer string }
 
-func newLoad(t *testing.T) *load {
-	l := &load{ledger: newLedger(), stopping: make(chan struct{}), dead: make(chan struct{})}
+// New returns a load that has not started. It ends with the test.
+func New(t *testing.T) *Load {
+	l := &Load{ledger: newLedger(), stopping: make(chan struct{}), dead: make(chan struct{})}
 	l.up.changed = make(chan struct{})
 	t.Cleanup(func() {
 		close(l.dead)
@@ -51,18 +57,30 @@ func newLoad(t *testing.T) *load {
 	return l
 }
 
-// turnTo sets the server of the customers, nil for none.
-func (l *load) turnTo(server *process.Server) {
+// Deploy creates what the customers use.
+func (l *Load) Deploy(t *testing.T, server *process.Client) {
+	t.Helper()
+	for name, code := range map[string]string{
+		"echo": process.EchoCode, "echo-once": process.EchoCode, "now": process.EchoCode, "nap": NapCode, "nap-once": NapCode, "raise": RaiseCode, "raise-once": RaiseCode,
+		"task": taskCode,
+	} {
+		server.Deploy(t, name, code)
+	}
+	server.Must(t, "POST", "/v0/jobs", fmt.Sprintf(`{"metadata":{"name":"squares"},"spec":{"function":"task","runtime":{"maxRetries":%d,"maxConcurrentTasks":8}}}`, taskRetries))
+}
+
+// TurnTo sets the servers of the customers. Without one, they wait.
+func (l *Load) TurnTo(servers ...*process.Client) {
 	l.up.Lock()
 	defer l.up.Unlock()
 	close(l.up.changed)
 	l.up.changed = make(chan struct{})
-	l.up.server = server
+	l.up.servers = servers
 }
 
-// server waits for a server and returns it. Once there will be no further server, it ends the
+// servers waits until there is a server and returns all. Once there will be no further server, it ends the
 // goroutine.
-func (l *load) server() *process.Server {
+func (l *Load) servers() []*process.Client {
 	for {
 		select {
 		case <-l.dead:
@@ -70,10 +88,10 @@ func (l *load) server() *process.Server {
 		default:
 		}
 		l.up.Lock()
-		server, changed := l.up.server, l.up.changed
+		servers, changed := l.up.servers, l.up.changed
 		l.up.Unlock()
-		if server != nil {
-			return server
+		if len(servers) > 0 {
+			return servers
 		}
 		select {
 		case <-changed:
@@ -82,8 +100,8 @@ func (l *load) server() *process.Server {
 	}
 }
 
-// start starts the customers.
-func (l *load) start(seed uint64) {
+// Start starts the customers.
+func (l *Load) Start(seed uint64) {
 	number := uint64(0)
 	for _, kind := range []struct {
 		many int
@@ -98,10 +116,12 @@ func (l *load) start(seed uint64) {
 		{2, (*customer).look, 10 * time.Millisecond},
 		{1, (*customer).follow, 10 * time.Millisecond},
 		{1, (*customer).sendAgain, 10 * time.Millisecond},
+		{1, (*customer).useJob, 50 * time.Millisecond},
+		{2, (*customer).updateAndRun, 50 * time.Millisecond},
 	} {
 		for range kind.many {
 			number++
-			c := &customer{load: l, number: number, rng: rand.New(rand.NewPCG(seed, number))}
+			c := &customer{Load: l, number: number, rng: rand.New(rand.NewPCG(seed, number))}
 			l.group.Go(func() {
 				for c.rest(kind.rest) {
 					kind.step(c)
@@ -111,19 +131,49 @@ func (l *load) start(seed uint64) {
 	}
 }
 
-// stop stops the customers, once each of them has the answer that it waits for.
-func (l *load) stop() {
+// Stop stops the customers, once each of them has the answer that it waits for.
+func (l *Load) Stop() {
 	close(l.stopping)
 	l.group.Wait()
 }
 
+// Probe lets further customers send one request each to a server that is cut off or stands still. It returns a function
+// that waits for their answers, which come when the server is back.
+func (l *Load) Probe(seed uint64, server *process.Client) (wait func()) {
+	const each = 10
+	var group sync.WaitGroup
+	for _, step := range []func(*customer){(*customer).look, (*customer).submitOne, (*customer).cancelOne, (*customer).runAndWait} {
+		for range each {
+			l.probes++
+			c := &customer{Load: l, number: l.probes, rng: rand.New(rand.NewPCG(seed, l.probes)), only: server}
+			group.Go(func() {
+				step(c)
+				c.Happened("requests to servers that were cut off or stood still")
+			})
+		}
+	}
+	return group.Wait
+}
+
 // customer is a client that sends one request after the other.
 type customer struct {
-	*load
+	*Load
 	number uint64
 	rng    *rand.Rand
 	own    ownFunction
+	owns   int // number of own functions before
 	bulk   bulkFunction
+	mark   int             // of the function that updateAndRun changes
+	only   *process.Client // the server of all requests; nil: one of the load's
+}
+
+// server returns one of the servers.
+func (c *customer) server() *process.Client {
+	if c.only != nil {
+		return c.only
+	}
+	servers := c.servers()
+	return servers[c.rng.IntN(len(servers))]
 }
 
 // rest pauses, and reports whether the customer should continue.
@@ -133,15 +183,31 @@ func (c *customer) rest(most time.Duration) bool {
 		return true
 	case <-c.stopping:
 		return false
+	case <-c.dead:
+		return false
 	}
 }
 
 func (c *customer) chance(percent int) bool { return c.rng.IntN(100) < percent }
 
+// answerTime bounds the time for which a customer waits for an answer. It is longer than a server stands still.
+const answerTime = 12 * time.Second
+
 // try sends a request once. ok is false if the answer was lost or the server is too busy.
 func (c *customer) try(method, path, body string, headers ...string) (r process.Reply, ok bool) {
-	r, err := c.server().Do(context.Background(), method, path, body, headers...)
-	return r, err == nil && r.Status != http.StatusServiceUnavailable && r.Status != http.StatusTooManyRequests
+	return c.tryAt(c.server(), method, path, body, headers...)
+}
+
+func (c *customer) tryAt(server *process.Client, method, path, body string, headers ...string) (r process.Reply, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	tick := c.now()
+	r, err := server.Do(ctx, method, path, body, headers...)
+	ok = err == nil && r.Status != http.StatusServiceUnavailable && r.Status != http.StatusTooManyRequests
+	if i := slices.Index(headers, "Idempotency-Key"); i >= 0 {
+		c.usedKey(headers[i+1], tick, r, ok)
+	}
+	return r, ok
 }
 
 // insist sends a request until it has an answer.
@@ -150,7 +216,7 @@ func (c *customer) insist(method, path, body string, headers ...string) process.
 		if r, ok := c.try(method, path, body, headers...); ok {
 			return r
 		}
-		time.Sleep(time.Millisecond) // the server is dying
+		time.Sleep(5 * time.Millisecond) // the server is dying
 	}
 }
 
@@ -201,6 +267,6 @@ func (c *customer) sendAgain() {
 		c.wrong("the request with %s was answered with %s, now with %d %s, replayed: %v", k.key, k.answer, r.Status, r.Body, r.Replayed())
 	}
 	if ok {
-		c.happened("requests sent again")
+		c.Happened("requests sent again")
 	}
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kill
+package customers
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ type ownFunction struct {
 	mark    int // number in its code: the generation times marksOf plus the number of updates
 }
 
-func (c *customer) ownName() string { return fmt.Sprintf("own-%d", c.number) }
+func (c *customer) ownName() string { return fmt.Sprintf("own-%d-%d", c.number, c.owns) }
 
 // changeOwn checks that the customer's function is unchanged since the last step, and then changes
 // or runs it.
@@ -67,11 +67,15 @@ func (c *customer) changeTo(after ownFunction, kind, method, path, body string) 
 	switch now, ok := c.readOwn(); {
 	case ok && now == after:
 		c.own = after
-		c.happened("changes without an answer, made")
+		c.Happened("changes without an answer, made")
 	case ok && now == c.own:
-		c.happened("changes without an answer, not made")
+		c.Happened("changes without an answer, not made")
 	case ok:
 		c.wrong("%s is %+v after a change without an answer from %+v to %+v", c.ownName(), now, c.own, after)
+	}
+	if c.Late { // nobody knows when it is made
+		c.own = ownFunction{}
+		c.owns++
 	}
 }
 
@@ -119,3 +123,46 @@ func (c *customer) runOwn() {
 		c.gave([]string{id}, []promise{p})
 	}
 }
+
+// updateAndRun updates the customer's second function, and then runs it on each server. One that was ready after the update
+// was answered runs no earlier version.
+func (c *customer) updateAndRun() {
+	name := fmt.Sprintf("%s%d", freshPrefix, c.number)
+	c.mark++
+	p := promise{kind: "update", function: name, born: c.current()}
+	method, path, body := "PATCH", "/v1/functions/"+name, process.FunctionJSON("", markedCode(c.mark))
+	if c.mark == 1 {
+		p.kind = "create"
+		method, path, body = "PUT", "/v1/functions/", process.FunctionJSON(name, markedCode(c.mark))
+	}
+	var id string
+	if !c.taken(c.insist(method, path, body, "Idempotency-Key", c.key()), method, path, &id) {
+		return
+	}
+	c.gave([]string{id}, []promise{p})
+	for _, server := range c.servers() {
+		ready, ok := c.tryAt(server, "GET", "/readyz", "")
+		if !ok || ready.Status != http.StatusOK {
+			c.Happened(notCompared)
+			continue
+		}
+		n := c.n.Add(1)
+		r, ok := c.tryAt(server, "POST", "/v1/sync/functions/"+name+"/rpc", fmt.Sprintf(`{"n":%d}`, n))
+		if !ok {
+			c.Happened(notCompared)
+			continue
+		}
+		var o product
+		if r.Status != http.StatusOK || json.Unmarshal(r.Body, &o) != nil || o.Mark != c.mark {
+			c.wrong("after update %d of %s, a server that was ready answered a run with %d %s", c.mark, name, r.Status, r.Body)
+		}
+		c.Happened(Compared)
+	}
+}
+
+const (
+	freshPrefix = "fresh-" // of functions that updateAndRun changes
+	// Compared counts runs right after an update, on a server that was ready.
+	Compared    = "runs after an update, on a server that was ready"
+	notCompared = "runs after an update, on a server that was not"
+)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kill
+package customers
 
 import (
 	"encoding/json"
@@ -9,17 +9,18 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/test/process"
 )
 
-// ledger records all answers of servers that are killed again and again. The answers of later
-// servers must agree with it.
+// ledger records all answers of servers that are killed, stopped and cut off. Later answers must agree with it.
 type ledger struct {
 	seed maphash.Seed
 
 	mu       sync.Mutex
-	life     int                 // number of the current server, from 1
+	life     int                 // number of faults so far, and one
 	tick     int                 // logical time, counts answers
 	promises map[string]*promise // by id
 	ids      []string            // of promises, in the order of their answers
@@ -27,13 +28,17 @@ type ledger struct {
 	asked    map[subject]int     // number of executions that may have been accepted, because the answer was lost
 	count    map[string]int      // event counts for the report
 	broken   []string
-	accepted chan struct{} // has an element if an id was received since it was emptied
+	keys     map[string][]porcupine.Operation // requests with a key
+	jobs     map[string]*jobPromise           // by id
+	jobIDs   []string
+
+	Accepted chan struct{} // has an element if an id was received since it was emptied
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		seed: maphash.MakeSeed(), promises: map[string]*promise{}, open: map[string]bool{}, asked: map[subject]int{}, count: map[string]int{},
-		accepted: make(chan struct{}, 1),
+		keys: map[string][]porcupine.Operation{}, jobs: map[string]*jobPromise{}, Accepted: make(chan struct{}, 1),
 	}
 }
 
@@ -54,11 +59,17 @@ type promise struct {
 	born     int  // life in which it was requested
 	retries  int
 	cancel   bool // a customer may have cancelled it
+	job      bool // it is a task of a job, which may have been cancelled
 
 	args    string // as they were reported first, empty before
 	end     uint64 // hash of the reported final state without the args, 0 before
 	status  string // final status, empty before
 	endTick int
+	history []porcupine.Operation // answers that began before the end was known
+}
+
+func (p promise) String() string {
+	return fmt.Sprintf("a %s of %s with n=%d of life %d", p.kind, p.function, p.n, p.born)
 }
 
 // breach records a broken promise. The caller holds the lock.
@@ -73,15 +84,16 @@ func (l *ledger) wrong(format string, args ...any) {
 	l.breach(format, args...)
 }
 
-// happened counts an event for the report.
-func (l *ledger) happened(what string) {
+// Happened counts an event for the report.
+func (l *ledger) Happened(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count[what]++
 }
 
-// begin starts the next life.
-func (l *ledger) begin() {
+// Begin starts the next life. It is called when a fault that may end attempts has begun, so that what is accepted
+// afterwards does not suffer from it.
+func (l *ledger) Begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.life++
@@ -111,7 +123,7 @@ func (l *ledger) gave(ids []string, promises []promise) {
 	}
 	for i, id := range ids {
 		if before := l.promises[id]; before != nil {
-			l.breach("%s was the id of %+v, and is now that of %+v", id, *before, promises[i])
+			l.breach("%s was the id of %v, and is now that of %v", id, *before, promises[i])
 			continue
 		}
 		l.promises[id] = &promises[i]
@@ -119,7 +131,7 @@ func (l *ledger) gave(ids []string, promises []promise) {
 		l.open[id] = true
 	}
 	select {
-	case l.accepted <- struct{}{}:
+	case l.Accepted <- struct{}{}:
 	default:
 	}
 }
@@ -157,7 +169,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		return // the answer with the id was lost
 	}
 	if x.Status == process.NotFound {
-		l.breach("%s is lost: %+v", x.ID, *p)
+		l.breach("%s is lost: %v", x.ID, *p)
 		return
 	}
 	if args := x.Args; len(args) > 0 {
@@ -168,6 +180,9 @@ func (l *ledger) saw(x process.Execution, tick int) {
 			l.breach("the args of %s were %s, and are %s", x.ID, p.args, args)
 		}
 	}
+	if p.end == 0 || p.endTick >= tick {
+		p.history = append(p.history, l.operation(tick, observe(&x, l.seed)))
+	}
 	if p.end != 0 {
 		if p.endTick < tick && maphash.String(l.seed, withoutArgs(x.Text)) != p.end {
 			l.breach("%s was reported as %s, and has changed: %s", x.ID, p.status, x.Text)
@@ -175,13 +190,13 @@ func (l *ledger) saw(x process.Execution, tick int) {
 		return
 	}
 	if x.Kind != p.kind || x.Name != p.function {
-		l.breach("%+v is now %s", *p, x.Text)
+		l.breach("%v is now %s", *p, x.Text)
 	}
 	if !x.Done() {
 		return
 	}
 	if why := p.check(&x, l.life-p.born); why != "" {
-		l.breach("%+v ended, but %s: %s", *p, why, x.Text)
+		l.breach("%v ended, but %s: %s", *p, why, x.Text)
 	}
 	l.tick++
 	p.end, p.status, p.endTick = maphash.String(l.seed, withoutArgs(x.Text)), x.Status, l.tick
@@ -215,7 +230,7 @@ func (p *promise) check(x *process.Execution, kills int) string {
 		return p.checkOutput(x.Output)
 	case string(x.Output) != "null":
 		return "it has an output"
-	case x.Status == process.Cancelled && !p.cancel:
+	case x.Status == process.Cancelled && !p.cancel && !p.job:
 		return "no customer cancelled it"
 	case x.Status == process.Cancelled && x.Attempts > most:
 		return fmt.Sprintf("%d kills do not explain that many attempts", kills)
@@ -238,6 +253,12 @@ type product struct{ N, Square, Mark int }
 // marksOf is the number of marks of each generation of a function, see changeOwn.
 const marksOf = 1_000
 
+// CheckOutput returns what is wrong with the output of a run with the argument n, empty if nothing.
+func CheckOutput(n int, output []byte) string {
+	p := promise{n: n}
+	return p.checkOutput(output)
+}
+
 func (p *promise) checkOutput(output []byte) string {
 	var o product
 	if json.Unmarshal(output, &o) != nil || o.N != p.n || o.Square != p.n*p.n {
@@ -257,8 +278,8 @@ func (l *ledger) busy() bool {
 	return len(l.open) > maxOpen
 }
 
-// unsettled returns the ids of all executions that were not reported as done.
-func (l *ledger) unsettled() (ids []string) {
+// Unsettled returns the ids of all executions that were not reported as done.
+func (l *ledger) Unsettled() (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id := range l.open {
@@ -272,13 +293,13 @@ func (l *ledger) example() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id := range l.open {
-		return fmt.Sprintf("%s, %+v", id, *l.promises[id])
+		return fmt.Sprintf("%s, %v", id, *l.promises[id])
 	}
 	return "nothing"
 }
 
-// some returns n ids that customers have received, chosen by pick, possibly with duplicates.
-func (l *ledger) some(n int, pick func(n int) int) (ids []string) {
+// Some returns n ids that customers have received, chosen by pick, possibly with duplicates.
+func (l *ledger) Some(n int, pick func(n int) int) (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range min(n, len(l.ids)) {
