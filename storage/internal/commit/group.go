@@ -17,6 +17,10 @@ type group struct {
 	turn sync.Mutex // held by the goroutine that writes a round
 	mu   sync.Mutex
 	open *round // the round that waits for its turn and takes more members; nil if there is none
+
+	// Of pass.
+	underWay int       // members of rounds that were sent, and whose results are not known
+	enough   sync.Cond // wakes gather
 }
 
 // round is the batches that the goroutine of its first member writes as one.
@@ -58,7 +62,9 @@ func (g *group) write(m *member, do func([]*member)) error {
 }
 
 // pass is like write, for writes whose results come later: the next round begins when send has returned,
-// and wait sets the err of each member. Rounds are sent one after the other.
+// and wait sets the err of each member. Rounds are sent one after the other. A round waits while it has fewer
+// members than are under way: a record costs about the same with one member and with many. So one caller, or two, wait
+// for nobody, and of many about half are written as one.
 func (g *group) pass(m *member, send func([]*member) (wait func())) error {
 	m.err = errUnwritten
 	size := m.batch.Len()
@@ -72,6 +78,7 @@ func (g *group) pass(m *member, send func([]*member) (wait func())) error {
 		return m.err
 	}
 	defer close(r.done)
+	defer g.arrive(r)
 	g.sendRound(r, send)()
 	return m.err
 }
@@ -79,8 +86,38 @@ func (g *group) pass(m *member, send func([]*member) (wait func())) error {
 func (g *group) sendRound(r *round, send func([]*member) (wait func())) (wait func()) {
 	g.turn.Lock()
 	defer g.turn.Unlock()
-	g.close(r)
+	g.gather(r)
 	return send(r.members)
+}
+
+// gather closes a round when it has as many members as are under way, or takes no more. They are under way until
+// arrive is called. The caller has the turn.
+func (g *group) gather(r *round) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.enough.L = &g.mu
+	for g.open == r && len(r.members) < g.underWay {
+		g.enough.Wait()
+	}
+	if g.open == r {
+		g.open = nil
+	}
+	g.underWay += len(r.members)
+}
+
+// arrive says that the members of a round are not under way any more.
+func (g *group) arrive(r *round) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.underWay -= len(r.members)
+	g.wake()
+}
+
+// wake wakes gather if its round need not wait any longer. The caller holds mu.
+func (g *group) wake() {
+	if g.open == nil || len(g.open.members) >= g.underWay {
+		g.enough.Signal()
+	}
 }
 
 // join adds a member to the open round. The first member must close the round.
@@ -96,6 +133,7 @@ func (g *group) join(m *member, size int) (r *round, first bool) {
 	if r.bytes += size; r.bytes > groupSize-groupSize/4 { // the next batch may be too much
 		g.open = nil
 	}
+	g.wake()
 	return r, first
 }
 
