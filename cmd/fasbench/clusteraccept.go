@@ -23,12 +23,12 @@ var clusterAcceptBench = bench{
 		onLogRow("accepted runs, 256 clients: processor time of the server", "server, 256 clients"),
 		logRow("accepted runs, 256 clients", "log"),
 		{
-			what: "accepted runs per second, 64 clients: on the log, all processes on one machine / a server alone", part: "rate, 64 clients",
-			of: "on the log", peer: "alone",
+			what: "accepted runs, 64 clients, per second: on the log, all processes on one machine / a server alone", part: "rate, 64 clients",
+			of: "on the log", peer: "alone", limit: "the processors, which the seven servers share",
 		},
 		{
-			what: "accepted runs per second, 256 clients: on the log, all processes on one machine / a server alone", part: "rate, 256 clients",
-			of: "on the log", peer: "alone",
+			what: "accepted runs, 256 clients, per second: on the log, all processes on one machine / a server alone", part: "rate, 256 clients",
+			of: "on the log", peer: "alone", limit: "the processors, which the seven servers share",
 		},
 	},
 	measure: measureClusterAccept,
@@ -39,7 +39,7 @@ func onLogRow(what, part string) row {
 	return row{
 		what: what + ", the owner of a log / a server alone", part: part,
 		of: "on the log", peer: "alone", goal: "at most 1.25x", holds: ratioAtMost(1.25),
-		limit: "one processor: packing, hashing and sending records, and their acknowledgements",
+		limit: "what a record costs, divided by the runs that share it",
 	}
 }
 
@@ -48,7 +48,7 @@ func logRow(what, part string) row {
 	return row{
 		what: what + ": processor time of all three servers of the log", part: part,
 		of: "per run", goal: "at most 25 µs", holds: timeAtMost(25 * time.Microsecond),
-		limit: "how many runs a record has: a record costs the same for each number of them",
+		limit: "what a record costs, divided by the runs that share it",
 	}
 }
 

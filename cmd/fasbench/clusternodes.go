@@ -32,16 +32,19 @@ var clusterNodesBench = bench{
 		"or all at the one; and one request for 240 runs in the background, from sending it to the owner until all are finished. " +
 		"Then the trivial function, with 24 connections, likewise; a control group gives each node a quarter of a processor. The servers of the log and the load generator have the rest of the machine. Medians of all repetitions.",
 	rows: []row{
-		nodesRow("runs that wait 500 ms with 8 MB, whose callers wait", "waiting"),
-		nodesRow("runs that wait 500 ms with 8 MB, in the background", "background"),
-		nodesRow("trivial runs whose callers wait, a quarter of a processor for each node", "quota"),
+		nodesRow("runs that wait 500 ms with 8 MB, whose callers wait", "waiting", "the memory of each node"),
+		nodesRow("runs that wait 500 ms with 8 MB, in the background", "background", "the memory of the nodes that run them"),
+		nodesRow("trivial runs whose callers wait, a quarter of a processor for each node", "quota", "the part of a processor that each node has"),
 	},
 	measure: measureClusterNodes,
 }
 
 // nodesRow is a row for what three nodes do, and one.
-func nodesRow(what, part string) row {
-	return row{what: what + ", per second: three nodes / one", part: part, of: "three", peer: "one", goal: "at least 2.7x", holds: ratioAtLeast(2.7)}
+func nodesRow(what, part, limit string) row {
+	return row{
+		what: what + ", per second: three nodes / one", part: part,
+		of: "three", peer: "one", goal: "at least 2.7x", holds: ratioAtLeast(2.7), limit: limit,
+	}
 }
 
 // nodesLoad is what clusters of three nodes and of one have done.
@@ -67,10 +70,10 @@ func (n *nodesLoad) measure(both [2]*cluster, load func(c *cluster) (float64, er
 }
 
 // row returns the figures.
-func (n *nodesLoad) row(notes ...string) measured {
+func (n *nodesLoad) row() measured {
 	return measured{
-		value: quantity{median(n.rates[0]), perSecond}, peer: quantity{median(n.rates[1]), perSecond}, limit: n.usage[0].limit(),
-		notes: append(notes, "what limits one node: "+n.usage[1].limit()),
+		value: quantity{median(n.rates[0]), perSecond}, peer: quantity{median(n.rates[1]), perSecond},
+		notes: []string{"what limits three nodes: " + n.usage[0].limit(), "what limits one node: " + n.usage[1].limit()},
 	}
 }
 

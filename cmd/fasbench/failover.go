@@ -92,13 +92,14 @@ var failoverBench = bench{
 func failoverRows() (rows []row) {
 	for _, f := range faults {
 		rows = append(rows, row{
-			what: f.what + ": until runs are accepted through all other nodes again", part: f.part,
+			what: "failover, " + f.what + ": until runs are accepted through all other nodes again", part: f.part,
 			of: "the worst", goal: "at most " + seconds(f.limit), holds: timeAtMost(f.limit), limit: f.limited,
 		})
 	}
 	return append(rows, row{
-		what: "runs whose callers wait, on the nodes that do not own the data, during all of these: failed", part: "blocking",
+		what: "failover, all of these: runs whose callers wait, on the nodes that do not own the data, that failed", part: "blocking",
 		of: "failed", goal: "none", holds: func(m measured) bool { return m.value.n == 0 },
+		limit: "whether a node knows what it must run without the owner and the log",
 	})
 }
 
