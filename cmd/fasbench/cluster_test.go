@@ -57,8 +57,15 @@ func TestSpentCountsGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idle.kill()
-	used, err := spent(func() error { return nil }, []*process{idle}, []*process{busy}, []*process{idle, busy})
-	if err != nil || used[1] <= 0 || used[0] >= used[1] || used[2] < used[1] {
+	const most = 20 * time.Millisecond // many times what the idle one needs to start
+	used, err := spent(func() error {
+		before, err := busy.cpuTime()
+		for now := before; err == nil && now < before+most; now, err = busy.cpuTime() {
+			time.Sleep(time.Millisecond)
+		}
+		return err
+	}, []*process{idle}, []*process{busy}, []*process{idle, busy})
+	if err != nil || used[0] >= most || used[1] < most || used[2] < most {
 		t.Errorf("got %v, %v", used, err)
 	}
 }
