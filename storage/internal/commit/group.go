@@ -23,10 +23,15 @@ type group struct {
 	enough   sync.Cond // wakes gather
 }
 
+// freeMembers is the number of members under way below which no round waits: few callers would wait for what
+// many do not notice.
+const freeMembers = 4
+
 // round is the batches that the goroutine of its first member writes as one.
 type round struct {
 	members []*member
 	bytes   int
+	urgent  bool          // it has a member that is not new work, for which what was accepted waits
 	done    chan struct{} // closed when all members have their err
 }
 
@@ -62,8 +67,8 @@ func (g *group) write(m *member, do func([]*member)) error {
 }
 
 // pass is like write, for writes whose results come later: the next round begins when send has returned,
-// and wait sets the err of each member. Rounds are sent one after the other. A round waits while it has fewer
-// members than are under way: a record costs about the same with one member and with many. So one caller, or two, wait
+// and wait sets the err of each member. Rounds are sent one after the other. A round of new work alone waits while it has
+// fewer members than are under way: a record costs about the same with one member and with many. So few callers wait
 // for nobody, and of many about half are written as one.
 func (g *group) pass(m *member, send func([]*member) (wait func())) error {
 	m.err = errUnwritten
@@ -90,13 +95,13 @@ func (g *group) sendRound(r *round, send func([]*member) (wait func())) (wait fu
 	return send(r.members)
 }
 
-// gather closes a round when it has as many members as are under way, or takes no more. They are under way until
-// arrive is called. The caller has the turn.
+// gather closes a round when it need not wait, or takes no more members. They are under way until arrive is called. The
+// caller has the turn.
 func (g *group) gather(r *round) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.enough.L = &g.mu
-	for g.open == r && len(r.members) < g.underWay {
+	for g.open == r && !g.departs(r) {
 		g.enough.Wait()
 	}
 	if g.open == r {
@@ -115,9 +120,14 @@ func (g *group) arrive(r *round) {
 
 // wake wakes gather if its round need not wait any longer. The caller holds mu.
 func (g *group) wake() {
-	if g.open == nil || len(g.open.members) >= g.underWay {
+	if g.open == nil || g.departs(g.open) {
 		g.enough.Signal()
 	}
+}
+
+// departs reports whether a round need not wait for more members. The caller holds mu.
+func (g *group) departs(r *round) bool {
+	return r.urgent || g.underWay < freeMembers || len(r.members) >= g.underWay
 }
 
 // join adds a member to the open round. The first member must close the round.
@@ -130,6 +140,7 @@ func (g *group) join(m *member, size int) (r *round, first bool) {
 	}
 	r = g.open
 	r.members = append(r.members, m)
+	r.urgent = r.urgent || m.need != NewWork
 	if r.bytes += size; r.bytes > groupSize-groupSize/4 { // the next batch may be too much
 		g.open = nil
 	}

@@ -132,9 +132,11 @@ type passer struct {
 }
 
 // pass passes a batch, and waits until it is sent or waits for others.
-func (p *passer) pass(size int) {
+func (p *passer) pass(size int) { p.passFor(NewWork, size) }
+
+func (p *passer) passFor(need Need, size int) {
 	p.all.Go(func() {
-		m := &member{batch: batchOf(p.t, size)}
+		m := &member{batch: batchOf(p.t, size), need: need}
 		err := p.group.pass(m, func(members []*member) (wait func()) {
 			p.rounds = append(p.rounds, len(members))
 			return func() {
@@ -162,37 +164,40 @@ func (p *passer) check(when string, waiting int, rounds ...int) {
 	}
 }
 
-// A round is sent when it has as many members as are under way, or takes no more, or less is under way.
+// A round of new work is sent when it has as many members as are under way, or takes no more, or little is under way; all other
+// rounds are sent at once.
 func TestRoundsGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &passer{t: t, results: make(chan struct{})}
-		p.pass(1)
-		p.pass(1)
-		p.check("two callers", 0, 1, 1)
-		p.pass(1)
-		p.check("a third one", 1, 1, 1)
-		p.pass(1)
-		p.check("four callers", 0, 1, 1, 2)
+		for range 4 {
+			p.pass(1)
+		}
+		p.check("four callers", 0, 1, 1, 1, 1)
 		for range 3 {
 			p.pass(1)
 		}
-		p.check("seven callers", 3, 1, 1, 2)
-		p.arrive() // the first
-		p.check("a result has arrived", 0, 1, 1, 2, 3)
+		p.check("seven callers", 3, 1, 1, 1, 1)
+		p.pass(1)
+		p.check("eight callers", 0, 1, 1, 1, 1, 4)
 		for range 3 {
 			p.pass(groupSize / 4 * 7 / 8)
 		}
-		p.check("less than a round takes", 3, 1, 1, 2, 3)
+		p.check("less than a round takes", 3, 1, 1, 1, 1, 4)
 		p.pass(groupSize / 4 * 7 / 8)
-		p.check("as much as a round takes", 0, 1, 1, 2, 3, 4)
+		p.check("as much as a round takes", 0, 1, 1, 1, 1, 4, 4)
+		p.pass(1)
+		p.passFor(Outcome, 1)
+		p.check("the end of a run waits for nobody", 0, 1, 1, 1, 1, 4, 4, 2)
 		p.pass(1)
 		p.pass(groupSize / 2)
-		p.check("a large batch waits for nobody", 1, 1, 1, 2, 3, 4, 1)
-		for range 5 {
+		p.check("a large batch waits for nobody", 1, 1, 1, 1, 1, 4, 4, 2, 1)
+		for range 6 {
 			p.arrive()
 		}
-		p.check("nothing is under way", 0, 1, 1, 2, 3, 4, 1, 1)
-		p.arrive()
+		p.check("two are under way, beside the large one", 0, 1, 1, 1, 1, 4, 4, 2, 1, 1)
+		for range 3 {
+			p.arrive()
+		}
 		p.all.Wait()
 		if p.group.underWay != 0 {
 			t.Errorf("%d are left under way", p.group.underWay)
