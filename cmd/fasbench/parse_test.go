@@ -70,7 +70,7 @@ func TestFigures(t *testing.T) {
 		t.Errorf("geometric mean %v", got)
 	}
 	for want, q := range map[string]quantity{
-		"2.50 s": {2.5, inSeconds}, "12.3 ms": {0.01234, inSeconds}, "52 µs": {52e-6, inSeconds}, "4093/s": {4093.25, perSecond}, "150 MB": {150 * mb, inBytes},
+		"2.50 s": {2.5, inSeconds}, "12.3 ms": {0.01234, inSeconds}, "52 µs": {52e-6, inSeconds}, "4093/s": {4093.25, perSecond}, "150 MB": {150 * mb, inBytes}, "17": {17, number},
 	} {
 		if got := q.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -55,6 +55,12 @@ func (p *process) stop() {
 	}
 }
 
+// kill kills the process, and returns when it has exited.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+}
+
 // await polls ok until it returns nil. It fails if the process exits or ctx is cancelled.
 func (p *process) await(ctx context.Context, ok func() error) error {
 	poll := time.NewTicker(time.Millisecond)

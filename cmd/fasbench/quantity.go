@@ -22,6 +22,7 @@ const (
 	perSecond
 	inBytes
 	bytesPerSecond
+	number
 )
 
 // elapsed returns a length of time as a quantity.
@@ -44,6 +45,8 @@ func (q quantity) String() string {
 		return fmt.Sprintf("%.0f MB", q.n/mb)
 	case bytesPerSecond:
 		return fmt.Sprintf("%.0f MB/s", q.n/1e6)
+	case number:
+		return fmt.Sprintf("%.0f", q.n)
 	}
 	return ""
 }

@@ -123,7 +123,7 @@ load is said to wait if neither the load generator nor the processors together w
 		b.WriteString("\n")
 	}
 	b.WriteString("## Repeat it\n\n`make bench` installs the peers, which needs root on Debian 12, measures everything and writes this page. " +
-		"`go run ./cmd/fasbench -quick` takes eight minutes, and `-only NAME,NAME` measures only some of the above.\n")
+		"`go run ./cmd/fasbench -quick` takes ten minutes, and `-only NAME,NAME` measures only some of the above.\n")
 	return b.String()
 }
 

@@ -14,7 +14,7 @@ import (
 
 // timeLimit bounds all measurements together, and benchLimit a single bench.
 const (
-	timeLimit  = 28 * time.Minute
+	timeLimit  = 34 * time.Minute
 	benchLimit = 6 * time.Minute
 )
 
@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fasbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "comma-separated `NAMES` of the benches to measure: "+strings.Join(names(), ", "))
-	quick := flags.Bool("quick", false, "fewer and shorter rounds: about eight minutes, and noisier")
+	quick := flags.Bool("quick", false, "fewer and shorter rounds: about ten minutes, and noisier")
 	write := flags.String("write", "", "`FILE` to write the figures to, in Markdown")
 	stock := flags.Bool("stock", false, "build the server with wazero as released, as a plain go build does")
 	python := flags.String("python", "", "`PATH` of the native CPython 3.13 to compare with (default: the one that peers.sh builds)")

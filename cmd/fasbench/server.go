@@ -35,8 +35,7 @@ func (s *server) stop() {
 // out.
 func (s *server) kill() {
 	s.close()
-	_ = s.cmd.Process.Kill()
-	<-s.exited
+	s.process.kill()
 }
 
 // serve starts a server that finds the guest compiled, as on any start but the first, waits until
@@ -85,14 +84,19 @@ func (l *lab) compiledData(ctx context.Context) (string, error) {
 
 // serveIn starts a server on a data folder, with additional flags, and waits until it is ready.
 func (l *lab) serveIn(ctx context.Context, data string, flags ...string) (*server, error) {
-	s := &server{token: rand.Text()}
+	return l.serveAs(ctx, data, rand.Text(), nil, flags...)
+}
+
+// serveAs is serveIn with an admin token and additional variables.
+func (l *lab) serveAs(ctx context.Context, data, token string, env []string, flags ...string) (*server, error) {
+	s := &server{token: token}
 	file := filepath.Join(data, "address")
 	if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
 	var err error
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--address-file", file, "--grace", "1s", "--log-level", "warn"}
-	s.process, err = l.start(ctx, "", []string{"FAASPOT_ADMIN_TOKEN=" + s.token, "FAASPOT_DIR=" + data}, l.fas, append(args, flags...)...)
+	s.process, err = l.start(ctx, "", append(env, "FAASPOT_ADMIN_TOKEN="+s.token, "FAASPOT_DIR="+data), l.fas, append(args, flags...)...)
 	if err != nil {
 		return nil, err
 	}

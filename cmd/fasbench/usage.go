@@ -67,14 +67,19 @@ func (u usage) limitOf(processors int) string {
 // observe measures the usage of a load on a server. The load generator is this process and the
 // programs that the load runs until they exit; it can keep the given number of processors busy.
 func (p *process) observe(threads int, load func() error) (usage, error) {
-	before, err := p.counters()
+	return observe([]*process{p}, threads, load)
+}
+
+// observe is observe of several servers at once.
+func observe(servers []*process, threads int, load func() error) (usage, error) {
+	before, err := countersOf(servers)
 	if err != nil {
 		return usage{}, err
 	}
 	if err := load(); err != nil {
 		return usage{}, err
 	}
-	after, err := p.counters()
+	after, err := countersOf(servers)
 	return usage{
 		length: after.at.Sub(before.at), server: after.server - before.server, generator: after.generator - before.generator,
 		idle: after.idle - before.idle, threads: threads,
@@ -87,9 +92,9 @@ type counters struct {
 	server, generator, idle time.Duration
 }
 
-// counters reads the processor times of the server, the load generator and the machine.
-func (p *process) counters() (c counters, err error) {
-	if c.server, err = p.cpuTime(); err != nil {
+// countersOf reads the processor times of servers, the load generator and the machine.
+func countersOf(servers []*process) (c counters, err error) {
+	if c.server, err = cpuTimeOf(servers); err != nil {
 		return c, err
 	}
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
@@ -123,6 +128,18 @@ func parseIdle(text []byte) (time.Duration, error) {
 
 // cpuTime returns the user and system time that the process and its descendants have used so far.
 func (p *process) cpuTime() (time.Duration, error) { return treeTime(p.cmd.Process.Pid) }
+
+// cpuTimeOf returns the sum of the times of processes.
+func cpuTimeOf(all []*process) (sum time.Duration, err error) {
+	for _, p := range all {
+		used, err := p.cpuTime()
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
+}
 
 // treeTime returns the user and system time of a process and its descendants.
 func treeTime(pid int) (time.Duration, error) {

@@ -54,29 +54,36 @@ func (r *loads) cpu() time.Duration { return r.usage.server / time.Duration(r.re
 // measure sends requests to a target for a length of time by wrk, and adds the result. All responses
 // must be successful.
 func (r *loads) measure(ctx context.Context, l *lab, t target, length time.Duration) error {
-	dir, err := l.peersFolder()
-	if err != nil {
-		return err
-	}
-	const threads = 1
-	args := []string{
-		"--threads", strconv.Itoa(threads), "--connections", strconv.Itoa(t.connections), "--duration", length.String(),
-		"--script", filepath.Join(dir, "post.lua"), t.url, "--", t.token, t.body, strconv.Itoa(t.functions),
-	}
-	var text []byte
-	used, err := t.process.observe(threads, func() error {
-		text, err = output(ctx, "", "wrk", args...)
+	var rate float64
+	var responses int
+	used, err := t.process.observe(wrkThreads, func() (err error) {
+		rate, responses, err = l.wrk(ctx, t, length)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	rate, responses, err := parseWrk(string(text))
-	if err != nil {
-		return err
-	}
 	r.rates, r.responses, r.usage = append(r.rates, rate), r.responses+responses, r.usage.add(used)
 	return nil
+}
+
+// wrkThreads is the number of threads of wrk.
+const wrkThreads = 1
+
+// wrk sends requests to a target for a length of time, and returns the successful responses per second,
+// and how many there were.
+func (l *lab) wrk(ctx context.Context, t target, length time.Duration) (rate float64, responses int, err error) {
+	dir, err := l.peersFolder()
+	if err != nil {
+		return 0, 0, err
+	}
+	text, err := output(ctx, "", "wrk",
+		"--threads", strconv.Itoa(wrkThreads), "--connections", strconv.Itoa(t.connections), "--duration", length.String(),
+		"--script", filepath.Join(dir, "post.lua"), t.url, "--", t.token, t.body, strconv.Itoa(t.functions))
+	if err != nil {
+		return 0, 0, err
+	}
+	return parseWrk(string(text))
 }
 
 // parseWrk returns the rate and the number of responses in wrk's output.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -117,5 +119,103 @@ func TestPanicInGroup(t *testing.T) {
 	m := &member{batch: batchOf(t, 1)}
 	if err := g.write(m, func([]*member) { m.err = nil }); err != nil {
 		t.Errorf("a later batch gets %v", err)
+	}
+}
+
+// passer passes batches through a group, whose results arrive when the test says so.
+type passer struct {
+	t       *testing.T
+	group   group
+	rounds  []int         // members of each round that was sent
+	results chan struct{} // a result of the first round under way
+	all     sync.WaitGroup
+}
+
+// pass passes a batch, and waits until it is sent or waits for others.
+func (p *passer) pass(size int) { p.passFor(NewWork, size) }
+
+func (p *passer) passFor(need Need, size int) {
+	p.all.Go(func() {
+		m := &member{batch: batchOf(p.t, size), need: need}
+		err := p.group.pass(m, func(members []*member) (wait func()) {
+			p.rounds = append(p.rounds, len(members))
+			return func() {
+				<-p.results
+				settle(members, nil)
+			}
+		})
+		if err != nil {
+			p.t.Error(err)
+		}
+	})
+	synctest.Wait()
+}
+
+// arrive lets the result of one round arrive: the rounds wait for it in the order in which they were sent.
+func (p *passer) arrive() {
+	p.results <- struct{}{}
+	synctest.Wait()
+}
+
+func (p *passer) check(when string, waiting int, rounds ...int) {
+	p.t.Helper()
+	if !slices.Equal(p.rounds, rounds) || p.group.waiting() != waiting {
+		p.t.Errorf("%s: rounds of %v were sent, and %d wait; want %v and %d", when, p.rounds, p.group.waiting(), rounds, waiting)
+	}
+}
+
+// A round of new work is sent when it has as many members as are under way, or takes no more, or little is under way; all other
+// rounds are sent at once.
+func TestRoundsGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &passer{t: t, results: make(chan struct{})}
+		for range 4 {
+			p.pass(1)
+		}
+		p.check("four callers", 0, 1, 1, 1, 1)
+		for range 3 {
+			p.pass(1)
+		}
+		p.check("seven callers", 3, 1, 1, 1, 1)
+		p.pass(1)
+		p.check("eight callers", 0, 1, 1, 1, 1, 4)
+		for range 3 {
+			p.pass(groupSize / 4 * 7 / 8)
+		}
+		p.check("less than a round takes", 3, 1, 1, 1, 1, 4)
+		p.pass(groupSize / 4 * 7 / 8)
+		p.check("as much as a round takes", 0, 1, 1, 1, 1, 4, 4)
+		p.pass(1)
+		p.passFor(Outcome, 1)
+		p.check("the end of a run waits for nobody", 0, 1, 1, 1, 1, 4, 4, 2)
+		p.pass(1)
+		p.pass(groupSize / 2)
+		p.check("a large batch waits for nobody", 1, 1, 1, 1, 1, 4, 4, 2, 1)
+		for range 6 {
+			p.arrive()
+		}
+		p.check("two are under way, beside the large one", 0, 1, 1, 1, 1, 4, 4, 2, 1, 1)
+		for range 3 {
+			p.arrive()
+		}
+		p.all.Wait()
+		if p.group.underWay != 0 {
+			t.Errorf("%d are left under way", p.group.underWay)
+		}
+	})
+}
+
+// A send that panics leaves nothing under way that others would wait for.
+func TestPanicInPass(t *testing.T) {
+	var g group
+	func() {
+		defer func() { _ = recover() }()
+		_ = g.pass(&member{batch: batchOf(t, 1)}, func([]*member) func() { panic("no") })
+		t.Error("the panic is lost")
+	}()
+	m := &member{batch: batchOf(t, 1)}
+	err := g.pass(m, func(members []*member) func() { return func() { settle(members, nil) } })
+	if err != nil || g.underWay != 0 {
+		t.Errorf("a later batch gets %v, and %d are under way", err, g.underWay)
 	}
 }
