@@ -68,16 +68,13 @@ var (
 // token in both. A user name and a password are in Authorization alone. A request of the console has the
 // cookie of its session in place of a token.
 func (s *Server) authenticate(h *fasthttp.RequestHeader) (*runtime.Identity, error) {
-	if token, found, err := blaxelToken(h); err != nil {
+	if token, found, err := tokenIn(h); err != nil {
 		return nil, err
 	} else if found {
 		return s.opts.Auth.Authenticate(token)
 	}
 	fields := h.PeekAll(fasthttp.HeaderAuthorization)
-	switch {
-	case len(fields) > 1:
-		return nil, errTwoTokens
-	case len(fields) == 0:
+	if len(fields) == 0 {
 		x, err := s.session(h)
 		if err != nil {
 			return nil, err
@@ -90,13 +87,26 @@ func (s *Server) authenticate(h *fasthttp.RequestHeader) (*runtime.Identity, err
 		}
 		return nil, errBadTicket
 	}
-	if token, ok := bearer(fields[0]); ok {
-		return s.opts.Auth.Authenticate(token)
-	}
 	if user, password, ok := basic(fields[0]); ok && s.passwords != nil {
 		return s.passwords.AuthenticatePassword(s.host.Context(), user, password)
 	}
 	return nil, errNoToken
+}
+
+// tokenIn returns the token in a header; found is false if it has none. Without an error, there is at most one field
+// Authorization, unless all have the token.
+func tokenIn(h *fasthttp.RequestHeader) (token []byte, found bool, err error) {
+	if token, found, err = blaxelToken(h); found || err != nil {
+		return token, found, err
+	}
+	switch fields := h.PeekAll(fasthttp.HeaderAuthorization); len(fields) {
+	case 0:
+		return nil, false, nil
+	case 1:
+		token, found = bearer(fields[0])
+		return token, found, nil
+	}
+	return nil, false, errTwoTokens
 }
 
 // basic returns the user name and the password of "Basic BASE64" (RFC 7617).

@@ -264,12 +264,13 @@ func (s *connections) dropSilent() {
 	}
 }
 
-// silent reports whether there is a stranger that has sent nothing yet, or does not read.
+// silent reports whether there is a stranger that has sent nothing yet, or does not read. One that had an answer, and keeps its
+// connection, is none.
 func (s *connections) silent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for e := s.unknown.Front(); e != nil; e = e.Next() {
-		if e.Value.(*conn).waits(time.Now()) {
+		if c := e.Value.(*conn); !c.idle.Load() && c.waits(time.Now()) {
 			return true
 		}
 	}

@@ -122,3 +122,15 @@ func (l Logins) Has(secret string, now time.Time) bool { return l.get(HashToken(
 // Len returns the number of logins, and Held their memory in bytes.
 func (l Logins) Len() int    { return len(l.all) }
 func (l Logins) Held() int64 { return l.memory.Held() }
+
+// IdleStrangers returns the number of connections without a token that are kept between two requests.
+func (s *Server) IdleStrangers() (n int) {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	for e := s.conns.unknown.Front(); e != nil; e = e.Next() {
+		if e.Value.(*conn).idle.Load() {
+			n++
+		}
+	}
+	return n
+}

@@ -28,9 +28,10 @@ type Follower interface {
 	Runs() bool
 	// Settle is called before a request is forwarded that reads what this process may not have sent to the owner yet.
 	Settle()
-	// Forward sends the request of the client at an address to the owner. The answer's body must be closed. The URL of
-	// the request has no host. An error that is a [runtime.Error] says that nothing was sent.
-	Forward(r *http.Request, client net.Addr) (*http.Response, error)
+	// Forward sends the request of the client at an address, and of a tenant, to the owner. The tenant is empty if this process
+	// does not know it. The answer's body must be closed. The URL of the request has no host. An error that is a
+	// [runtime.Error] says that nothing was sent.
+	Forward(r *http.Request, client net.Addr, tenant runtime.Tenant) (*http.Response, error)
 }
 
 // headerClient names the client of a request that another node has forwarded, and "https" or "http" for its connection. It
@@ -103,7 +104,7 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 		done()
 		return err
 	}
-	answer, err := s.opts.Follower.Forward(request, ctx.RemoteAddr()) //nolint:bodyclose // the library closes it, as an incomingBody
+	answer, err := s.opts.Follower.Forward(request, ctx.RemoteAddr(), s.tenantOf(&ctx.Request.Header)) //nolint:bodyclose // the library closes it, as an incomingBody
 	whole, failed := body.stop()
 	if !whole { // what is left of it is no request
 		ctx.SetConnectionClose()
@@ -139,6 +140,20 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	}
 	ctx.Response.SetBodyStream(incoming, int(answer.ContentLength))
 	return nil
+}
+
+// tenantOf returns the tenant whose token a request has, empty if this process does not know it: the owner may. Passwords are
+// not checked here.
+func (s *Server) tenantOf(h *fasthttp.RequestHeader) runtime.Tenant {
+	token, found, err := tokenIn(h)
+	if !found || err != nil {
+		return ""
+	}
+	who, err := s.opts.Auth.Authenticate(token)
+	if err != nil {
+		return ""
+	}
+	return who.Tenant
 }
 
 // lost returns the error of a request that the owner has not answered. What may have changed something has no answer: each

@@ -29,7 +29,8 @@ type node struct {
 	lost    atomic.Bool // requests are sent, and not answered
 	settled atomic.Int64
 	sent    atomic.Int64
-	ended   atomic.Int64 // requests that were sent, and are not under way any more
+	tenant  atomic.Pointer[runtime.Tenant] // of the last request that was sent
+	ended   atomic.Int64                   // requests that were sent, and are not under way any more
 	through *http.Transport
 }
 
@@ -37,8 +38,9 @@ func (n *node) Follows() bool { return n.follows.Load() }
 func (n *node) Runs() bool    { return n.runs.Load() }
 func (n *node) Settle()       { n.settled.Add(1) }
 
-func (n *node) Forward(r *http.Request, _ net.Addr) (*http.Response, error) {
+func (n *node) Forward(r *http.Request, _ net.Addr, tenant runtime.Tenant) (*http.Response, error) {
 	n.sent.Add(1)
+	n.tenant.Store(&tenant)
 	if n.owner == nil {
 		err := runtime.Errorf(runtime.CodeUnavailable, "there is no owner")
 		err.RetryAfter = time.Second
@@ -126,6 +128,15 @@ func TestForward(t *testing.T) {
 	}
 	if len(own.Created)+len(own.Pages) > 0 {
 		t.Error("the node has answered itself")
+	}
+	// Places for requests are shared among tenants, as far as the node knows them.
+	for authorization, want := range map[string]runtime.Tenant{
+		"Token " + apitest.Token: runtime.DefaultTenant, "bearer " + apitest.Token: runtime.DefaultTenant, "Token wrong": "", "Basic YTpi": "", "": "",
+	} {
+		n.Do(t, "GET", "/v1/functions/", "", apitest.Header{"Authorization": authorization})
+		if got := *n.tenant.Load(); got != want {
+			t.Errorf("a request with %q is one of the tenant %q, want %q", authorization, got, want)
+		}
 	}
 	before := n.sent.Load()
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {

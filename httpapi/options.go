@@ -45,6 +45,8 @@ type Options struct {
 	// Maintenance makes backups of the store and returns what takes room in it. Nil: the server has no
 	// routes for them.
 	Maintenance faaspot.Maintenance
+	// Cursors encrypts the cursors of tokens that do not see all executions. Nil: there are no such tokens.
+	Cursors faaspot.Sealer
 	// Version of the server, reported by GET /readyz. Empty: not reported.
 	Version string
 

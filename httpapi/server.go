@@ -78,7 +78,7 @@ func New(o Options) (*Server, error) {
 		s.SetEngine(o.Engine)
 	}
 	s.dialects = []web.Dialect{
-		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, faaspot.Options{Access: o.Access, Audit: o.Audit, Disk: o.Disk, Maintenance: o.Maintenance, Release: o.Version}),
+		faaspot.New(s.host, func() faaspot.Engine { return s.engine() }, faaspot.Options{Access: o.Access, Audit: o.Audit, Disk: o.Disk, Maintenance: o.Maintenance, Cursors: o.Cursors, Release: o.Version}),
 		blaxel.New(s.host, func() blaxel.Engine { return s.engine() }),
 		foundry.New(s.host, func() foundry.Engine { return s.engine() }),
 	}

@@ -79,6 +79,35 @@ func TestReadyWhileHandingOver(t *testing.T) {
 	}
 }
 
+// A hand-over waits for a connection whose first request has not arrived, but not for those that are kept open between two
+// requests, such as by a health check.
+func TestHandOverAndKeptConnections(t *testing.T) {
+	t.Parallel()
+	ts := apitest.StartTCP(t, &apitest.Fake{}, nil)
+	kept, silent := apitest.DialRaw(t, ts.Addr), apitest.DialRaw(t, ts.Addr)
+	kept.Send(t, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+	if got, _ := kept.Answers(t, 1); len(got) != 1 || got[0].Status != 200 {
+		t.Fatalf("got %+v", got)
+	}
+	for ts.OpenConnections() < 2 || ts.IdleStrangers() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	waiting, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond) // longer than without any
+	defer cancel()
+	if ts.HandOver(waiting); waiting.Err() == nil {
+		t.Error("it does not wait for the first request of a connection")
+	}
+	silent.Send(t, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+	if got, closed := silent.Answers(t, -1); len(got) != 1 || !closed {
+		t.Errorf("got %+v, closed %v", got, closed)
+	}
+	patient, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if ts.HandOver(patient); patient.Err() != nil {
+		t.Error("it waits for a connection that is kept")
+	}
+}
+
 func TestShutdownOutOfTimeCancelsRuns(t *testing.T) {
 	t.Parallel()
 	running := make(chan struct{})

@@ -75,7 +75,7 @@ func PlaceOf(dir string) (at *replog.Position, err error) {
 	if err != nil {
 		return nil, refusal(dir, err)
 	}
-	at, err = kv.Find(&database{db, nil}, keys.Applied(), record.DecodePosition)
+	at, err = kv.Find(newDatabase(db, nil), keys.Applied(), record.DecodePosition)
 	return at, errors.Join(err, db.Close())
 }
 

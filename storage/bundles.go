@@ -274,15 +274,7 @@ func (s *Store) ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtim
 	ref := bundleRef{tenant, id}
 	hold := s.bundles.hold(ref)
 	defer s.releaseOnce(ref)()
-	if err := hold.take(ctx); err != nil {
-		return fault(op, err)
-	}
-	var size int64
-	err := s.snapshot(func(r kv.Reader) (err error) {
-		size, err = s.findBundle(r, ref)
-		return err
-	})
-	hold.give()
+	size, err := s.findInTurn(ctx, hold, ref)
 	switch {
 	case err != nil:
 		return fault(op, err)
@@ -293,6 +285,21 @@ func (s *Store) ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtim
 		return fault(op, err)
 	}
 	return nil
+}
+
+// findInTurn returns what findBundle does, when nothing writes or drops the bundle. It keeps the store from closing while it
+// waits: whoever has the turn may have to wait for the store in its turn.
+func (s *Store) findInTurn(ctx context.Context, hold *bundleHold, ref bundleRef) (size int64, err error) {
+	if err := s.enter(); err != nil {
+		return 0, err
+	}
+	defer s.life.RUnlock()
+	if err := hold.take(ctx); err != nil {
+		return 0, err
+	}
+	defer hold.give()
+	size, err = s.findBundle(s.db, ref)
+	return size, s.checked(err)
 }
 
 // readChunks writes a content of size bytes, which is stored in chunks, to w.

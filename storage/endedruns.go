@@ -99,7 +99,7 @@ func (e *endedRuns) read(look func(kv.Reader) error) error {
 		return err
 	}
 	defer e.store.life.RUnlock()
-	return e.store.checked(look(view{e.snapshot, e.store.db.keys}))
+	return e.store.checked(look(view{e.snapshot, e.store.db.Keys()}))
 }
 
 // eachEnded calls visit with the runs in the first records of a tenant from an id on. more reports that

@@ -244,7 +244,7 @@ func (s *Store) checkReadable() error {
 	defer s.life.RUnlock()
 	_, err := s.findFormat()
 	if err == nil {
-		_, err = s.findKeyCheck()
+		_, err = s.keysInUse(s.db.Keys())
 	}
 	return err
 }

@@ -243,7 +243,7 @@ func TestStoresThatDoNotOwn(t *testing.T) {
 			must(t, err)
 			defer s.Close()
 			o = onLog(vfs.NewMem(), "next", shared.Client(), true)
-			if o.Keys = s.db.keys; test.keys {
+			if o.Keys = s.db.Keys(); test.keys {
 				o.Keys = newKeys(t)
 			}
 			f, err := Open(o)

@@ -52,7 +52,7 @@ func Inspect(o InspectOptions) (i Inspection, err error) {
 	if err != nil {
 		return i, refusal(o.Dir, err)
 	}
-	r := &database{db, o.Keys}
+	r := newDatabase(db, o.Keys)
 	var at *replog.Position // nil: the store was never one of a log
 	if err = checkReadable(r); err == nil {
 		at, err = kv.Find(r, keys.Applied(), record.DecodePosition)
@@ -120,12 +120,12 @@ func (i *Inspection) checkKeys(d *database) error {
 	refused := errors.Is(err, keyset.ErrNoKey)
 	i.NeedsKeys = refused || stored != nil
 	switch {
-	case refused && d.keys == nil:
+	case refused && d.Keys() == nil:
 		return nil
 	case refused:
 		return fmt.Errorf("%w: %w", errKeys, err)
 	}
-	i.Keys = err == nil && d.keys != nil && stored != nil
+	i.Keys = err == nil && d.Keys() != nil && stored != nil
 	return err
 }
 
@@ -154,7 +154,7 @@ func (i *Inspection) countSealed(d *database, prefix []byte) error {
 			i.Plain++
 		}
 	})
-	if err != nil || d.keys == nil || i.Encrypted == before {
+	if err != nil || d.Keys() == nil || i.Encrypted == before {
 		return err
 	}
 	return kv.EachKey(d, prefix, func(_, _ []byte) error { return nil })

@@ -6,6 +6,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage/internal/keys"
+	"github.com/faaspot/faaspot/storage/internal/kv"
 	"github.com/faaspot/faaspot/storage/internal/record"
 )
 
@@ -60,7 +61,9 @@ func checkInvariants(t testing.TB, s *Store) {
 	records := map[parsed][]byte{}
 	for ok := it.First(); ok; ok = it.Next() {
 		if it.Key()[0] == keys.SpaceTenants && !ofExecution(t, it.Key()) && !ofPostings(t, it.Key()) && !ofJob(t, it.Key()) && !ofKept(t, it.Key()) && !ofBundle(t, it.Key()) {
-			records[parse(t, it.Key())] = bytes.Clone(it.Value())
+			value, err := kv.Open(s.db, it.Key(), it.Value())
+			must(t, err)
+			records[parse(t, it.Key())] = bytes.Clone(value)
 		}
 	}
 	must(t, it.Error())

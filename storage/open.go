@@ -227,7 +227,7 @@ func open(o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.db = &database{db, o.Keys}
+	s.db = newDatabase(db, o.Keys)
 	s.memory = disk.NewMemory(s.unflushed)
 	s.commits = commit.New(db, gate{s})
 	s.commits.Held = o.Held

@@ -52,7 +52,8 @@ type Store struct {
 	snapshots   snapshots
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
-	replica     *replica // nil: the store is alone
+	replica     *replica   // nil: the store is alone
+	keying      sync.Mutex // held while the keys change, or what the store says of them
 
 	life   sync.RWMutex // read-held by every method while it uses db
 	closed bool
@@ -112,7 +113,7 @@ func (s *Store) snapshot(look func(kv.Reader) error) error {
 	}
 	defer s.life.RUnlock()
 	snap := s.db.NewSnapshot()
-	return s.checked(errors.Join(look(view{snap, s.db.keys}), snap.Close()))
+	return s.checked(errors.Join(look(view{snap, s.db.Keys()}), snap.Close()))
 }
 
 // checked returns an error of a read or write. Damage ends the process: what else is damaged is not

@@ -16,7 +16,7 @@ func newCluster(a *app) *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 		RunE:    group,
 	}
-	cmd.AddCommand(newClusterInit(a), newClusterStatus(a), newClusterDrain(a), newClusterHeal(a), newClusterDemo(a))
+	cmd.AddCommand(newClusterInit(a), newClusterStatus(a), newClusterDrain(a), newClusterHeal(a), newClusterPrune(a), newClusterDemo(a))
 	return cmd
 }
 

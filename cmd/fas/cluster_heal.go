@@ -23,7 +23,7 @@ highest generation and the highest sequence has most.
 
 Stop all nodes first. Start the node of the folder next, and then the others: they replace
 their data by a copy. A node that has more than the folder does not start, and keeps its data.
-The log before stays where it is, and takes no records any more.
+The log before stays where it is, and takes no records any more: "fas cluster prune" removes it.
 
 If the log has records that the folder lacks, or the folder is of an earlier generation, or the
 log before does not answer, the command changes nothing. With --lose-records it goes on.

@@ -27,15 +27,17 @@ wrong with the cluster, which the standard error says.
 
 On a terminal the output is tables; elsewhere each line has tab-separated fields: "node",
 name, role, state, lag, address, version; or "server", name, role, state, lag; or "log",
-generation, first, last, bytes, max_bytes. Roles of nodes are owner, follower, copies (it
+generation, first, last, bytes, max_bytes; or "former", generation, bytes, max_bytes: the log of
+an earlier generation, which "fas cluster prune" removes. Roles of nodes are owner, follower, copies (it
 gets a copy of the data) and starts; roles of servers are leader and replica. The lag is the
 number of records of the log that are missing.
 
 With --json it is an object with the fields
 
-  name, nodes (node, role, ready, drained, answers, applied, lag, address, version),
+  name, nodes (node, role, ready, drained, answers, applied, lag, address, version,
+  secrets_key: the name of the newest key of secrets that it has),
   servers (name, running, leader, current, lag), log (null: it does not answer; generation,
-  first, last, bytes, max_bytes), problem (absent: none)`,
+  first, last, bytes, max_bytes), former (generation, bytes, max_bytes), problem (absent: none)`,
 		Example: `  fas cluster status --cluster nats://10.0.0.1:4222 --cluster-name prod \
     --cluster-key-file /etc/faaspot/cluster.key`,
 		Args: arguments(),
@@ -105,9 +107,19 @@ func (a *app) writeCluster(s server.ClusterState) error {
 	l := s.Log
 	if !people {
 		_, err := fmt.Fprintf(a.Out, "log\t%d\t%d\t%d\t%d\t%d\n", l.Generation, l.First, l.Last, l.Bytes, l.MaxBytes)
+		for _, f := range s.Former {
+			if err == nil {
+				_, err = fmt.Fprintf(a.Out, "former\t%d\t%d\t%d\n", f.Generation, f.Bytes, f.MaxBytes)
+			}
+		}
 		return err
 	}
 	_, err := fmt.Fprintf(a.Out, "\nlog: generation %d, records %d to %d, %s of %s (%.0f%%)\n", l.Generation, l.First, l.Last, ui.AboutSize(l.Bytes), ui.AboutSize(l.MaxBytes), 100*l.Filled())
+	for _, f := range s.Former {
+		if err == nil {
+			_, err = fmt.Fprintf(a.Out, "former log: generation %d, %s of %s; remove it with `fas cluster prune`\n", f.Generation, ui.AboutSize(f.Bytes), ui.AboutSize(f.MaxBytes))
+		}
+	}
 	return err
 }
 

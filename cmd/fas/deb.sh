@@ -18,13 +18,42 @@ export SOURCE_DATE_EPOCH
 umask 022
 
 debian=$(cmd/fas/deb/version "$version" "$SOURCE_DATE_EPOCH")
+maintainer='The faaspot project <faaspot@users.noreply.github.com>'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 install -D -m 755 "$content/fas" "$root/usr/bin/fas"
-install -D -m 644 "$content/LICENSE" "$root/usr/share/doc/faaspot/copyright"
-cp -r "$content/licenses" "$root/usr/share/doc/faaspot/licenses"
+
+# What Debian expects of the documentation: who has the copyright, and a changelog in its own form beside that of the project.
+doc=$root/usr/share/doc/faaspot
+mkdir -p "$doc"
+cp -r "$content/licenses" "$doc/licenses"
+install -D -m 644 "$content/LICENSE" "$doc/licenses/faaspot/LICENSE"
+cat >"$doc/copyright" <<'END'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: faaspot
+Source: https://github.com/faaspot/faaspot
+Comment: The licences of the code that the binary includes are in /usr/share/doc/faaspot/licenses.
+
+Files: *
+Copyright: 2026 The authors of faaspot
+License: Apache-2.0
+
+License: Apache-2.0
+ On Debian systems, the full text of the Apache License, version 2.0, is in
+ /usr/share/common-licenses/Apache-2.0.
+END
+gzip -9 -n <CHANGELOG.md >"$doc/CHANGELOG.md.gz"
+gzip -9 -n >"$doc/changelog.gz" <<END
+faaspot ($debian) unstable; urgency=medium
+
+  * The changes are in /usr/share/doc/faaspot/CHANGELOG.md.gz.
+
+ -- $maintainer  $(LC_ALL=C date --utc --date="@$SOURCE_DATE_EPOCH" '+%a, %d %b %Y %T +0000')
+END
+mkdir -p "$root/usr/share/lintian/overrides"
+echo 'faaspot: statically-linked-binary' >"$root/usr/share/lintian/overrides/faaspot"
 
 # The unit of the documentation, with a user that stays: files of the operator can be given to it.
 units=$root/usr/lib/systemd/system
@@ -55,7 +84,7 @@ version: "$debian"
 version_schema: none
 section: net
 priority: optional
-maintainer: The faaspot project <https://github.com/faaspot/faaspot>
+maintainer: "$maintainer"
 homepage: https://github.com/faaspot/faaspot
 license: Apache-2.0
 description: |

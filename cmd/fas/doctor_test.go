@@ -14,7 +14,7 @@ import (
 
 // doctored is a server that answers as one with something for the doctor to find.
 type doctored struct {
-	date     string // header of its answers; empty: none
+	date     func() string // in its answers, at the time of each; nil: none
 	version  string
 	notReady bool
 	disk     string // answer about its disk; empty: that the token has not the scope
@@ -23,8 +23,8 @@ type doctored struct {
 // ServeHTTP implements [http.Handler].
 func (d doctored) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Date"] = nil
-	if d.date != "" {
-		w.Header().Set("Date", d.date)
+	if d.date != nil {
+		w.Header().Set("Date", d.date())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	answer := func(status int, text string) {
@@ -62,7 +62,10 @@ func findingsOf(t *testing.T, d doctored) map[string]server.Finding {
 	return found
 }
 
-func dateIn(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+// dateIn returns the date of a clock that is ahead.
+func dateIn(d time.Duration) func() string {
+	return func() string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+}
 
 // The doctor finds clocks that differ by more than some seconds, in both directions, and other releases, and says
 // what it could not check.
@@ -76,7 +79,7 @@ func TestDoctorComparesClocks(t *testing.T) {
 		"behind":        {doctored{date: dateIn(-25*time.Hour - 20*time.Second)}, "clock", server.FindingWarning, "differs by -25h0m", "synchronize both clocks"},
 		"equal":         {doctored{date: dateIn(0)}, "clock", server.FindingOK, "agree", ""},
 		"unknown":       {doctored{}, "clock", server.FindingSkipped, "does not report its time", ""},
-		"no date":       {doctored{date: "yesterday"}, "clock", server.FindingSkipped, "does not report its time", ""},
+		"no date":       {doctored{date: func() string { return "yesterday" }}, "clock", server.FindingSkipped, "does not report its time", ""},
 		"other release": {doctored{version: "v0.0.1"}, "server", server.FindingWarning, `has version "v0.0.1"`, "use the same release"},
 		"same release":  {doctored{version: version()}, "server", server.FindingOK, "is ready", ""},
 		"no scope":      {doctored{}, "disk of the server", server.FindingSkipped, "scope operator", ""},

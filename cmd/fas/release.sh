@@ -105,7 +105,7 @@ for platform in "${platforms[@]}"; do
   os=${platform%/*} arch=${platform#*/}
   archive=fas_${version}_${os}_${arch}.tar.gz
   content=$work/$os-$arch
-  mkdir "$content"
+  mkdir -p "$content"
   build "$os" "$arch" "$content/fas"
   check "$os" "$arch" "$content/fas"
   install -m 644 README.md LICENSE "$content"
@@ -114,8 +114,12 @@ for platform in "${platforms[@]}"; do
     --directory "$content" --transform 's,^\./,,' README.md LICENSE fas licenses | gzip -9 -n >"dist/$archive"
   say "dist/$archive"
   if [ "$os" = linux ]; then
-    [ -x "$work/fas" ] || build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$work/fas"
-    say "$(cmd/fas/deb.sh "$content" "$version" "$arch" "$work/fas" dist)"
+    own=$work/$(go env GOHOSTOS)-$(go env GOHOSTARCH)/fas # of this machine, if it was built before
+    if [ ! -x "$own" ]; then
+      mkdir -p "$(dirname "$own")"
+      build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$own"
+    fi
+    say "$(cmd/fas/deb.sh "$content" "$version" "$arch" "$own" dist)"
   fi
 done
 (cd dist && sha256sum fas* >SHA256SUMS)

@@ -66,13 +66,13 @@ With --cluster, the server is a node of a cluster: its data are a copy of a repl
 see docs/cluster.md. One node owns the data, and all others lead their clients to it; if it
 is lost, another node becomes the owner.
 
---compile-only compiles the Python interpreter into the data folder, as the first start of a
-release does, and ends: an image of a container then starts at once.
+--compile-only compiles the Python interpreter into --cache or the data folder, as the first
+start of a release does, and ends: an image of a container then starts at once.
 
 All flags except --check, --schema, --compile-only, --demo, --address-file, --cluster-create and
 --reset-admin-token can also be set by variables: FAASPOT_SERVE_CONFIG, FAASPOT_LISTEN, FAASPOT_HEALTH_LISTEN,
 FAASPOT_TLS_CERT, FAASPOT_TLS_KEY, FAASPOT_ACME_DOMAIN, FAASPOT_ACME_EMAIL,
-FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_SECRETS_FILE,
+FAASPOT_ACME_DIRECTORY, FAASPOT_DATA, FAASPOT_CACHE, FAASPOT_SECRETS_FILE,
 FAASPOT_MEMORY_BUDGET, FAASPOT_IMAGE_DISK, FAASPOT_DISK_FLOOR, FAASPOT_BALLAST,
 FAASPOT_AUDIT_AGE, FAASPOT_AUDIT_BYTES, FAASPOT_GRACE, FAASPOT_RETENTION_AGE,
 FAASPOT_RETENTION_COUNT, FAASPOT_RETENTION_MIN_AGE, FAASPOT_RETENTION_BYTES,
@@ -125,7 +125,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.StringVar(&config, configFlag, "", "TOML `FILE` with settings, which flags and variables override (default none)")
 	f.BoolVar(&check, "check", false, "check the settings, print those in force, and exit")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of the file of --config, for editors, and exit")
-	f.BoolVar(&compileOnly, "compile-only", false, "compile the Python interpreter into the data folder, for later starts, and exit")
+	f.BoolVar(&compileOnly, "compile-only", false, "compile the Python interpreter into --cache or the data folder, for later starts, and exit")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `FILE` with the certificate of the server and those that lead to its authority; read again when it changes")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `FILE` with the private key of --tls-cert")
 	f.StringSliceVar(&o.ACMEDomains, "acme-domain", nil, "`DOMAIN` for which the server gets certificates itself, by ACME")
@@ -134,6 +134,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "`ADDRESS` to listen at; port 0 is any free port")
 	f.StringVar(&o.HealthListen, "health-listen", "", "`ADDRESS` to serve /healthz, /readyz and /metrics at, without a token and with limits of its own (default none)")
 	f.StringVar(&o.Data, "data", "", "data `FOLDER` (default ~/.faaspot/data)")
+	f.StringVar(&o.Cache, "cache", "", "`FOLDER` of the compiled Python interpreter (default cache in the data folder)")
 	f.StringVar(&o.SecretsFile, "secrets-file", "", "`FILE` with the keys that encrypt secrets; made if it does not exist (default secrets.keys in the data folder)")
 	f.Var(&o.MemoryBudget, "memory-budget", "`SIZE` of the memory that the server holds for functions and clients; the process takes up to 300 MB more (default half of the machine's memory)")
 	f.Var(&o.ImageDisk, "image-disk", "`SIZE` of the images of functions that are kept on disk when there is no memory for them; 0KB keeps none (default 1/8 of what is free on the disk at the start)")
@@ -184,6 +185,7 @@ FAASPOT_LOG_LEVEL, FAASPOT_ACCESS_LOG, FAASPOT_LOG_FORMAT, FAASPOT_UNCONFINED.`,
 	f.BoolVar(&o.Unconfined, "unconfined", false, "keep all rights of the process, to debug it")
 	f.BoolVar(&o.ResetAdminToken, "reset-admin-token", false, "generate a new admin token; the old one stops working")
 	_ = cmd.MarkFlagDirname("data")
+	_ = cmd.MarkFlagDirname("cache")
 	_ = cmd.MarkFlagFilename("address-file")
 	for _, name := range []string{"secrets-file", "cluster-key-file", configFlag, "tls-cert", "tls-key"} {
 		_ = cmd.MarkFlagFilename(name)
@@ -200,7 +202,7 @@ func (a *app) serveOptions(o *server.Options, hosts []string) (err error) {
 	if o.Data, err = dataFolder(a, o.Data); err != nil {
 		return err
 	}
-	for _, path := range []*string{&o.TLSCert, &o.TLSKey, &o.ClusterKeyFile} {
+	for _, path := range []*string{&o.TLSCert, &o.TLSKey, &o.ClusterKeyFile, &o.SecretsFile, &o.Cache} {
 		if *path != "" {
 			if *path, err = filepath.Abs(*path); err != nil {
 				return err

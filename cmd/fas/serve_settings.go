@@ -29,6 +29,7 @@ var serveEnv = map[string]string{
 	"acme-email":               "FAASPOT_ACME_EMAIL",
 	"acme-directory":           "FAASPOT_ACME_DIRECTORY",
 	"data":                     "FAASPOT_DATA",
+	"cache":                    "FAASPOT_CACHE",
 	"secrets-file":             "FAASPOT_SECRETS_FILE",
 	"memory-budget":            "FAASPOT_MEMORY_BUDGET",
 	"image-disk":               "FAASPOT_IMAGE_DISK",

@@ -2,9 +2,6 @@ package faaspot
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha256"
 
 	"github.com/google/uuid"
@@ -75,21 +72,20 @@ func hashQuery(tenant runtime.Tenant, filter runtime.ExecutionFilter) web.Cursor
 
 // The layout of a cursor for a sender who does not see all executions: a byte for the layout, and the id of the
 // last execution that the scan has looked at, which may be that of another sender, encrypted.
-const encryptedLayout = 3
+const encryptedLayout = 4
 
-// cursorCipher encrypts cursors. No other process reads them.
-type cursorCipher struct{ aead cipher.AEAD }
-
-func newCursorCipher() cursorCipher {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)          // never fails
-	block, _ := aes.NewCipher(key) // fails for keys of other sizes
-	aead, _ := cipher.NewGCMWithRandomNonce(block)
-	return cursorCipher{aead}
+// Sealer encrypts cursors, so that a server which is started again, or another one that has the same data, reads them.
+type Sealer interface {
+	// Seal encrypts a value, and Open decrypts it at the same place. Open fails for all else.
+	Seal(place, value []byte) ([]byte, error)
+	Open(place, sealed []byte) ([]byte, error)
 }
 
+// cursors makes and opens cursors of lists of executions.
+type cursors struct{ sealer Sealer } // nil: all senders see all executions
+
 // make returns the cursor of a page that ended with the execution id.
-func (c cursorCipher) make(who *runtime.Identity, filter runtime.ExecutionFilter, id string) (string, error) {
+func (c cursors) make(who *runtime.Identity, filter runtime.ExecutionFilter, id string) (string, error) {
 	if !who.Limited() {
 		return makeCursor(who.Tenant, filter, id)
 	}
@@ -97,21 +93,25 @@ func (c cursorCipher) make(who *runtime.Identity, filter runtime.ExecutionFilter
 	if err != nil {
 		return "", runtime.Internal("httpapi.cursor", err)
 	}
-	return web.EncodeCursor(c.aead.Seal([]byte{encryptedLayout}, nil, last[:], ofSender(who, filter))), nil
+	sealed, err := c.sealer.Seal(ofSender(who, filter), last[:])
+	if err != nil {
+		return "", runtime.Internal("httpapi.cursor", err)
+	}
+	return web.EncodeCursor(append([]byte{encryptedLayout}, sealed...)), nil
 }
 
 // open returns the id in a cursor of the same query, by the same sender if that does not see all executions.
-func (c cursorCipher) open(who *runtime.Identity, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
+func (c cursors) open(who *runtime.Identity, filter runtime.ExecutionFilter, cursor string) (id string, err error) {
 	if !who.Limited() {
 		return openCursor(who.Tenant, filter, cursor)
 	}
 	var last []byte
 	raw, ok := web.DecodeCursor(cursor, encryptedLayout, 1)
 	if ok {
-		last, err = c.aead.Open(nil, nil, raw[1:], ofSender(who, filter))
+		last, err = c.sealer.Open(ofSender(who, filter), raw[1:])
 	}
 	if !ok || err != nil || len(last) != len(uuid.UUID{}) {
-		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one of this token and this query, or the server was started again since").
+		return "", runtime.Errorf(runtime.CodeInvalidArgument, "the cursor is not one of this token and this query, or its key was removed since").
 			WithHint("send it with the filters of the request that returned it, or start without a cursor")
 	}
 	return uuid.UUID(last).String(), nil

@@ -73,7 +73,7 @@ type api struct {
 	maintenance Maintenance              // nil: the routes of backups and of what takes room do not exist
 	release     string                   // of the server
 	contexts    contextReader
-	cursors     cursorCipher
+	cursors     cursors
 }
 
 // bulkSuffix ends the paths that take the args of many runs.
@@ -101,12 +101,13 @@ type Options struct {
 	Audit       Audit  // the audit log
 	Disk        func() runtime.DiskState
 	Maintenance Maintenance // backups, and what takes room
+	Cursors     Sealer      // of senders who do not see all executions; nil: there are none
 	Release     string      // of the server, empty if it is not known
 }
 
 // New returns the dialect. engine is called for each request of a route that is not open.
 func New(host *web.Host, engine func() Engine, o Options) web.Dialect {
-	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release, cursors: newCursorCipher()}
+	a := &api{Host: host, engine: engine, access: o.Access, audit: o.Audit, disk: o.Disk, maintenance: o.Maintenance, release: o.Release, cursors: cursors{o.Cursors}}
 	d := web.Dialect{
 		Name:       "faaspot",
 		WriteError: writeError,

@@ -34,6 +34,7 @@ type Node struct {
 	successor string
 	drained   bool
 	durable   uint64
+	secrets   string // the name of the newest key of secrets
 	copies    uint64 // the sequence up to which a copy has the records that the node gets; 0: it gets none
 	// acked is when the last acknowledged record of the owner was sent.
 	acked time.Time
@@ -61,7 +62,7 @@ func (n *Node) Status() Status {
 	owner, _ := n.Owner()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version}
+	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version, SecretsKey: n.secrets}
 	if s.Ready = owner.Ready; n.owns {
 		s.Ready = n.serves && time.Since(n.acked) < LeaseTime
 	}
@@ -85,6 +86,25 @@ func (n *Node) Hardened(seq uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.durable = seq
+}
+
+// SetSecretsKey says which key of secrets is the newest that the node has.
+func (n *Node) SetSecretsKey(name string) {
+	n.mu.Lock()
+	n.secrets = name
+	n.mu.Unlock()
+	n.announceNow()
+}
+
+// Lacking returns the names of the other nodes, also of those that are away for less than AbsentTime, whose newest key of
+// secrets is another one.
+func (n *Node) Lacking(key string) (names []string) {
+	for _, one := range n.members.since(AbsentTime) {
+		if one.SecretsKey != key {
+			names = append(names, one.Node)
+		}
+	}
+	return names
 }
 
 // Copying says up to which sequence the copy has the records that this node gets, NoRecords if it waits for one, or 0 if

@@ -126,6 +126,8 @@ type Status struct {
 	Ready bool `json:"ready,omitempty"`
 	// Version is the release of the node.
 	Version string `json:"version,omitempty"`
+	// SecretsKey is the name of the newest key of secrets that the node has.
+	SecretsKey string `json:"secrets_key,omitempty"`
 	// Stuck is the time for which an owner has waited for the log to acknowledge a record.
 	Stuck time.Duration `json:"stuck,omitempty"`
 }

@@ -37,6 +37,7 @@ const (
 type compilationCache struct {
 	dir    string // empty: store nothing
 	intact bool   // the directory is exactly as it was left
+	kept   bool   // the directory has the code of the module that was compiled
 	log    *slog.Logger
 }
 
@@ -51,13 +52,6 @@ func (c compilation) close() error { return c.engine.Close(context.Background())
 // compiler compiles a module, with the cache unless it is nil.
 type compiler func(cache wazero.CompilationCache, module []byte) (compilation, error)
 
-// IsCompiled reports whether a compilation cache has compiled code, unchanged, of any release.
-func IsCompiled(dir string) bool {
-	sum, err := hashTree(dir)
-	stored, readErr := os.ReadFile(filepath.Join(dir, sumFile))
-	return err == nil && readErr == nil && string(stored) == sum
-}
-
 // openCompilationCache creates dir if it does not exist and verifies its content.
 func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 	c := &compilationCache{log: log}
@@ -69,7 +63,9 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 		return c
 	}
 	c.dir = dir
-	c.intact = IsCompiled(dir)
+	sum, err := hashTree(dir)
+	stored, readErr := os.ReadFile(c.path(sumFile))
+	c.intact = err == nil && readErr == nil && string(stored) == sum
 	if _, err := os.Stat(c.path(sumFile)); !c.intact && err == nil {
 		log.Warn("the compilation cache has changed since it was written; compiling again", "dir", dir)
 	}
@@ -87,6 +83,7 @@ func (c *compilationCache) compile(ctx context.Context, module []byte, compile c
 	}
 	if c.intact {
 		if made, err = c.load(hollow, compile); err == nil {
+			c.kept = true
 			return made, store, nil
 		}
 		c.log.Info("the compilation cache cannot be used; compiling again", "reason", err)
@@ -141,7 +138,9 @@ func (c *compilationCache) compileNew(module []byte, compile compiler) (compilat
 func (c *compilationCache) store(hollow []byte, compile compiler) {
 	if err := c.seal(hollow, compile); err != nil {
 		c.log.Warn("the compilation cache cannot be sealed; the next start compiles again", "reason", err)
+		return
 	}
+	c.kept = true
 }
 
 func (c *compilationCache) seal(hollow []byte, compile compiler) error {

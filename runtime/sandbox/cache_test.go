@@ -47,6 +47,41 @@ func compiled(t *testing.T, dir string, number byte) (fresh bool) {
 	return fresh
 }
 
+// TestWhatTheCacheHas checks that code is known to be in the cache if it was loaded from there, or stored there, and not because
+// there is code of another module, or a folder that cannot be written.
+func TestWhatTheCacheHas(t *testing.T) {
+	dir := t.TempDir()
+	kept := func(c *compilationCache, number byte) bool {
+		made, store, err := c.compile(t.Context(), constant(number), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+			return compileModule(t.Context(), cache, m)
+		})
+		must(t, err)
+		if c.kept && !c.intact {
+			t.Error("it is known before the code is stored")
+		}
+		store()
+		must(t, made.close())
+		return c.kept
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	for range 2 { // it is stored, and loaded
+		if !kept(openCompilationCache(dir, quiet), 1) {
+			t.Error("the cache does not have what was compiled")
+		}
+	}
+	full := openCompilationCache(dir, quiet)
+	full.dir = filepath.Join(dir, sumFile, "x") // nothing can be read or written there
+	if !full.intact || kept(full, 1) {
+		t.Error("a cache that cannot be written has the code")
+	}
+	if kept(openCompilationCache("", quiet), 1) {
+		t.Error("no cache has the code")
+	}
+	if !kept(openCompilationCache(dir, quiet), 2) {
+		t.Error("code of another module was not replaced")
+	}
+}
+
 // codeIn returns the path of the file with machine code.
 func codeIn(t *testing.T, dir string) string {
 	t.Helper()

@@ -47,6 +47,7 @@ type guest struct {
 	base   *baseImage
 	bare   *image // the base image itself; deployments start from it
 	mapped bool   // slots use mappedMemory
+	kept   bool   // the cache has its code
 	tree   *wasi.Tree
 	clock  wasi.Clock
 	random io.Reader
@@ -129,6 +130,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 	if err != nil {
 		return nil, errors.Join(err, g.close(ctx))
 	}
+	g.kept = cache.kept
 	return g, nil
 }
 

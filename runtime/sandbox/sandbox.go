@@ -244,6 +244,9 @@ func (s *Sandbox) enter() error {
 // Slots returns the numbers of idle slots, and of those in use.
 func (s *Sandbox) Slots() (idle, busy int) { return s.pool.count() }
 
+// Kept reports whether the folder of the compiled guest has its code, so that the next start need not compile it.
+func (s *Sandbox) Kept() bool { return s.guest.kept }
+
 // Close waits for the calls in progress and frees everything. It is idempotent.
 func (s *Sandbox) Close() error {
 	s.mu.Lock()

@@ -1,5 +1,5 @@
 // Package keyset owns the keys with which the store encrypts secrets, and the form of what they have
-// encrypted. The last key encrypts; all decrypt.
+// encrypted. One key encrypts, the last one of a set that was read; all decrypt.
 //
 // A set of keys does not change; those that have been read may be used concurrently.
 package keyset
@@ -7,9 +7,11 @@ package keyset
 import (
 	"bytes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,7 +40,10 @@ const (
 var ErrNoKey = errors.New("a secret cannot be decrypted: its key is missing, or it was changed")
 
 // Keyset is a set of keys, in the order of their age.
-type Keyset struct{ keys []key }
+type Keyset struct {
+	keys []key
+	use  int // the index of the key that encrypts
+}
 
 type key struct {
 	id     [idSize]byte // the beginning of the key's SHA-256
@@ -80,7 +85,7 @@ func (k *Keyset) with(secret []byte) (*Keyset, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(secret)
-	return &Keyset{keys: append(k.keys[:len(k.keys):len(k.keys)], key{[idSize]byte(sum[:idSize]), secret, aead})}, nil
+	return &Keyset{keys: append(k.keys[:len(k.keys):len(k.keys)], key{[idSize]byte(sum[:idSize]), secret, aead}), use: len(k.keys)}, nil
 }
 
 // WithNew returns a set that has a new random key too, which encrypts.
@@ -90,8 +95,33 @@ func (k *Keyset) WithNew() (*Keyset, error) {
 	return k.with(secret)
 }
 
-// Newest returns a set of only the key that encrypts.
-func (k *Keyset) Newest() *Keyset { return &Keyset{keys: k.keys[len(k.keys)-1:]} }
+// Only returns a set of only the key that encrypts.
+func (k *Keyset) Only() *Keyset { return &Keyset{keys: k.keys[k.use : k.use+1]} }
+
+// WithLast returns a set with the same keys, of which the last one encrypts.
+func (k *Keyset) WithLast() *Keyset { return &Keyset{keys: k.keys, use: len(k.keys) - 1} }
+
+// Continuing returns a set with the same keys, of which that encrypts which has encrypted a value. The set is the
+// same if it has none such.
+func (k *Keyset) Continuing(sealed []byte) *Keyset {
+	for i := range k.keys {
+		if sealedWith(sealed, k.keys[i].id) {
+			return &Keyset{keys: k.keys, use: i}
+		}
+	}
+	return k
+}
+
+// ID returns the name of the key that encrypts, which each value that it has encrypted shows.
+func (k *Keyset) ID() string { return hex.EncodeToString(k.keys[k.use].id[:]) }
+
+// IDs returns the names of all keys, in their order.
+func (k *Keyset) IDs() (all []string) {
+	for i := range k.keys {
+		all = append(all, hex.EncodeToString(k.keys[i].id[:]))
+	}
+	return all
+}
 
 // Len returns the number of keys.
 func (k *Keyset) Len() int { return len(k.keys) }
@@ -180,33 +210,77 @@ func (k *Keyset) write(path string, put func(from, to string) error) (left []str
 // Seal returns a value encrypted. Only at the same place can it be decrypted; the store's places are
 // the keys of records, which begin with the tenant.
 func (k *Keyset) Seal(place, value []byte) []byte {
-	newest := k.keys[len(k.keys)-1]
-	sealed := make([]byte, header, header+len(value)+newest.aead.Overhead())
-	sealed[0] = Marker
-	copy(sealed[1:], newest.id[:])
-	nonce := sealed[1+idSize : header]
-	_, _ = rand.Read(nonce) // never fails
-	return newest.aead.Seal(sealed, nonce, value, place)
+	by := k.keys[k.use]
+	return by.seal(by.aead, place, value)
 }
 
 // Open decrypts what Seal returned for the place.
 func (k *Keyset) Open(place, sealed []byte) ([]byte, error) {
-	if len(sealed) < header || sealed[0] != Marker {
-		return nil, ErrNoKey
+	return k.open(sealed, func(by key) ([]byte, error) { return openWith(by.aead, place, sealed) })
+}
+
+// SealFor is like Seal, with a key for another purpose, which is derived from the one that encrypts. What it returns is
+// not read by Open, nor by OpenFor for another purpose.
+func (k *Keyset) SealFor(purpose string, place, value []byte) ([]byte, error) {
+	by := k.keys[k.use]
+	aead, err := by.derive(purpose)
+	if err != nil {
+		return nil, err
 	}
-	for _, key := range k.keys {
-		if !bytes.Equal(key.id[:], sealed[1:1+idSize]) {
+	return by.seal(aead, place, value), nil
+}
+
+// OpenFor decrypts what SealFor returned for the purpose and the place.
+func (k *Keyset) OpenFor(purpose string, place, sealed []byte) ([]byte, error) {
+	return k.open(sealed, func(by key) ([]byte, error) {
+		aead, err := by.derive(purpose)
+		if err != nil {
+			return nil, err
+		}
+		return openWith(aead, place, sealed)
+	})
+}
+
+// Fresh reports whether a value is encrypted with the key that encrypts.
+func (k *Keyset) Fresh(value []byte) bool { return sealedWith(value, k.keys[k.use].id) }
+
+// derive returns what encrypts for a purpose.
+func (k key) derive(purpose string) (cipher.AEAD, error) {
+	secret, err := hkdf.Key(sha256.New, k.secret, nil, "faaspot "+purpose, chacha20poly1305.KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key: %w", err)
+	}
+	return chacha20poly1305.NewX(secret)
+}
+
+// seal encrypts with what belongs to the key, and names the key.
+func (k key) seal(aead cipher.AEAD, place, value []byte) []byte {
+	sealed := make([]byte, header, header+len(value)+aead.Overhead())
+	sealed[0] = Marker
+	copy(sealed[1:], k.id[:])
+	nonce := sealed[1+idSize : header]
+	_, _ = rand.Read(nonce) // never fails
+	return aead.Seal(sealed, nonce, value, place)
+}
+
+// open decrypts a value with the first key of its name that can.
+func (k *Keyset) open(sealed []byte, with func(key) ([]byte, error)) ([]byte, error) {
+	for _, by := range k.keys {
+		if !sealedWith(sealed, by.id) {
 			continue
 		}
-		value, err := key.aead.Open(nil, sealed[1+idSize:header], sealed[header:], place)
-		if err == nil {
+		if value, err := with(by); err == nil {
 			return value, nil
 		}
 	}
 	return nil, ErrNoKey
 }
 
-// Fresh reports whether a value is encrypted with the key that encrypts.
-func (k *Keyset) Fresh(value []byte) bool {
-	return len(value) >= header && value[0] == Marker && bytes.Equal(value[1:1+idSize], k.keys[len(k.keys)-1].id[:])
+func openWith(aead cipher.AEAD, place, sealed []byte) ([]byte, error) {
+	return aead.Open(nil, sealed[1+idSize:header], sealed[header:], place)
+}
+
+// sealedWith reports whether a value names a key as that which has encrypted it.
+func sealedWith(value []byte, id [idSize]byte) bool {
+	return len(value) >= header && value[0] == Marker && bytes.Equal(value[1:1+idSize], id[:])
 }

@@ -46,7 +46,7 @@ func TestSealedValues(t *testing.T) {
 	if both.Fresh(sealed) || !both.Fresh(both.Seal(place, value)) {
 		t.Error("the newest key does not encrypt")
 	}
-	if _, err := both.Newest().Open(place, sealed); !errors.Is(err, ErrNoKey) {
+	if _, err := both.Only().Open(place, sealed); !errors.Is(err, ErrNoKey) {
 		t.Errorf("without its key: %v", err)
 	}
 	if _, err := old.Open([]byte("tenant/other"), sealed); !errors.Is(err, ErrNoKey) {
@@ -156,5 +156,38 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Parse(text); err == nil || strings.Contains(err.Error(), "AAAA") {
 			t.Errorf("%.50q: %v", text, err)
 		}
+	}
+}
+
+// TestKeysThatContinue checks that the key which has encrypted a value goes on to encrypt, if it is there, until the last
+// one shall, and that names of keys say nothing else.
+func TestKeysThatContinue(t *testing.T) {
+	k := newKeys(t, 3)
+	ids := k.IDs()
+	if len(ids) != 3 || k.ID() != ids[2] || ids[0] == ids[1] {
+		t.Fatalf("the keys are %v, and %s encrypts", ids, k.ID())
+	}
+	first := (&Keyset{keys: k.keys[:1]}).Seal(nil, []byte("x"))
+	before := k.Continuing(first)
+	sealed := before.Seal(nil, []byte("y"))
+	if before.ID() != ids[0] || !before.Fresh(first) || !before.Fresh(sealed) || k.Fresh(sealed) || before.Only().ID() != ids[0] {
+		t.Errorf("the key %s encrypts", before.ID())
+	}
+	for _, all := range []*Keyset{k, before} {
+		if v, err := all.Open(nil, sealed); err != nil || string(v) != "y" {
+			t.Errorf("got %q, %v", v, err)
+		}
+	}
+	if again := before.WithLast(); again.ID() != ids[2] {
+		t.Errorf("the key %s encrypts", again.ID())
+	}
+	for _, value := range [][]byte{nil, []byte("plain"), first[:10], newKeys(t, 1).Seal(nil, nil)} {
+		if k.Continuing(value).ID() != ids[2] {
+			t.Errorf("%q changes the key that encrypts", value)
+		}
+	}
+	with, err := before.WithNew()
+	if err != nil || with.Len() != 4 || with.ID() != with.IDs()[3] || len(k.IDs()) != 3 {
+		t.Errorf("with a new key: %v, %v", with, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,20 +26,21 @@ type Cluster struct {
 	Nodes []*process.Server
 }
 
-// Start starts the servers of a log, and as many nodes, and waits until they are ready.
-func Start(t *testing.T, nodes int) *Cluster {
+// Start starts the servers of a log, and as many nodes, and waits until they are ready. The flags are those of all nodes,
+// besides the usual ones.
+func Start(t *testing.T, nodes int, more ...string) *Cluster {
 	t.Helper()
-	return StartIn(t, nil, nodes)
+	return StartIn(t, nil, nodes, more...)
 }
 
 // StartIn is Start in a network; nil: on the loopback interface.
-func StartIn(t *testing.T, network *Network, nodes int) *Cluster {
+func StartIn(t *testing.T, network *Network, nodes int, more ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{Log: startLog(t, network)}
 	for i := range nodes {
 		name := NodeName(i)
 		h := network.host(t, "node-"+name)
-		flags, site := append(c.NodeFlags(name), h.nodeFlags()...), process.NewSite(t)
+		flags, site := slices.Concat(c.NodeFlags(name), h.nodeFlags(), more), process.NewSite(t)
 		site.Enter = h.enter()
 		if i == 0 {
 			flags = append(flags, "--cluster-create")
@@ -167,6 +169,7 @@ type State struct {
 		Running, Leader, Current bool
 	}
 	Log     *struct{ Generation, Last uint64 }
+	Former  []struct{ Generation uint64 }
 	Problem string
 }
 

@@ -63,7 +63,7 @@ type operationsUnderKill struct {
 	server *process.Server
 	rng    *rand.Rand
 	seen   map[string]operation // what was read last
-	kills  int                  // while one was running
+	kills  int                  // while one was running, as far as it is known
 }
 
 // watch reads operations, and checks that each goes on from what was read before. It returns the number of those
@@ -86,18 +86,19 @@ func (u *operationsUnderKill) watch(t *testing.T) (running int) {
 	return running
 }
 
-// kill kills the server at a random moment, now and then another time before it is ready, and starts it again.
+// kill kills the server, now and then another time before it is ready, and starts it again.
 func (u *operationsUnderKill) kill(t *testing.T) {
 	t.Helper()
-	time.Sleep(time.Duration(u.rng.Int64N(int64(operationLife))))
-	if u.watch(t) > 0 {
-		u.kills++
-	}
-	u.server.Kill()
-	if u.server = u.site.Launch(t); u.rng.IntN(4) == 0 {
-		u.server.Ready(t, time.After(time.Duration(u.rng.Int64N(int64(startTime)))))
+	running := u.watch(t) > 0
+	kill := func() {
 		u.server.Kill()
-		u.server = u.site.Launch(t)
+		if u.server = u.site.Launch(t); running {
+			u.kills++
+		}
+	}
+	if kill(); u.rng.IntN(4) == 0 {
+		u.server.Ready(t, time.After(time.Duration(u.rng.Int64N(int64(startTime)))))
+		kill()
 	}
 	if !u.server.Ready(t, nil) {
 		t.Fatal("the server no longer starts")
@@ -105,11 +106,18 @@ func (u *operationsUnderKill) kill(t *testing.T) {
 	u.watch(t)
 }
 
-// outlive kills the server some times, at most as long as an operation runs, and waits until none does.
+// outlive kills the server some times, at once and then at random moments, at most as long as an operation runs, and waits until
+// none does.
 func (u *operationsUnderKill) outlive(t *testing.T, kills int) {
 	t.Helper()
 	for n := 0; n < kills && u.watch(t) > 0; n++ {
+		if n > 0 {
+			time.Sleep(time.Duration(u.rng.Int64N(int64(operationLife))))
+		}
 		u.kill(t)
+	}
+	if u.kills == 0 {
+		t.Fatal("no operation ran when the server was killed")
 	}
 	process.Until(t, "the operations are done", func() bool { return u.watch(t) == 0 })
 }

@@ -3,9 +3,11 @@
 package server
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 
@@ -26,7 +28,10 @@ func debianPackage(t *testing.T, version string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("cmd/fas/deb.sh", content, version, "amd64", process.Binary(t), dir)
+	if err := os.Chmod(filepath.Join(content, "licenses/guest/LICENSE"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("cmd/fas/deb.sh", content, version, goruntime.GOARCH, process.Binary(t), dir)
 	cmd.Dir = source
 	var talk strings.Builder
 	cmd.Stderr = &talk
@@ -37,8 +42,22 @@ func debianPackage(t *testing.T, version string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// checkPackage checks that Debian's own checker finds no errors in a package.
+func checkPackage(t *testing.T, path string) {
+	t.Helper()
+	if _, err := exec.LookPath("lintian"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Error(err)
+		}
+		return
+	}
+	if out, err := exec.Command("lintian", "--no-cfg", "--allow-root", "--fail-on", "error", path).CombinedOutput(); err != nil {
+		t.Errorf("lintian: %v\n%s", err, out)
+	}
+}
+
 // The package for Debian runs the server as a service of a user of its own. An upgrade keeps what was changed and
-// restarts it, a removal stops it and keeps the data, and a purge leaves nothing but the user.
+// restarts it, a removal stops it and keeps the data, and a purge leaves nothing but the user. Debian's checker finds no errors.
 func TestDebianPackage(t *testing.T) {
 	needNamespaces(t)
 	for _, need := range []string{"/lib/systemd/systemd", "/usr/bin/dpkg"} {
@@ -48,9 +67,10 @@ func TestDebianPackage(t *testing.T) {
 	}
 	t.Parallel()
 	first, second := debianPackage(t, "v1.0.0-rc1"), debianPackage(t, "v1.0.0")
-	if got := filepath.Base(first) + " " + filepath.Base(second); got != "faaspot_1.0.0~rc1_amd64.deb faaspot_1.0.0_amd64.deb" {
+	if got, want := filepath.Base(first)+" "+filepath.Base(second), fmt.Sprintf("faaspot_1.0.0~rc1_%[1]s.deb faaspot_1.0.0_%[1]s.deb", goruntime.GOARCH); got != want {
 		t.Errorf("the packages are %s", got)
 	}
+	checkPackage(t, second)
 	files := filepath.Join(t.TempDir(), "files")
 	for from, to := range map[string]string{first: "src/before.deb", second: "src/new.deb"} {
 		if err := copyFile(from, filepath.Join(files, to)); err != nil {
@@ -118,6 +138,8 @@ func TestDebianPackage(t *testing.T) {
 		"test -s /usr/share/zsh/vendor-completions/_fas -a -s /usr/share/fish/vendor_completions.d/fas.fish -a -s /usr/share/doc/faaspot/copyright",
 		"test \"$(stat -c %U:%G /usr/bin/fas /etc/faaspot/faasd.toml | uniq)\" = root:root",
 		"test \"$(systemctl is-enabled faaspot.socket)\" = disabled",
+		"zcat /usr/share/doc/faaspot/changelog.gz | grep -qx 'faaspot (1.0.0~rc1) unstable; urgency=medium'",
+		"zcat /usr/share/doc/faaspot/CHANGELOG.md.gz | grep -qx '# Changelog'",
 	} {
 		m.must(t, "sh", "-ec", command)
 	}

@@ -56,6 +56,7 @@ func TestEngines(t *testing.T) {
 		}
 		at++
 	}
+	three.Engines[0].Signal(t, syscall.SIGHUP) // as a service manager that reloads it
 	for range 20 {
 		appendOne()
 	}

@@ -148,7 +148,34 @@ func TestFoundings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer next.Close()
+	// The log before is not removed while a node may use it, nor while no node uses the later one.
+	var removed []struct{ Generation uint64 }
+	prune := func() {
+		t.Helper()
+		if status := c.Command(t, &removed, "prune"); status == process.ExitOK {
+			t.Errorf("removed %+v", removed)
+		}
+	}
+	prune()
 	if status := n.Wait(t); status.ExitStatus() == process.ExitOK || !strings.Contains(n.Log(t), "a later generation of the log was made") {
 		t.Errorf("a node whose log was replaced: %v", status)
+	}
+	prune()
+	fresh := process.NewSite(t)
+	c.CopyKeys(t, fresh.Data)
+	fresh.Serve(t, c.NodeFlags("b")...)
+	for _, former := range []int{1, 0} { // it can be repeated
+		var s clusters.State
+		process.Until(t, "the node is the owner", func() bool {
+			s = clusters.State{}
+			c.Command(t, &s, "status") // there is one node alone
+			return s.Log != nil && s.Role("b") == "owner" && s.Nodes[0].Ready
+		})
+		if s.Log.Generation != 3 || len(s.Former) != former {
+			t.Errorf("the cluster is %+v", s)
+		}
+		if status := c.Command(t, &removed, "prune"); status != process.ExitOK || len(removed) != former || former == 1 && removed[0].Generation != 2 {
+			t.Errorf("removed %+v, %d", removed, status)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/faaspot/faaspot/httpapi/wire"
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/storage"
+	"github.com/faaspot/faaspot/storage/keyset"
 
 	"github.com/faaspot/faaspot/runtime/access"
 	"github.com/faaspot/faaspot/runtime/engine"
@@ -77,6 +78,7 @@ type JobServer struct {
 	Store   *storage.Store
 	Sandbox *Sandbox
 	Access  *access.Keeper
+	Keys    *keyset.Keyset // of the store, when it was opened
 }
 
 // noPoster delivers nothing.
@@ -90,7 +92,11 @@ func (noPoster) Post(context.Context, runtime.Post) (int, error) {
 func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 	t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := storage.Open(storage.Options{Dir: "store", FS: vfs.NewMem(), Log: quiet})
+	keys, err := new(keyset.Keyset).WithNew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := storage.Open(storage.Options{Dir: "store", FS: vfs.NewMem(), Log: quiet, Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +134,12 @@ func StartJobs(t *testing.T, change func(*httpapi.Options)) *JobServer {
 	ln, dial := ListenTCP(t) // logs may be followed, see TestFollow
 	s := StartOn(t, ln, dial, &Fake{}, func(o *httpapi.Options) {
 		o.Engine, o.Auth, o.Access, o.Audit, o.Disk, o.Maintenance = e, k, k, store, store.Disk, store
+		o.Cursors = store.Sealer("cursors")
 		if change != nil {
 			change(o)
 		}
 	})
-	return &JobServer{s, e, store, box, k}
+	return &JobServer{s, e, store, box, k, keys}
 }
 
 // Paged requests lists with cursors.

@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -41,10 +43,17 @@ var (
 	expires = time.Date(2120, time.January, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// Key is the secret of a cluster. The zero Key has none.
-type Key struct{ secret []byte }
+// maxSecrets is the number of secrets that a key may have.
+const maxSecrets = 2
 
-// Read reads the secret from a file. White space at its ends does not count.
+// emptyLines separate the secrets of a key.
+var emptyLines = regexp.MustCompile(`\n([ \t\r]*\n)+`)
+
+// Key is the secret of a cluster. While that is being replaced, a key has two secrets: the process shows that it has the
+// first one, and accepts processes that have either. The zero Key has none.
+type Key struct{ secrets [][]byte }
+
+// Read reads the secret, or two with an empty line between them, from a file. White space at their ends does not count.
 func Read(path string) (Key, error) {
 	text, mode, owner, err := read(path)
 	if err != nil {
@@ -73,7 +82,7 @@ func read(path string) (text []byte, mode fs.FileMode, owner int, err error) {
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	text, err = io.ReadAll(io.LimitReader(f, 2*maxBytes))
+	text, err = io.ReadAll(io.LimitReader(f, 2*maxSecrets*maxBytes))
 	return text, info.Mode().Perm(), ownerOf(info), err
 }
 
@@ -86,39 +95,68 @@ func exposed(mode fs.FileMode, owner, self int) bool {
 	return mode&others != 0
 }
 
-// New returns the key with a secret, without the white space at its ends.
-func New(secret []byte) (Key, error) {
-	secret = bytes.TrimSpace(secret)
-	if n := len(secret); n < minBytes || n > maxBytes {
-		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has %d bytes, not %d to %d", n, minBytes, maxBytes).
-			WithHint("make one with `openssl rand -hex 32`")
+// New returns the key with a secret, or two with an empty line between them, without the white space at their ends.
+func New(text []byte) (k Key, err error) {
+	all := emptyLines.Split(string(bytes.TrimSpace(text)), maxSecrets+1)
+	if len(all) > maxSecrets {
+		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has more than %d parts with empty lines between them", maxSecrets).
+			WithHint("leave the one that is used, and the one that replaces it")
 	}
-	return Key{bytes.Clone(secret)}, nil
+	for _, secret := range all {
+		secret = strings.TrimSpace(secret)
+		if n := len(secret); n < minBytes || n > maxBytes {
+			return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has %d bytes, not %d to %d", n, minBytes, maxBytes).
+				WithHint("make one with `openssl rand -hex 32`")
+		}
+		k.secrets = append(k.secrets, []byte(secret))
+	}
+	return k, nil
 }
 
 // IsZero reports whether there is no secret.
-func (k Key) IsZero() bool { return k.secret == nil }
+func (k Key) IsZero() bool { return k.secrets == nil }
 
-// TLS returns a configuration for both sides of a connection between processes of the cluster. Each
-// side has a certificate of its own and requires one of the other.
-func (k Key) TLS() (*tls.Config, error) {
-	seed, err := hkdf.Key(sha256.New, k.secret, nil, purpose, ed25519.SeedSize)
+// authority is what signs the certificates of the processes that have a secret. All of them derive the same one.
+type authority struct {
+	*x509.Certificate
+	signer ed25519.PrivateKey
+}
+
+func newAuthority(secret []byte) (a authority, err error) {
+	seed, err := hkdf.Key(sha256.New, secret, nil, purpose, ed25519.SeedSize)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of the authority: %w", err)
+		return a, fmt.Errorf("derive the key of the authority: %w", err)
 	}
-	signer := ed25519.NewKeyFromSeed(seed)
+	a.signer = ed25519.NewKeyFromSeed(seed)
 	// The authority must be the same in all processes: its signature is deterministic, and so is the rest.
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "faaspot cluster"}, NotBefore: born, NotAfter: expires,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	der, err := x509.CreateCertificate(nil, template, template, signer.Public(), signer)
-	if err != nil {
-		return nil, fmt.Errorf("make the authority of the cluster: %w", err)
+	der, err := x509.CreateCertificate(nil, template, template, a.signer.Public(), a.signer)
+	if err == nil {
+		a.Certificate, err = x509.ParseCertificate(der)
 	}
-	authority, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("make the authority of the cluster: %w", err)
+		return a, fmt.Errorf("make the authority of the cluster: %w", err)
+	}
+	return a, nil
+}
+
+// TLS returns a configuration for both sides of a connection between processes of the cluster. Each
+// side has a certificate of its own and requires one of the other.
+func (k Key) TLS() (*tls.Config, error) {
+	trusted := x509.NewCertPool()
+	var own authority // of the first secret
+	for i, secret := range k.secrets {
+		a, err := newAuthority(secret)
+		if err != nil {
+			return nil, err
+		}
+		trusted.AddCert(a.Certificate)
+		if i == 0 {
+			own = a
+		}
 	}
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -131,12 +169,10 @@ func (k Key) TLS() (*tls.Config, error) {
 	leaf, err := x509.CreateCertificate(nil, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: born, NotAfter: expires,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}, authority, public, signer)
+	}, own.Certificate, public, own.signer)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate of the cluster: %w", err)
 	}
-	trusted := x509.NewCertPool()
-	trusted.AddCert(authority)
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf}, PrivateKey: private}},

@@ -74,8 +74,30 @@ func TestOnlyProcessesWithTheKeyConnect(t *testing.T) {
 	}
 }
 
+// While a key is replaced, processes with neighbouring states of the file connect in both directions, and others do not:
+// what has not got the new key yet, or has no former one any more.
+func TestKeysThatAreReplaced(t *testing.T) {
+	first, second, third := strings.Repeat("a", 64), strings.Repeat("b", 64), strings.Repeat("c", 64)
+	states := []string{first, first + "\n\n" + second + "\n", second + "\r\n \r\n\r\n" + first, second}
+	for i, one := range states {
+		for j, other := range states {
+			c, s := shake(t, config(t, one), config(t, other))
+			if connects := c == nil && s == nil; connects != (i-j >= -1 && i-j <= 1) {
+				t.Errorf("state %d with %d: %v, %v", i, j, c, s)
+			}
+		}
+		if c, s := shake(t, config(t, third), config(t, one)); c == nil && s == nil {
+			t.Errorf("state %d accepts a foreign key", i)
+		}
+	}
+}
+
 func TestKeysThatAreRefused(t *testing.T) {
-	for _, text := range []string{"", "short", strings.Repeat(" ", 64), strings.Repeat("x", 31), strings.Repeat("x", 4097)} {
+	long := strings.Repeat("x", 64)
+	for _, text := range []string{
+		long + "\n\nshort", "short\n\n" + long, long + "\n\n" + long + "\n\n" + long, long + "\n\n" + strings.Repeat("x", 4097),
+		"", "short", strings.Repeat(" ", 64), strings.Repeat("x", 31), strings.Repeat("x", 4097),
+	} {
 		path := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -9,3 +9,6 @@ func (f *Forwarder) Forwarded() int {
 	defer f.mu.Unlock()
 	return len(f.all)
 }
+
+// Bound bounds the requests that are under way.
+func (f *Forwarder) Bound(all int) { f.places = newPlaces(all) }

@@ -85,11 +85,12 @@ func (f *Forwarder) Close() {
 	f.transport.CloseIdleConnections()
 }
 
-// Forward sends a request of the client at an address to the owner, and returns the answer, whose body must be closed. The
+// Forward sends a request of the client at an address to the owner, and returns the answer, whose body must be closed. sender
+// is whose places the request takes a part of, empty if that is not known. The
 // URL of the request needs no host. Both end when another node owns the data. ErrNoOwner and ErrNoPlace say that nothing
 // was sent.
-func (f *Forwarder) Forward(r *http.Request, client net.Addr) (*http.Response, error) {
-	leave, ok := f.places.takeFor(client)
+func (f *Forwarder) Forward(r *http.Request, client net.Addr, sender string) (*http.Response, error) {
+	leave, ok := f.places.takeFor(client, sender)
 	if !ok {
 		return nil, ErrNoPlace
 	}

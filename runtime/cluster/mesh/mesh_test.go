@@ -163,7 +163,7 @@ func (f *follower) do(t *testing.T, method, path string, body io.Reader) (*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Forward(r, client)
+	return f.Forward(r, client, "")
 }
 
 // get forwards a request, and returns all of the answer.
@@ -179,6 +179,53 @@ func (f *follower) get(t *testing.T, method, path string, body io.Reader) string
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// A tenant that floods a node with requests which last, from many addresses, leaves places for others, and gets them again when
+// its requests have ended.
+func TestFloodsOfTenants(t *testing.T) {
+	o, f := newOwner(t, "a", ""), newFollower(t, "")
+	f.owner.Store(o)
+	f.Bound(16)
+	send := func(from int, tenant, path string) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Forward(r, &net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(from)), Port: 1}, tenant)
+	}
+	var streams []*http.Response
+	for from := range 40 {
+		r, err := send(from, "flood", "/events?then=wait")
+		if err == nil {
+			streams = append(streams, r)
+		} else if !errors.Is(err, mesh.ErrNoPlace) {
+			t.Fatal(err)
+		}
+	}
+	if len(streams) != 8 {
+		t.Errorf("the flood has %d places, want 8 of 16", len(streams))
+	}
+	for from := range 4 {
+		r, err := send(100+from, "other", "/name")
+		if err != nil {
+			t.Fatalf("another tenant: %v", err)
+		}
+		defer func() { _ = r.Body.Close() }()
+	}
+	if r, err := send(200, "", "/name"); err != nil {
+		t.Errorf("a request of nobody: %v", err)
+	} else {
+		_ = r.Body.Close()
+	}
+	for _, r := range streams {
+		_ = r.Body.Close()
+	}
+	if r, err := send(0, "flood", "/name"); err != nil {
+		t.Errorf("after the flood: %v", err)
+	} else {
+		_ = r.Body.Close()
+	}
 }
 
 // Requests, uploads and streams arrive at the owner, on one connection as long as one is enough.

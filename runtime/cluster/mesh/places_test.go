@@ -40,8 +40,8 @@ func TestPlaces(t *testing.T) {
 	for _, l := range leave {
 		l()
 	}
-	if p.taken != 0 || len(p.from) > 0 {
-		t.Errorf("%d places are taken, by %v", p.taken, p.from)
+	if p.taken != 0 || len(p.from) > 0 || len(p.senders) > 0 {
+		t.Errorf("%d places are taken, by %v and %v", p.taken, p.from, p.senders)
 	}
 	if got := take("192.0.2.1"); got != 8 {
 		t.Errorf("afterwards there are %d places", got)
@@ -62,4 +62,48 @@ func TestPlacesOfNodes(t *testing.T) {
 	take("192.0.2.1", maxPeers/2)
 	take("192.0.2.2", maxForwarded)
 	take("192.0.2.3", maxForwarded)
+}
+
+// A sender leaves as many places as it has, from however many addresses it comes: each further one finds some, and so does
+// one that is not known.
+func TestPlacesOfSenders(t *testing.T) {
+	const all = 4096
+	p := newPlaces(all)
+	leave := make(map[string][]func())
+	address := uint16(0)
+	take := func(sender string) (n int) {
+		for ; n <= all; n++ {
+			address++
+			l, ok := p.takeFor(&net.TCPAddr{IP: net.IPv4(10, 0, byte(address>>8), byte(address))}, sender)
+			if !ok {
+				break
+			}
+			leave[sender] = append(leave[sender], l)
+		}
+		return n
+	}
+	for i, want := range []int{2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1} {
+		if got := take(string(rune('a' + i))); got != want {
+			t.Errorf("sender %d got %d places, want %d", i, got, want)
+		}
+	}
+	if got := take(""); got != 1 {
+		t.Errorf("those that are not known got %d places", got)
+	}
+	for _, l := range leave["a"] {
+		l()
+	}
+	if got, again := take("z"), take("b"); got != 1024 || again != 0 {
+		t.Errorf("when one has left, a new one got %d places, and one that has many %d more", got, again)
+	}
+	// Two that take turns get the same.
+	p = newPlaces(300)
+	for range 300 {
+		for _, sender := range []string{"a", "b"} {
+			_, _ = p.takeFor(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, sender)
+		}
+	}
+	if p.senders["a"] != p.senders["b"] || p.taken >= 300 {
+		t.Errorf("two senders have %v", p.senders)
+	}
 }

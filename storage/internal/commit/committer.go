@@ -2,6 +2,7 @@ package commit
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,6 +37,8 @@ type Committer struct {
 	pipeline   *Pipeline // nil: batches are durable when the database has synced them
 	follows    bool      // nothing but the log may change the database before there is a pipeline
 
+	apart sync.RWMutex // read-held by Write and WriteSoon, from fill on until the commit has ended
+
 	// Held is called with the bytes that a large batch takes on Go's heap, and with their negative
 	// once it is written. It is set before the first write. Nil: nobody counts them.
 	Held func(n int64)
@@ -58,6 +61,8 @@ func (c *Committer) Replicate(p *Pipeline) { c.pipeline = p }
 // Write commits what fill puts into a batch, if anything, and returns when it is durable. A write is
 // refused if it would make a bad state of the disk worse.
 func (c *Committer) Write(need Need, fill func(b *pebble.Batch) error) error {
+	c.apart.RLock()
+	defer c.apart.RUnlock()
 	return c.apply(need, func(b *pebble.Batch) error { return c.Commit(b, need) }, fill)
 }
 
@@ -65,6 +70,8 @@ func (c *Committer) Write(need Need, fill func(b *pebble.Batch) error) error {
 // next durable batch is, or when the log is written. Behind a replicated log it is durable: nothing can be
 // read before.
 func (c *Committer) WriteSoon(need Need, fill func(b *pebble.Batch) error) error {
+	c.apart.RLock()
+	defer c.apart.RUnlock()
 	return c.apply(need, func(b *pebble.Batch) error {
 		if c.pipeline != nil || c.follows {
 			return c.Commit(b, need)
@@ -80,6 +87,19 @@ func (c *Committer) WriteSoon(need Need, fill func(b *pebble.Batch) error) error
 		defer leave()
 		return c.db.Apply(b, pebble.NoSync)
 	}, fill)
+}
+
+// WriteBeside is like Write, but does not wait for Apart, and Apart does not wait for it: the batch changes nothing that the
+// function of Apart reads or writes.
+func (c *Committer) WriteBeside(need Need, fill func(b *pebble.Batch) error) error {
+	return c.apply(need, func(b *pebble.Batch) error { return c.Commit(b, need) }, fill)
+}
+
+// Apart calls f, which may use Commit alone, while no Write or WriteSoon is under way: those that have begun end before.
+func (c *Committer) Apart(f func() error) error {
+	c.apart.Lock()
+	defer c.apart.Unlock()
+	return f()
 }
 
 func (c *Committer) apply(need Need, commit func(b *pebble.Batch) error, fill func(b *pebble.Batch) error) error {

@@ -21,6 +21,13 @@ type State struct {
 	Bytes       int64
 	MaxBytes    int64
 	Servers     []Server // in the order of their names
+	Former      []Former // the logs of earlier generations, the latest first
+}
+
+// Former is the log of an earlier generation, which is not used any more.
+type Former struct {
+	Generation      uint64
+	Bytes, MaxBytes int64 // that it has, and that its servers reserve for it
 }
 
 // Server is a server of a log.
@@ -75,12 +82,18 @@ func Look(ctx context.Context, o Options) (s State, err error) {
 
 // look asks the leader of a log.
 func (o Options) look(ctx context.Context, js jetstream.JetStream, s *State, servers map[string]Server) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
-	defer cancel()
-	if s.Generation, err = o.latest(ctx, js); err != nil || s.Generation == 0 {
+	all, err := o.generations(ctx, js)
+	if err != nil || len(all) == 0 {
 		return err
 	}
-	o.Generation = s.Generation
+	for _, generation := range all[1:] {
+		if f, err := o.former(ctx, js, generation); err == nil && f != nil { // one without a majority says nothing
+			s.Former = append(s.Former, *f)
+		}
+	}
+	s.Generation, o.Generation = all[0], all[0]
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
 	stream, err := js.Stream(ctx, o.name())
 	if err != nil {
 		return fmt.Errorf("ask for the state of the log: %w", err)
@@ -126,7 +139,16 @@ func (o *Options) ask(ctx context.Context) (*nats.Conn, jetstream.JetStream, err
 }
 
 // latest asks once for the latest generation.
-func (o *Options) latest(ctx context.Context, js jetstream.JetStream) (generation uint64, err error) {
+func (o *Options) latest(ctx context.Context, js jetstream.JetStream) (uint64, error) {
+	all, err := o.generations(ctx, js)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	return all[0], nil
+}
+
+// generations asks once for all generations, and returns them in descending order.
+func (o *Options) generations(ctx context.Context, js jetstream.JetStream) (all []uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	prefix := strings.TrimSuffix(o.name(), strconv.FormatUint(o.Generation, 10))
@@ -134,12 +156,61 @@ func (o *Options) latest(ctx context.Context, js jetstream.JetStream) (generatio
 	for name := range names.Name() {
 		if number, ok := strings.CutPrefix(name, prefix); ok {
 			if n, err := strconv.ParseUint(number, 10, 64); err == nil {
-				generation = max(generation, n)
+				all = append(all, n)
 			}
 		}
 	}
 	if err := names.Err(); err != nil {
-		return 0, fmt.Errorf("ask for the logs: %w", err)
+		return nil, fmt.Errorf("ask for the logs: %w", err)
 	}
-	return generation, nil
+	slices.SortFunc(all, func(a, b uint64) int { return cmp.Compare(b, a) })
+	return all, nil
+}
+
+// former returns what the servers have of an earlier generation, nil if there is none.
+func (o Options) former(ctx context.Context, js jetstream.JetStream, generation uint64) (*Former, error) {
+	o.Generation = generation
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
+	stream, err := js.Stream(ctx, o.name())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask for the log of generation %d: %w", generation, err)
+	}
+	info := stream.CachedInfo()
+	return &Former{generation, int64(info.State.Bytes), info.Config.MaxBytes}, nil
+}
+
+// RemoveFormer removes the logs of all generations before one, and returns them, the latest first. What it returns with an
+// error is removed.
+func RemoveFormer(ctx context.Context, o Options, before uint64) (removed []Former, err error) {
+	conn, js, err := o.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	all, err := o.generations(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	for _, generation := range all {
+		if generation >= before {
+			continue
+		}
+		f, err := o.former(ctx, js, generation)
+		if err != nil {
+			return removed, err
+		}
+		if f == nil { // somebody else removes it
+			continue
+		}
+		o.Generation = generation
+		if err := js.DeleteStream(ctx, o.name()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return removed, fmt.Errorf("remove the log of generation %d: %w", generation, err)
+		}
+		removed = append(removed, *f)
+	}
+	return removed, nil
 }

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,5 +128,26 @@ func TestState(t *testing.T) {
 	}
 	if leaders != 1 {
 		t.Errorf("%d servers lead the log: %+v", leaders, s.Servers)
+	}
+	if len(s.Former) != 2 || s.Former[0].Generation != 9 || s.Former[1].Generation != 2 || s.Former[0].Bytes < 9_000 || s.Former[0].MaxBytes != o.MaxBytes {
+		t.Errorf("the former logs are %+v", s.Former)
+	}
+
+	// Those before a generation are removed, and no others.
+	removed, err := nats.RemoveFormer(t.Context(), o, 9)
+	if err != nil || !slices.Equal(removed, s.Former[1:]) {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	if removed, err = nats.RemoveFormer(t.Context(), o, 10); err != nil || len(removed) != 1 || removed[0].Generation != 9 {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	if removed, err = nats.RemoveFormer(t.Context(), o, 10); err != nil || len(removed) != 0 {
+		t.Errorf("removed %+v again, %v", removed, err)
+	}
+	if s, err := nats.Look(t.Context(), o); err != nil || s.Generation != 10 || s.Last != 1 || len(s.Former) != 0 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if s, err := nats.Look(t.Context(), other); err != nil || s.Generation != 99 {
+		t.Errorf("the log of another cluster: %+v, %v", s, err)
 	}
 }

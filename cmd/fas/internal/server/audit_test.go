@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -73,6 +74,36 @@ func TestCommandsAreRecorded(t *testing.T) {
 	err := record(full, "key.rotate", "fas x", func() (int, error) { t.Error("the change was made"); return 1, nil })
 	if runtime.CodeOf(err) != runtime.CodeUnavailable {
 		t.Errorf("on a full disk: %v", err)
+	}
+}
+
+// TestChangesThatAreTriedAgain checks that a change which fails, and is tried until it succeeds, has one entry, and that the pauses
+// between tries of a rotation grow up to a limit.
+func TestChangesThatAreTriedAgain(t *testing.T) {
+	s := openStore(t, storage.Options{Dir: filepath.Join(t.TempDir(), "store")})
+	defer s.Close()
+	f := failures{key: "k"}
+	failure := errors.New("no")
+	var last time.Duration
+	for range 20 {
+		if err := f.entry.complete(s, "secrets.rotate", "fas x", func() (int, error) { return 0, failure }); !errors.Is(err, failure) {
+			t.Fatal(err)
+		}
+		if e := onlyEntry(t, s); e.Outcome != runtime.AuditUnknown {
+			t.Fatalf("after a failure: %+v", e)
+		}
+		pause := f.pause()
+		if pause < last || pause > rekeyPause {
+			t.Errorf("a pause of %s after one of %s", pause, last)
+		}
+		last = pause
+	}
+	if last != rekeyPause {
+		t.Errorf("the last pause is %s", last)
+	}
+	err := f.entry.complete(s, "secrets.rotate", "fas x", func() (int, error) { return 7, nil })
+	if e := onlyEntry(t, s); err != nil || e.Outcome != runtime.AuditDone || e.Count != 7 {
+		t.Errorf("after the success: %+v, %v", e, err)
 	}
 }
 

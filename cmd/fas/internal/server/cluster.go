@@ -57,11 +57,7 @@ func (o ClusterOptions) Check() error {
 			errs.Add(flag, clierror.Usagef("give it, or set its variable: see docs/cluster.md", "--%s is missing", flag))
 		}
 	}
-	if err := errs.Err(); err != nil {
-		return err
-	}
-	_, err := o.options()
-	return err
+	return errs.Err()
 }
 
 // dialer returns what connects to nodes.
@@ -78,21 +74,24 @@ type ClusterState struct {
 	Nodes   []ClusterNode   `json:"nodes"`
 	Servers []ClusterServer `json:"servers"` // of the log
 	Log     *ClusterLog     `json:"log"`     // nil: it does not answer
+	Former  []FormerLog     `json:"former"`  // logs of earlier generations, which no node uses
 	Problem string          `json:"problem,omitempty"`
 }
 
 // ClusterNode is a node of a cluster.
 type ClusterNode struct {
-	Node     string `json:"node"`
-	Role     string `json:"role"` // owner, follower, copies (it gets a copy of the data), or starts
-	Ready    bool   `json:"ready"`
-	Drained  bool   `json:"drained"`
-	Answers  bool   `json:"answers"` // false: it has announced itself, and does not answer
-	Applied  uint64 `json:"applied"`
-	Lag      uint64 `json:"lag"` // records that it has not applied
-	Address  string `json:"address"`
-	Version  string `json:"version"`
-	released uint64
+	Node    string `json:"node"`
+	Role    string `json:"role"` // owner, follower, copies (it gets a copy of the data), or starts
+	Ready   bool   `json:"ready"`
+	Drained bool   `json:"drained"`
+	Answers bool   `json:"answers"` // false: it has announced itself, and does not answer
+	Applied uint64 `json:"applied"`
+	Lag     uint64 `json:"lag"` // records that it has not applied
+	Address string `json:"address"`
+	Version string `json:"version"`
+	// SecretsKey is the name of the newest key of secrets that the node has.
+	SecretsKey string `json:"secrets_key"`
+	released   uint64
 }
 
 // ClusterServer is a server of the log.
@@ -111,6 +110,13 @@ type ClusterLog struct {
 	Last       uint64 `json:"last"`
 	Bytes      int64  `json:"bytes"`
 	MaxBytes   int64  `json:"max_bytes"`
+}
+
+// FormerLog is the log of an earlier generation. Names and meanings of the JSON fields stay.
+type FormerLog struct {
+	Generation uint64 `json:"generation"`
+	Bytes      int64  `json:"bytes"`
+	MaxBytes   int64  `json:"max_bytes"` // that its servers reserve
 }
 
 // Filled returns how full the log is, from 0 to 1.
@@ -143,7 +149,7 @@ func LookAtCluster(ctx context.Context, o ClusterOptions) (s ClusterState, err e
 	if heard != nil {
 		return s, runtime.Errorf(runtime.CodeUnavailable, "cannot reach the servers of the log: %v", heard).WithHint("check --cluster and the key, and start the servers")
 	}
-	s = ClusterState{Name: o.Name, Nodes: []ClusterNode{}, Servers: []ClusterServer{}}
+	s = ClusterState{Name: o.Name, Nodes: []ClusterNode{}, Servers: []ClusterServer{}, Former: formerLogs(state.Former)}
 	for _, one := range state.Servers {
 		s.Servers = append(s.Servers, ClusterServer(one))
 	}
@@ -164,6 +170,48 @@ func LookAtCluster(ctx context.Context, o ClusterOptions) (s ClusterState, err e
 	}
 	s.Problem = s.problem(looked)
 	return s, nil
+}
+
+func formerLogs(from []nats.Former) []FormerLog {
+	all := make([]FormerLog, len(from))
+	for i, one := range from {
+		all[i] = FormerLog(one)
+	}
+	return all
+}
+
+// RemoveFormerLogs removes the logs of earlier generations, which it returns. It refuses that unless the present one is in
+// use, and no other.
+func RemoveFormerLogs(ctx context.Context, o ClusterOptions) (removed []FormerLog, err error) {
+	options, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	nodes, err := hear(ctx, options)
+	var latest uint64
+	if err == nil {
+		latest, err = nats.Latest(ctx, options)
+	}
+	if err != nil {
+		return nil, runtime.Errorf(runtime.CodeUnavailable, "cannot use the servers of the log: %v", err).WithHint("check --cluster and the key; two of three servers must run")
+	}
+	for _, one := range nodes {
+		if one.Generation != latest {
+			return nil, runtime.Errorf(runtime.CodeConflict, "the node %s uses the log of generation %d, and the latest one is %d", one.Node, one.Generation, latest).
+				WithHint("start it again, so that it uses the latest one")
+		}
+	}
+	if ownerOf(nodes) == "" {
+		return nil, runtime.Errorf(runtime.CodeConflict, "no node answers requests as the owner of the data, so that it is not known whether the logs before are needed").
+			WithHint("start the nodes; see `fas cluster status`")
+	}
+	former, err := nats.RemoveFormer(ctx, options, latest)
+	if err != nil {
+		err = runtime.Errorf(runtime.CodeUnavailable, "not all logs of earlier generations are removed: %v", err).WithHint("repeat the command")
+	}
+	return formerLogs(former), err
 }
 
 // hear returns the nodes that announce themselves.
@@ -196,7 +244,7 @@ func ask(ctx context.Context, d mesh.Dialer, nodes []cluster.Status) []cluster.S
 }
 
 func describe(s cluster.Status) ClusterNode {
-	n := ClusterNode{Node: s.Node, Role: "follower", Ready: s.Ready, Drained: s.Drained, Applied: s.Applied, Address: s.Address, Version: s.Version, released: s.Released}
+	n := ClusterNode{Node: s.Node, Role: "follower", Ready: s.Ready, Drained: s.Drained, Applied: s.Applied, Address: s.Address, Version: s.Version, SecretsKey: s.SecretsKey, released: s.Released}
 	switch {
 	case s.Owns:
 		n.Role = "owner"

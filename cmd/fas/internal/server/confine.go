@@ -22,12 +22,12 @@ func (s *server) confine() {
 func (s *server) rights() confine.Options {
 	o := confine.Options{Write: []string{s.Data}}
 	if s.Cache != "" {
-		o.Write = append(o.Write, s.Cache)
+		o.Write = append(o.Write, s.cacheFolder())
 	}
 	if s.certificate != nil {
 		o.Read = foldersOf(s.certificate.cert, s.certificate.key)
 	}
-	o.Read = append(o.Read, s.configFolders()...)
+	o.Read = append(o.Read, s.readAgain()...)
 	if s.AddressFile != "" {
 		o.Create = []string{filepath.Dir(s.AddressFile)}
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"strconv"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
 	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
@@ -113,11 +115,16 @@ func checkProcessors() Finding {
 	}
 	if n < enoughProcessors {
 		return Finding{
-			Check: "processors", State: FindingWarning, Detail: fmt.Sprintf("%.3g", n),
+			Check: "processors", State: FindingWarning, Detail: processorsText(n),
 			Fix: "give the server at least 2, such as by CPUQuota=200% of the unit: a function that computes takes one",
 		}
 	}
-	return Ok("processors", "%.3g", n)
+	return Ok("processors", "%s", processorsText(n))
+}
+
+// processorsText returns a number of processors, or a part of one, as text.
+func processorsText(n float64) string {
+	return strconv.FormatFloat(math.Round(100*n)/100, 'f', -1, 64)
 }
 
 // checkFolder checks that the data folder is private and can be written.

@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
@@ -97,6 +99,10 @@ func RunEngine(ctx context.Context, o EngineOptions) error {
 	began := time.Now()
 	notifier := newNotifier(o.Environ, log)
 	defer notifier.close()
+	if notifier != nil { // it may reload a unit, and there is nothing to read again
+		signal.Ignore(syscall.SIGHUP)
+		defer signal.Reset(syscall.SIGHUP)
+	}
 	if err := os.MkdirAll(o.Data, dataMode); err != nil {
 		return clierror.Usagef("choose another folder with --data", "cannot create the data folder: %v", err)
 	}
@@ -138,7 +144,7 @@ func RunEngine(ctx context.Context, o EngineOptions) error {
 	}
 	log.Info("ready", "address", engine.Address().String(), "took", time.Since(began).Round(time.Millisecond).String())
 	// The others may not run yet, and their service managers may wait for this one: it is ready without them.
-	notifier.send("READY=1\nSTATUS=serving at " + engine.Address().String())
+	notifier.ready(engine.Address().String())
 	select {
 	case <-ctx.Done():
 		notifier.send("STOPPING=1")

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -52,7 +51,7 @@ const (
 // node is a server of a cluster. It has one life after the other, in which it follows the owner of the
 // data, and then may be the owner. What outlives them is here.
 type node struct {
-	*server // its listeners, its keys and the process that starts workers
+	*server // its listeners, and the process that starts workers
 	cluster *cluster.Node
 	dialer  mesh.Dialer
 	logs    replog.Log
@@ -73,6 +72,7 @@ type node struct {
 	running    context.Context            // ends when it does
 	life       atomic.Pointer[life]
 	grace      atomic.Int64 // of the last order to give up the data, in nanoseconds
+	sealing    nodeKeys
 }
 
 // runNode runs a node of a cluster until ctx ends, which is not an error.
@@ -113,6 +113,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	go n.harden(running)
 	go n.trim(running)
 	go n.divide(running)
+	go n.rekey(running)
 	go n.lookForGenerations(ctx, options, stop)
 	if n.AddressFile != "" {
 		if err := writeAddress(n.AddressFile, n.listener.Addr()); err != nil {
@@ -125,7 +126,7 @@ func runNode(ctx context.Context, o Options) (err error) {
 	}
 	n.announce = sync.OnceFunc(func() {
 		n.log.Info("ready", "url", n.at.url(), "node", n.Node, "node_address", n.cluster.Address, "took", time.Since(began).Round(time.Millisecond).String())
-		n.notifier.send("READY=1\nSTATUS=serving at " + n.at.url())
+		n.notifier.ready(n.at.url())
 	})
 	defer context.AfterFunc(ctx, n.beginStop)()
 	err = n.cluster.Live(ctx, n.open)
@@ -172,20 +173,6 @@ func (n *node) drain(to string, grace time.Duration) error {
 	return err
 }
 
-// openKeys reads the keys of secrets, which are the same on all nodes: only the node that creates the cluster
-// makes one.
-func (n *node) openKeys() (err error) {
-	files := Secrets{Data: n.Data, File: n.SecretsFile, Environ: n.Environ}
-	if n.ClusterCreate {
-		n.keys, n.keepKeys, err = files.open(n.log)
-		return err
-	}
-	if n.keys, err = files.load(); errors.Is(err, fs.ErrNotExist) {
-		return clierror.Usagef("copy the file from another node, or name it with --secrets-file", "there are no keys of secrets in %s: all nodes of a cluster need the same", files.path())
-	}
-	return err
-}
-
 // connect opens all that outlives the lives of the node.
 func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
 	if n.dialer, err = dialer(options); err != nil {
@@ -218,6 +205,7 @@ func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
 			WithHint("check --cluster, --cluster-name and the key; the first start of a cluster needs --cluster-create, or `fas cluster init` before")
 	}
 	n.cluster = cluster.New(cluster.Options{Name: n.Node, Address: address, Bus: n.bus, Ask: n.dialer.Ask, Log: n.log, Version: n.Version, Generation: n.generation})
+	n.cluster.SetSecretsKey(n.sealing.keys.ID())
 	n.peers = mesh.Listen(ln, mesh.ListenOptions{
 		TLS: n.dialer.TLS, Status: n.cluster.Status, Requests: n.requests.Load, Link: n.answerLink, Copy: n.sendCopy, Drain: n.drain, Undrain: n.cluster.Undrain, Log: n.log,
 	})

@@ -180,7 +180,10 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) (err error)
 	if err != nil {
 		return err
 	}
-	i, err := storage.Inspect(storage.InspectOptions{Dir: half, Keys: n.keys})
+	n.sealing.mu.Lock()
+	keys := n.sealing.keys
+	n.sealing.mu.Unlock()
+	i, err := storage.Inspect(storage.InspectOptions{Dir: half, Keys: keys})
 	switch {
 	case err != nil:
 		return err

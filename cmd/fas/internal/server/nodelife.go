@@ -26,8 +26,12 @@ type life struct {
 	standing *cluster.Standing
 	roll     atomic.Pointer[cluster.Roll] // of the other nodes; nil: this life does not own the data
 	stopped  bool                         // its parts are stopped
-	stuck    bool                         // its runs do not end, so that its store stays open
-	// sending is read-held while a copy of the store is sent, until copying ends.
+	// keyless is why the life does not have the keys of its data; nil: it has. It runs no functions then.
+	keyless  atomic.Pointer[error]
+	checking sync.Mutex // held while keyless is found out
+	stood    uint64     // the last record for which stand was called; guarded by checking
+	stuck    bool       // its runs do not end, so that its store stays open
+	// sending is read-held while a copy of the store is sent. It ends with copying, as what changes the keys of secrets does.
 	sending    sync.RWMutex
 	copying    context.Context
 	stopCopies context.CancelFunc
@@ -53,24 +57,37 @@ func (n *node) openLife() (cluster.Life, error) {
 	}
 	s := &server{
 		Options: n.Options, log: n.log, levels: n.levels, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
-		keys: n.keys, keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
+		keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
 	l := &life{server: s, standing: cluster.NewStanding()}
 	s.life = l
 	s.openMemory()
-	if err := s.openStore(&storage.Replication{Log: n.logs, Generation: n.generation, Node: n.Node, Follow: true}); err != nil {
+	if err := l.openStore(); err != nil {
 		return nil, err
 	}
-	l.copying, l.stopCopies = context.WithCancel(context.Background())
 	_, durable := l.Applied()
 	n.cluster.Hardened(durable)
-	n.life.Store(l)
 	n.records.permit(true)
+	l.checkKeys()
 	if err := s.begin(n.stopping, time.Now()); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	n.announce()
 	return l, nil
+}
+
+// openStore opens the store of a life, and makes that the life of the node.
+func (l *life) openStore() error {
+	n := l.node
+	n.sealing.mu.Lock() // what changes the keys finds the life, or has changed them
+	defer n.sealing.mu.Unlock()
+	l.keys = n.sealing.keys
+	if err := l.server.openStore(&storage.Replication{Log: n.logs, Generation: n.generation, Node: n.Node, Follow: true}); err != nil {
+		return err
+	}
+	l.copying, l.stopCopies = context.WithCancel(context.Background())
+	n.life.Store(l)
+	return nil
 }
 
 // Follow implements [cluster.Replica].
@@ -91,13 +108,13 @@ func (l *life) Follow(ctx context.Context, seen func(cluster.Record)) error {
 		}
 	})
 	_, applied := l.Applied()
-	l.standing.Applied(applied)
+	l.stand(applied)
 	err := l.store.Follow(ctx, func(r replog.Record, c storage.Changes) {
 		if err := l.changed(c); err != nil {
 			stop(err)
 			return
 		}
-		l.standing.Applied(r.At.Seq)
+		l.stand(r.At.Seq)
 		seen(cluster.Record{Epoch: r.At.Epoch, Seq: r.At.Seq, Owner: r.Owner})
 	})
 	if errors.Is(err, replog.ErrTrimmed) {
@@ -108,6 +125,17 @@ func (l *life) Follow(ctx context.Context, seen func(cluster.Record)) error {
 		return cause
 	}
 	return err
+}
+
+// stand notes that the life has applied a record, and forgotten what it knew from before. Without the keys of its data it does
+// not become ready.
+func (l *life) stand(seq uint64) {
+	l.checking.Lock()
+	defer l.checking.Unlock()
+	l.stood = max(l.stood, seq)
+	if l.keyless.Load() == nil {
+		l.standing.Applied(l.stood)
+	}
 }
 
 // changed makes the server forget what it knows from before a record of the log.
@@ -121,6 +149,7 @@ func (l *life) changed(c storage.Changes) error {
 	if !c.Settings {
 		return nil
 	}
+	l.checkKeys()
 	a, err := l.followAdmin()
 	l.access.SetAdmin(a.hash)
 	return err
@@ -234,7 +263,7 @@ func (l *life) Follows() bool { return l.roll.Load() == nil }
 // if the owner does not answer it: the owner may be lost, or stand still.
 func (l *life) Runs() bool {
 	_, known := l.node.cluster.Owner()
-	return l.standing.Runs(known) && l.node.confined()
+	return l.standing.Runs(known) && l.node.confined() && l.keyless.Load() == nil
 }
 
 // current returns why this node cannot answer for the data, or nil. A node that follows runs functions as it knows them.
@@ -259,8 +288,8 @@ func (l *life) Settle() {
 }
 
 // Forward implements [httpapi.Follower].
-func (l *life) Forward(r *http.Request, client net.Addr) (*http.Response, error) {
-	answer, err := l.node.forwarder.Forward(r, client)
+func (l *life) Forward(r *http.Request, client net.Addr, tenant runtime.Tenant) (*http.Response, error) {
+	answer, err := l.node.forwarder.Forward(r, client, string(tenant))
 	switch {
 	case errors.Is(err, mesh.ErrNoOwner):
 		return nil, noOwnerError()
@@ -279,6 +308,9 @@ func (l *life) readiness() error {
 	}
 	if !l.Follows() {
 		return l.node.cluster.Current()
+	}
+	if why := l.keyless.Load(); why != nil {
+		return *why
 	}
 	if l.standing.Ready() {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
@@ -17,6 +18,7 @@ type notifier struct {
 	conn     net.Conn
 	watchdog time.Duration // within which the manager wants to hear of the server; 0: it does not
 	log      *slog.Logger
+	served   atomic.Bool // ready was called
 }
 
 // newNotifier returns the notifier for the service manager that has started the process, nil if none has.
@@ -46,6 +48,24 @@ func (n *notifier) send(state string) {
 	if _, err := n.conn.Write([]byte(state)); err != nil {
 		n.log.Warn("cannot report the state of the server to the service manager", "error", err)
 	}
+}
+
+// ready says that the server serves at an address.
+func (n *notifier) ready(address string) {
+	if n != nil {
+		n.served.Store(true)
+		n.send("READY=1\nSTATUS=serving at " + address)
+	}
+}
+
+// reloading says that the server reads files again, until done is called. A server that is starting has not said yet that it
+// is ready, and says nothing.
+func (n *notifier) reloading() (done func()) {
+	if n == nil || !n.served.Load() {
+		return func() {}
+	}
+	n.send("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
+	return func() { n.send("READY=1") }
 }
 
 func (n *notifier) close() {

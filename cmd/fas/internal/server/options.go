@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -99,5 +98,11 @@ type Options struct {
 	Trace    func(client.TraceLevel, string) // traces the requests of the demo
 }
 
-// cacheFolder returns the folder of the compiled guest.
-func (o *Options) cacheFolder() string { return cmp.Or(o.Cache, filepath.Join(o.Data, "cache")) }
+// cacheFolder returns the folder of the compiled guest. Whatever else is in it is removed, so it is never one that a user has
+// named.
+func (o *Options) cacheFolder() string {
+	if o.Cache != "" {
+		return filepath.Join(o.Cache, "faaspot-interpreter")
+	}
+	return filepath.Join(o.Data, "cache")
+}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -30,7 +29,7 @@ type Reloaded struct {
 // catchHangups lets SIGHUP, which would end the process, read files again, if the server has any. A service
 // manager gets an answer in any case.
 func (s *server) catchHangups() {
-	if s.certificate != nil || s.Config != nil || s.notifier != nil {
+	if s.certificate != nil || s.Config != nil || s.notifier != nil || s.node != nil {
 		s.hangups = make(chan os.Signal, 1)
 		signal.Notify(s.hangups, syscall.SIGHUP)
 	}
@@ -43,19 +42,22 @@ func (s *server) leaveHangups() {
 	}
 }
 
-// reloadOnSignal reads the certificate and the settings again at each signal.
+// reloadOnSignal reads the certificate, the settings and the keys of a node again at each signal.
 func (s *server) reloadOnSignal(ctx context.Context) {
 	for {
 		select {
 		case <-s.hangups:
-			s.notifier.send("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
+			done := s.notifier.reloading()
 			if s.certificate != nil {
 				s.certificate.reload()
 			}
 			if s.Config != nil {
 				s.reloadSettings()
 			}
-			s.notifier.send("READY=1")
+			if s.node != nil {
+				s.node.reloadKeys()
+			}
+			done()
 		case <-ctx.Done():
 			return
 		}
@@ -88,17 +90,23 @@ func (s *server) reloadSettings() {
 	s.levels.set(next.LogLevel, next.AccessLog)
 }
 
-// configFolders returns what a confined server reads to read its settings again: the file and the folders in
-// which another may replace it, but no home folder as a whole, which has keys and other files of its user.
-func (s *server) configFolders() (all []string) {
-	if s.Config == nil {
-		return nil
+// readAgain returns what a confined server reads to read its settings, and a node its keys of secrets, again: each file and
+// the folders in which another may replace it, but no home folder as a whole, which has keys and other files of its user.
+func (s *server) readAgain() (all []string) {
+	var files []string
+	if s.Config != nil {
+		files = append(files, s.Config.File)
+	}
+	if s.node != nil && s.SecretsFile != "" {
+		files = append(files, s.SecretsFile)
 	}
 	homes := homeFolders(s.Environ["HOME"], "/etc/passwd")
-	all = append(all, s.Config.File)
-	for _, folder := range foldersOf(s.Config.File) {
-		if !hasHome(folder, homes) {
-			all = append(all, folder)
+	for _, file := range files {
+		all = append(all, file)
+		for _, folder := range foldersOf(file) {
+			if !hasHome(folder, homes) {
+				all = append(all, folder)
+			}
 		}
 	}
 	return all

@@ -43,7 +43,7 @@ func (o Secrets) load() (*keyset.Keyset, error) {
 	}
 	k, err := keyset.Load(o.path())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the keys of secrets: %w", err)
+		return nil, clierror.Usagef("name the folder of the data with --data, and a file that you may read with --secrets-file", "cannot read the keys of secrets: %v", err)
 	}
 	return k, err
 }
@@ -123,7 +123,7 @@ func RotateSecrets(o Secrets, log *slog.Logger) (changed int, err error) {
 		return changed, err
 	})
 	if err = errors.Join(err, s.Close()); err == nil && inFile {
-		err = k.Newest().Save(o.path())
+		err = k.Only().Save(o.path())
 	}
 	return changed, err
 }

@@ -255,6 +255,7 @@ func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 		Audit:       s.store,
 		Disk:        s.store.Disk,
 		Maintenance: s.store,
+		Cursors:     s.store.Sealer("cursors"),
 		Metrics:     s.metrics.Text,
 		Ready:       s.ready,
 		Log:         s.log,
@@ -365,7 +366,7 @@ func (s *server) attend(ctx context.Context) error {
 	if s.Ready != nil {
 		s.Ready(s.at.url())
 	}
-	s.notifier.send("READY=1\nSTATUS=serving at " + s.at.url())
+	s.notifier.ready(s.at.url())
 	if s.Demo {
 		if err := s.runDemo(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the demo failed", "error", clierror.Message(err))
