@@ -266,7 +266,10 @@ var errStopped = errors.New("the request was answered before it had arrived")
 func (b *outgoingBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped {
+	switch {
+	case b.whole: // the library looks for more, perhaps after the answer has begun to arrive
+		return 0, io.EOF
+	case b.stopped:
 		return 0, errStopped
 	}
 	if b.left <= 0 {

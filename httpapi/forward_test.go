@@ -32,6 +32,7 @@ type node struct {
 	tenant  atomic.Pointer[runtime.Tenant] // of the last request that was sent
 	ended   atomic.Int64                   // requests that were sent, and are not under way any more
 	through *http.Transport
+	late    bool // the end of a body is looked for when the answer is read
 }
 
 func (n *node) Follows() bool { return n.follows.Load() }
@@ -50,13 +51,54 @@ func (n *node) Forward(r *http.Request, _ net.Addr, tenant runtime.Tenant) (*htt
 		return nil, errors.New("the connection was cut")
 	}
 	r.URL.Scheme, r.URL.Host = "http", "owner"
+	late := &lateBody{ReadCloser: r.Body, left: r.ContentLength, answered: make(chan struct{}), looked: make(chan struct{})}
+	if n.late {
+		r.Body = late
+	}
 	a, err := n.through.RoundTrip(r)
 	if err != nil {
 		n.ended.Add(1)
 		return nil, err
 	}
 	a.Body = &watchedBody{a.Body, n}
+	if n.late {
+		a.Body = &lateAnswer{a.Body, late}
+	}
 	return a, nil
+}
+
+// lateBody is the body of a request, whose end is looked for when its answer is read.
+type lateBody struct {
+	io.ReadCloser
+	left             int64
+	answered, looked chan struct{}
+}
+
+func (b *lateBody) Read(p []byte) (n int, err error) {
+	if b.left == 0 {
+		<-b.answered
+		defer close(b.looked)
+	}
+	n, err = b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// lateAnswer is the answer of such a request.
+type lateAnswer struct {
+	io.ReadCloser
+	late *lateBody
+}
+
+func (a *lateAnswer) Read(p []byte) (int, error) {
+	select {
+	case <-a.late.answered:
+	default:
+		close(a.late.answered)
+		<-a.late.looked
+		time.Sleep(10 * time.Millisecond) // for what the library may do then
+	}
+	return a.ReadCloser.Read(p)
 }
 
 // watchedBody is the body of an answer that a node forwards.
@@ -359,6 +401,23 @@ func TestForwardedBodies(t *testing.T) {
 		if len(answers) != 1 || answers[0].Status != want || !closed {
 			t.Errorf("a body %s: %v, %v", name, answers, closed)
 		}
+	}
+}
+
+// An answer arrives as a whole, also if it begins before the end of the request's body was looked for.
+func TestForwardedAnswersAreWhole(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	n.late = true
+	answer := strings.Repeat("a long answer ", 10_000)
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer owner.Close()
+	n.dial(owner)
+	if a := n.Do(t, "POST", "/v1/executions/bulk/", `["a"]`, nil); a.Status != 200 || a.Body != answer {
+		t.Errorf("%d, %d bytes of %d", a.Status, len(a.Body), len(answer))
 	}
 }
 

@@ -16,6 +16,15 @@ type EngineFigures struct {
 	Parked         int // of these, runs that wait without an interpreter
 	BlockedCallers int // callers whose run waits for memory
 
+	Away       int    // runs that other nodes run for this one
+	SentAway   uint64 // attempts that were sent to other nodes
+	Returned   uint64 // of these, attempts that these did not begin
+	LostAway   uint64 // attempts that were lost with other nodes
+	Adopted    uint64 // runs on other nodes that an owner of the data before had begun
+	Lent       int    // runs for the owner of the data; Running includes them
+	LendBytes  int64  // that this node could lend besides
+	LendPlaces int    // runs that this node could lend places for besides
+
 	Callbacks   int    // that are not delivered
 	Delivered   uint64 // posts of callbacks that were accepted
 	FailedPosts uint64 // posts that were not

@@ -61,6 +61,8 @@ type RunCall struct {
 	Env []byte
 	// Limits apply to the run instead of those of the program. Zero: those of the program apply.
 	Limits Limits
+	// Pinned says that the run uses its version, whichever is current. Only a [Place] needs to know.
+	Pinned bool
 	// Logs, if not nil, receives all output of the run at the moment when it is written. The logs
 	// of the outcome are then the content of the buffer.
 	Logs *LogBuffer

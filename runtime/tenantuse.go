@@ -12,6 +12,7 @@ import (
 // concurrently; those that count requests, runs and executions take no lock.
 type TenantUse struct {
 	requests, runs, queued atomic.Int64
+	away                   atomic.Int64 // runs on other nodes, which runs does not count
 	images                 atomic.Int64 // bytes, see TakeImages
 	closed                 atomic.Bool
 	waits                  atomic.Bool  // a queued run waits for one that ends
@@ -78,7 +79,7 @@ func (u *TenantUse) OwnWorker() bool { return u != nil && u.ownWorker.Load() }
 // Usage returns what is in progress, what was sent and received today, and the limits.
 func (u *TenantUse) Usage() TenantUsage {
 	return TenantUsage{
-		Requests: u.requests.Load(), Runs: u.runs.Load(), Queued: u.queued.Load(),
+		Requests: u.requests.Load(), Runs: u.runs.Load() + u.away.Load(), Queued: u.queued.Load(),
 		Egress: u.Egress(time.Now()).Bytes, Limits: u.Limits(),
 		Images: u.images.Load(),
 	}
@@ -205,6 +206,36 @@ func (u *TenantUse) EndRun() (waits bool) {
 	}
 	u.runs.Add(-1)
 	return u.waits.Load() && u.waits.Swap(false)
+}
+
+// GoAway counts a run on another node, which must call EndAway in the end. The limit of runs does not apply: see RunsHere.
+func (u *TenantUse) GoAway() {
+	if u != nil {
+		u.away.Add(1)
+	}
+}
+
+// EndAway ends a run on another node.
+func (u *TenantUse) EndAway() {
+	if u != nil {
+		u.away.Add(-1)
+	}
+}
+
+// RunsAway returns the number of runs on other nodes.
+func (u *TenantUse) RunsAway() int {
+	if u == nil {
+		return 0
+	}
+	return int(u.away.Load())
+}
+
+// RunsHere returns how many runs the tenant may have on each node, 0 without a limit.
+func (u *TenantUse) RunsHere() int {
+	if u == nil {
+		return 0
+	}
+	return u.part(u.limits.Load().Runs)
 }
 
 // Reserve counts n executions that are about to be queued. The error is CodeTooBusy, or CodeTooLarge

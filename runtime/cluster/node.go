@@ -81,6 +81,14 @@ func (n *Node) Status() Status {
 // Members returns the nodes that have announced themselves lately, without the node itself.
 func (n *Node) Members() []Status { return n.members.live() }
 
+// Recent returns the other nodes that have announced themselves within a time, in the order of their names.
+func (n *Node) Recent(age time.Duration) (all []Status) {
+	for _, one := range n.members.since(age) {
+		all = append(all, one.Status)
+	}
+	return all
+}
+
 // Hardened notes up to which sequence the records are on the disk of the node.
 func (n *Node) Hardened(seq uint64) {
 	n.mu.Lock()

@@ -88,6 +88,7 @@ func (p *plan) countOf(a *attempt, n, asides int) {
 // the others are leased as if there were none.
 func (p *plan) countAhead(a *attempt, n int) {
 	switch {
+	case a.away:
 	case a.lane != nil:
 		a.lane.countAhead(a.run.Tenant, n)
 	case a.aside != notAside && n < 0:

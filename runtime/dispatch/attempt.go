@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"container/list"
 	"context"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type attempt struct {
 	cancel  context.CancelFunc
 	version *Version // in use until the end is on disk
 	started time.Time
+	took    time.Duration     // as the sandbox has measured it; 0: it was not called
 	result  runtime.Execution // the execution to store, once the attempt has ended
 	// timeline has the times of its parts. Nil: the sandbox was not called, or no traces are exported.
 	timeline *runtime.Timeline
@@ -31,6 +33,17 @@ type attempt struct {
 	busySince int64
 	// reserved reports that a suspect that goes alone has its memory before its lease.
 	reserved bool
+	// place is where it runs, or is about to; nil: here.
+	place runtime.Place
+	// adopted is what it has run as since before this process was the owner of the data, nil if that was not so.
+	adopted *runtime.LentRun
+	stays   bool // it has come back from a place that was not used, and goes to no other one with this lease
+	// What a place elsewhere takes, in bytes: its memory there, and here that of its output. They do not change while others may
+	// read them.
+	bytes, output int64
+	// The turns that it has had, while it is not known whether there is a place for it.
+	before *list.Element
+	number int64
 
 	// The Dispatcher's mutex guards these.
 	logs      *runtime.LogBuffer // nil until it runs
@@ -42,6 +55,10 @@ type attempt struct {
 	returned  bool               // it has ended, and its end is not on disk yet
 	aside     aside              // what it waits for in spite of free memory
 	takenBack bool               // its function was paused before it began
+	away      bool               // it has a place on another node, or is about to take one
+	waits     *list.Element      // in the plan's list of those that wait for memory; nil: it is not there
+	leave     func(cause error)  // ends its call on another node, but not what runs there; nil: there is none
+	left      bool               // leave was called
 }
 
 func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
@@ -49,6 +66,9 @@ func (d *Dispatcher) newAttempt(r *QueuedRun) *attempt {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }
+
+// isOwn reports whether the attempt was adopted from this very process.
+func (a *attempt) isOwn() bool { return a.adopted != nil && a.adopted.Own }
 
 // onAside is called by the Admission when the attempt has to wait for others of its function, or of its
 // tenant.
@@ -64,6 +84,7 @@ func (a *attempt) onDecision(refused bool) {
 	d := a.dispatcher
 	if refused {
 		d.mu.Lock()
+		d.plan.endWait(a)
 		d.plan.countAhead(a, -1)
 		d.mu.Unlock()
 		d.endNow(a, a.requeued())
@@ -76,6 +97,7 @@ func (a *attempt) onDecision(refused bool) {
 func (d *Dispatcher) makeReady(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.plan.endWait(a)
 	d.plan.ready = append(d.plan.ready, a)
 	if d.plan.admitted++; d.plan.workers < d.plan.admitted {
 		d.plan.workers++
@@ -101,6 +123,7 @@ func (d *Dispatcher) work() {
 		d.mu.Lock()
 		d.plan.admitted--
 		d.plan.ran++
+		d.plan.away.learn(a.run.FunctionID, a.took)
 		d.mu.Unlock()
 		a.memory.Release()
 	}
@@ -112,29 +135,45 @@ func (d *Dispatcher) begin() (a *attempt, begins bool) {
 	return d.plan.begin(d.clock(), d.o.Now)
 }
 
-// execute runs the attempt and returns the execution to store.
+// execute runs the attempt here and returns the execution to store.
 func (a *attempt) execute() runtime.Execution {
-	o := &a.dispatcher.o
-	args, err := o.Store.GetArgs(a.run.Tenant, a.run.id)
+	call, x, over := a.prepare()
+	defer a.dispatcher.args.Give(int64(len(call.Args)))
+	if over {
+		return x
+	}
+	call.Room = &a.memory
+	return a.conclude(a.dispatcher.o.Sandbox.Run(a.ctx, call))
+}
+
+// prepare returns the call of an attempt that has begun. If over is true there is none, and x is the execution to store.
+// The args are counted.
+func (a *attempt) prepare() (call runtime.RunCall, x runtime.Execution, over bool) {
+	args, err := a.dispatcher.o.Store.GetArgs(a.run.Tenant, a.run.id)
 	if err != nil {
-		return a.onPlatformError(err)
+		return call, a.onPlatformError(err), true
 	}
 	// They are bounded by their size and the number of runs at once.
 	a.dispatcher.args.Add(int64(len(args)))
-	defer a.dispatcher.args.Give(int64(len(args)))
+	call.Args = args
 	if again, err := a.renewVersion(); err != nil {
-		return a.onNotStarted(err)
+		return call, a.onNotStarted(err), true
 	} else if again {
-		return a.requeued()
+		return call, a.requeued(), true
 	}
 	a.started = a.began.UTC()
-	call := runtime.RunCall{Program: a.version.Program, Args: args, Context: a.version.Context, Logs: a.logs, Room: &a.memory}
+	call.Program, call.Context, call.Logs = a.version.Program, a.version.Context, a.logs
 	call.Info = runtime.RunInfo{Execution: a.run.id, Attempt: int(a.run.attempt), Function: a.run.Function}
 	if g := a.run.Job; g != nil {
 		call.Env, call.Limits = g.env, a.limitsOf(a.version)
 		call.Info.Job, call.Info.JobExecution, call.Info.Task = g.job, g.id, int(a.run.task)
 	}
-	outcome, err := o.Sandbox.Run(a.ctx, call)
+	return call, x, false
+}
+
+// conclude returns the execution to store after a call has returned.
+func (a *attempt) conclude(outcome runtime.Outcome, err error) runtime.Execution {
+	a.took = outcome.Usage.Duration
 	if a.timeline = outcome.Timeline; a.timeline != nil {
 		a.timeline.Waiting = time.Unix(0, a.run.waiting)
 	}
@@ -176,8 +215,11 @@ func (a *attempt) execution() runtime.Execution {
 	x := a.run.execution()
 	x.State = runtime.StateRunning
 	x.Started = a.started
-	if a.version != nil {
+	switch {
+	case a.version != nil:
 		x.Version = a.version.Program.Version
+	case a.adopted != nil:
+		x.Version = a.adopted.Version
 	}
 	return x
 }

@@ -51,7 +51,10 @@ const busyPatience = time.Hour
 
 // onPlatformError handles an attempt that failed in the platform: it is retried.
 func (a *attempt) onPlatformError(cause error) runtime.Execution {
-	if errors.Is(cause, runtime.ErrWorkerLost) {
+	switch {
+	case errors.Is(cause, runtime.ErrPlaceLost):
+		return a.onPlaceLost()
+	case errors.Is(cause, runtime.ErrWorkerLost):
 		return a.onWorkerLost()
 	}
 	o := &a.dispatcher.o
@@ -88,6 +91,18 @@ func (a *attempt) onWorkerLost() runtime.Execution {
 	}
 	x := a.requeued()
 	x.NotBefore = o.Now().Add(retryDelay(int(r.crashes))).UTC()
+	return x
+}
+
+// onPlaceLost handles an attempt whose node is lost. It is recorded, and fails the run never: nodes are restarted. From now on
+// the run stays on the owner of the data, so one that ends the process in which it runs ends one other node at most.
+func (a *attempt) onPlaceLost() runtime.Execution {
+	r, d := a.run, a.dispatcher
+	r.lost++
+	d.counts.lost.Add(1)
+	d.o.Log.Warn("engine: an execution was lost with the node that ran it", "execution", r.id, "function", r.FunctionID)
+	x := a.requeued()
+	x.NotBefore = d.o.Now().Add(retryDelay(1)).UTC()
 	return x
 }
 

@@ -123,7 +123,7 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 			continue
 		}
 		r := d.QueuedRun(a.run.Origin, x)
-		r.busySince, r.crashes = a.busySince, a.run.crashes
+		r.busySince, r.crashes, r.away = a.busySince, a.run.crashes, a.run.away
 		if a.takenBack && r.notBefore == 0 {
 			d.plan.release(a)
 			d.plan.putBack(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -52,12 +53,14 @@ const (
 	backlogShare = 4
 )
 
-// Options of a Dispatcher. All must be set.
+// Options of a Dispatcher. All but Places must be set.
 type Options struct {
 	Engine    Engine
 	Store     Store
 	Sandbox   runtime.Sandbox
 	Admission *queue.Admission
+	// Places are where runs happen besides the Sandbox. Nil: nowhere.
+	Places runtime.Places
 	// Memory is the budget from which the Dispatcher takes what it holds: queued runs, and ends of
 	// attempts that are not on disk.
 	Memory *memory.Budget
@@ -76,14 +79,17 @@ type Dispatcher struct {
 	made time.Time
 
 	mu            sync.Mutex
-	plan          plan            // guarded by mu
-	backlog       *memory.Account // bytes of the plan's runs and groups; changed with mu held
-	args          *memory.Account // bytes of the args of attempts that run
+	plan          plan                   // guarded by mu
+	backlog       *memory.Account        // bytes of the plan's runs and groups; changed with mu held
+	args          *memory.Account        // bytes of the args of attempts that run
+	output        func() *memory.Account // bytes of the output of attempts that run elsewhere
 	outbox        outbox
 	refusedCommit time.Time // the last time at which the log said that ends are refused; for the committer alone
 
 	shutting chan struct{} // closed by Stop
 	leaser   notify.Signal // there may be something to lease
+	freed    atomic.Bool   // a place may have become free
+	counts   placeCounts
 	stop     chan struct{} // closed when leaser and committer are to end
 	stopOnce sync.Once
 	group    sync.WaitGroup // of leaser and committer
@@ -101,8 +107,18 @@ func New(o Options) *Dispatcher {
 	d.plan = newPlan(d.leaser)
 	d.backlog = o.Memory.Open(memory.Options{Name: "queued runs", Heap: true, Queues: true, Max: o.Memory.Total() / backlogShare})
 	d.args = o.Memory.Open(memory.Options{Name: "args of runs", Heap: true})
+	d.output = sync.OnceValue(func() *memory.Account {
+		return o.Memory.Open(memory.Options{Name: "output of runs on other nodes", Heap: true, Queues: true})
+	})
 	d.outbox = newOutbox(o.Memory)
 	d.outbox.room.L = &d.outbox.mu
+	if o.Places != nil {
+		d.plan.away.lends = true
+		o.Places.OnFree(func() {
+			d.freed.Store(true)
+			d.leaser.Set()
+		})
+	}
 	return d
 }
 
@@ -110,6 +126,11 @@ func New(o Options) *Dispatcher {
 func (d *Dispatcher) Start() {
 	d.group.Go(d.leaseAll)
 	d.group.Go(d.commitAll)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.plan.startAdopted() {
+		go d.runAway(a)
+	}
 }
 
 // clock returns nanoseconds since the Dispatcher was made, counted from 1. Unlike the time
@@ -198,7 +219,7 @@ func (d *Dispatcher) add(runs []*QueuedRun, put func(*QueuedRun)) {
 	d.account()
 	enough := d.plan.enough()
 	d.mu.Unlock()
-	if !enough {
+	if !enough || d.o.Places != nil {
 		d.leaser.Set()
 	}
 }
@@ -273,13 +294,18 @@ func (d *Dispatcher) Logs(tenant runtime.Tenant, id string, from runtime.LogPosi
 	return p, written, true
 }
 
-// Stop ends leasing. What has a lease runs to its end.
+// Stop ends leasing. What has a lease runs to its end, but what runs on other nodes is left to the next owner of the data.
 func (d *Dispatcher) Stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.plan.closing {
 		close(d.shutting)
+		d.plan.leaveAway()
 		d.plan.close()
+		for _, a := range d.plan.startAdopted() { // which were never started
+			a.adopted.Own = false
+			go d.runAway(a)
+		}
 		d.leaser.Set()
 	}
 }

@@ -37,6 +37,7 @@ const tenant runtime.Tenant = "a"
 type functions struct {
 	mu      sync.Mutex
 	memory  int64
+	large   string // the name of a function that needs more memory
 	deleted bool
 	uses    int
 	jobs    []string // executions of jobs that were reported as done
@@ -50,6 +51,9 @@ func (f *functions) AcquireVersion(_ context.Context, o *dispatch.Origin) (*disp
 	}
 	f.uses++
 	limits := runtime.Limits{Memory: f.memory, Tmp: 1}.WithDefaults()
+	if o.Function == f.large {
+		limits.Memory = runtime.MaxMemory
+	}
 	return &dispatch.Version{
 		Program: runtime.Program{Tenant: o.Tenant, FunctionID: o.FunctionID, Version: 1, Limits: limits},
 		Context: runtime.EmptyObject,

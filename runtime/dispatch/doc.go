@@ -9,7 +9,8 @@
 //
 // Tenants take turns; within a tenant, functions and executions of jobs take turns; within those,
 // runs go in the order of their arrival. Runs during which earlier processes died more than once
-// are suspects: they start beside all others, in groups; suspects.go explains how.
+// are suspects: they start beside all others, in groups; suspects.go explains how. Other nodes of a cluster may lend places for
+// runs; away.go explains which runs use them.
 //
 // The life of a run here:
 //
@@ -17,7 +18,8 @@
 //
 // with one type for each state that is shared between goroutines: plan holds what waits and
 // what is leased, outbox holds the ends that are not on disk yet. The goroutines are one
-// leaser, one committer, and as many workers as runs are admitted.
+// leaser, one committer, as many workers as runs are admitted, and one goroutine for each attempt on another node. Such an attempt
+// is not admitted: it has a place instead, and runs as soon as it is leased.
 //
 // The package does not know the engine. What it needs of it is [Engine], three methods.
 //

@@ -13,6 +13,7 @@ type Backlog struct {
 	Held    int // tasks that wait for others of their execution
 	Paused  int // of functions that are paused
 	Active  int // attempts that have a lease
+	Away    int // of these, attempts on other nodes
 	// Oldest is the time of acceptance of the oldest run in Waiting; zero: there is none.
 	Oldest time.Time
 }
@@ -24,8 +25,22 @@ func (d *Dispatcher) Backlog() Backlog {
 	return Backlog{
 		Waiting: d.plan.queue.Len() - d.plan.queue.Paused() + d.plan.suspects(), Delayed: len(d.plan.delayed), Held: d.plan.held,
 		Paused: d.plan.queue.Paused() + d.plan.pausedSuspects,
-		Active: len(d.plan.active), Oldest: d.plan.oldest(""),
+		Active: len(d.plan.active), Away: d.plan.away.running, Oldest: d.plan.oldest(""),
 	}
+}
+
+// PlaceFigures counts attempts on other nodes since the Dispatcher was made.
+type PlaceFigures struct {
+	Sent    uint64
+	Unused  uint64 // of these, attempts that came back because they could not begin there
+	Lost    uint64 // with their nodes, also of those that were adopted
+	Adopted uint64 // that another process had begun
+}
+
+// PlaceFigures returns the counts.
+func (d *Dispatcher) PlaceFigures() PlaceFigures {
+	c := &d.counts
+	return PlaceFigures{Sent: c.sent.Load(), Unused: c.unused.Load(), Lost: c.lost.Load(), Adopted: c.adopted.Load()}
 }
 
 // Oldest returns the time of acceptance of the oldest run of a tenant that may start and waits for its

@@ -25,9 +25,11 @@ func (d *Dispatcher) leaseAll() {
 	var last time.Time
 	ran := 0
 	for {
+		d.openPlaces()
 		s := d.choose()
 		if !s.empty() {
 			d.handleSuspects(&s)
+			d.book(&s)
 			if len(s.batch) == 0 {
 				continue
 			}
@@ -92,9 +94,12 @@ func (d *Dispatcher) leaseBatch(batch []*attempt) {
 			a.run.attempt++
 			a.started = started
 			d.noteLease(a)
-			if a.reserved {
+			switch {
+			case a.reserved:
 				d.makeReady(a)
-			} else {
+			case a.place != nil:
+				go d.runAway(a)
+			default:
 				d.admit(a)
 			}
 		}
@@ -189,6 +194,11 @@ func (d *Dispatcher) admit(a *attempt) {
 		d.endUnstarted(a, a.onNotStarted(err))
 		return
 	}
+	if d.o.Places != nil {
+		d.mu.Lock()
+		d.plan.wait(a)
+		d.mu.Unlock()
+	}
 	d.o.Admission.Enqueue(&a.memory, a.onDecision)
 	a.enqueued.Store(true)
 	if a.ctx.Err() != nil { // who cancelled it may not have seen that it waits
@@ -204,17 +214,18 @@ func (d *Dispatcher) findMemory(a *attempt) error {
 	}
 	a.version = version
 	a.memory = queue.Run{
-		Tenant: a.run.Tenant, Function: version.Program.FunctionID, Group: admissionGroup(a.run.turn()),
+		Tenant: a.run.Tenant, Function: version.Program.FunctionID, Group: AdmissionGroup(a.run.turn()),
 		Bytes: a.limitsOf(version).Reservation(), Usual: &version.Usual,
 		Aside: a.onAside,
 	}
+	a.bytes, a.output = a.memory.Bytes, min(version.Program.Limits.Logs, mostOutput)
 	return d.o.Admission.Possible(a.memory.Bytes)
 }
 
-// admissionGroup returns the group in which background runs wait for memory: it takes turns
+// AdmissionGroup returns the group in which background runs wait for memory: it takes turns
 // with the group of the callers that wait for the same function, so that neither goes in
 // front of the other.
-func admissionGroup(turn string) string { return "background " + turn }
+func AdmissionGroup(turn string) string { return "background " + turn }
 
 // withdraw ends an attempt that was cancelled, aborted or taken back while it waits for memory. An
 // attempt that has begun ends by itself, and one that has its memory when it would begin.
@@ -235,6 +246,7 @@ func (d *Dispatcher) withdraw(a *attempt) {
 // endUnstarted ends an attempt that has a lease and has not begun.
 func (d *Dispatcher) endUnstarted(a *attempt, x runtime.Execution) {
 	d.mu.Lock()
+	d.plan.endWait(a)
 	d.plan.countAhead(a, -1)
 	d.mu.Unlock()
 	d.end(a, x)

@@ -37,20 +37,33 @@ func (b *began) of(function string) int {
 // submitAs accepts an execution of a function, with a suspicion, and queues it.
 func (r *rig) submitAs(o *dispatch.Origin, s runtime.Suspicion) string {
 	r.t.Helper()
+	return r.submitExecution(o, runtime.Execution{Suspicion: s})
+}
+
+// submitLost accepts an execution that has lost an attempt, and queues it.
+func (r *rig) submitLost(o *dispatch.Origin) string {
+	r.t.Helper()
+	return r.submitExecution(o, runtime.Execution{LostAttempts: 1})
+}
+
+// submitExecution accepts an execution with what it has of a suspicion and of lost attempts.
+func (r *rig) submitExecution(o *dispatch.Origin, with runtime.Execution) string {
+	r.t.Helper()
 	if err := r.Reserve(1, nil, nil); err != nil {
 		r.t.Fatal(err)
 	}
 	defer r.Unreserve(1, 0, nil)
 	batch := []runtime.Accepted{{Args: []byte("1"), Execution: runtime.Execution{
-		ID: runtime.NewID(), Tenant: tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function,
+		ID: runtime.NewID(), Tenant: o.Tenant, Kind: runtime.KindRun, FunctionID: o.FunctionID, Function: o.Function,
 		Version: 1, State: runtime.StateQueued, Created: time.Now().UTC(),
 	}}}
 	if _, _, err := r.store.Accept(batch, nil); err != nil {
 		r.t.Fatal(err)
 	}
-	batch[0].Execution.Suspicion = s
-	r.Add([]*dispatch.QueuedRun{dispatch.NewQueuedRun(o, &batch[0].Execution)})
-	return batch[0].Execution.ID
+	x := &batch[0].Execution
+	x.Suspicion, x.LostAttempts = with.Suspicion, with.LostAttempts
+	r.Add([]*dispatch.QueuedRun{dispatch.NewQueuedRun(o, x)})
+	return x.ID
 }
 
 func (r *rig) pause(o *dispatch.Origin, paused bool) {

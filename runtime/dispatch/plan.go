@@ -29,6 +29,7 @@ type plan struct {
 	leasedSuspects int    // suspects that have a lease, also after they have outlived their probation
 	delayed        delays // may not start yet
 	gone           map[runtime.Tenant]*goneRuns
+	away           away
 	paused         pausedFunctions
 	pausedSuspects int                   // suspects of functions that are paused
 	groups         map[string]*TaskGroup // executions of jobs that are not done, by id
@@ -141,6 +142,9 @@ func (p *plan) uncount(r *QueuedRun) {
 // place puts a run that may start, and has a place if it is a task, where it waits for its turn.
 func (p *plan) place(r *QueuedRun) {
 	paused := p.paused.of(r.Tenant, r.FunctionID)
+	if p.away.lends && !suspected(r.suspicion) {
+		p.giveTurnAway(r.Tenant)
+	}
 	switch {
 	case suspected(r.suspicion) && paused != nil:
 		paused.suspects = append(paused.suspects, r)
@@ -174,12 +178,15 @@ type step struct {
 	reserve  *attempt   // a suspect that is about to go alone: let it wait for memory
 	discard  *attempt   // such a suspect, which does not start any more: release its memory
 	batch    []*attempt // runs to lease
+	moves    []*attempt // that have a lease and wait for memory here: let them go away if there are places for them
+	away     []*attempt // runs to lease if there are places for them
+	more     bool       // there may be others that can go away
 	// wait is the time after which there may be more to do, 0 if time alone changes nothing.
 	wait time.Duration
 }
 
 func (s *step) empty() bool {
-	return len(s.outlived)+len(s.batch) == 0 && !s.resume && !s.pause && s.reserve == nil && s.discard == nil
+	return len(s.outlived)+len(s.batch)+len(s.moves)+len(s.away) == 0 && !s.more && !s.resume && !s.pause && s.reserve == nil && s.discard == nil
 }
 
 // choose removes the runs to lease now from the queue and returns what to do.
@@ -201,9 +208,15 @@ func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step
 	for i := range p.lanes {
 		p.chooseSuspects(&p.lanes[i], clock, &s, newAttempt)
 	}
-	if p.enough() {
-		return s
+	if !p.enough() {
+		p.chooseHere(&s, newAttempt)
 	}
+	p.chooseAway(clock, &s, newAttempt)
+	return s
+}
+
+// chooseHere adds the runs that start now on this node.
+func (p *plan) chooseHere(s *step, newAttempt func(*QueuedRun) *attempt) {
 	for t := p.queue.First(); t != nil && p.ahead < p.target; t = p.queue.First() {
 		it := p.nextOf(t)
 		if it == nil || !it.Value.Use.TryRun() {
@@ -213,7 +226,6 @@ func (p *plan) choose(clock int64, newAttempt func(*QueuedRun) *attempt) (s step
 		p.queue.Serve(it)
 		s.batch = append(s.batch, p.activate(newAttempt(it.Value)))
 	}
-	return s
 }
 
 // chooseQuiet adds the next step of the time in which a suspect goes alone.
@@ -339,10 +351,7 @@ func (p *plan) activate(a *attempt) *attempt {
 	p.countAhead(a, 1)
 	if g := a.run.Job; g != nil {
 		g.state.pending = true
-		if g.state.leased == nil {
-			g.state.leased = make(map[*attempt]struct{})
-		}
-		g.state.leased[a] = struct{}{}
+		g.state.lease(a)
 	}
 	return a
 }
@@ -378,7 +387,9 @@ func (p *plan) begin(clock int64, now func() time.Time) (a *attempt, begins bool
 		a.beganAt = clock
 		a.lane.latest = clock
 	}
-	a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
+	if a.logs == nil { // else it has come back from another node
+		a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
+	}
 	if !p.enough() || a.lane != nil {
 		p.leaser.Set()
 	}
@@ -409,9 +420,7 @@ func (p *plan) release(a *attempt) {
 	a.cancel()
 	if p.active[a.run.id] == a {
 		p.load.count(a.run.Tenant, a.run.Function, 0, -1)
-		if a.run.Use.EndRun() {
-			p.free(a.run.Tenant)
-		}
+		p.endUse(a)
 	}
 	delete(p.active, a.run.id)
 	if g := a.run.Job; g != nil {

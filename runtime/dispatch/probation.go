@@ -95,8 +95,12 @@ func (a *attempt) onReserved(refused bool) {
 	d.leaser.Set()
 }
 
-// releaseReserved releases what a suspect has that was to go alone and does not start.
+// releaseReserved releases what an attempt has that was to go alone, or elsewhere, and does not start.
 func (d *Dispatcher) releaseReserved(a *attempt) {
+	if a.place != nil {
+		a.place.Release()
+		a.place = nil
+	}
 	if a.reserved {
 		a.memory.Release()
 		a.reserved = false

@@ -48,7 +48,8 @@ type QueuedRun struct {
 	task      int32             // index of the task; 0 if it is no task
 	suspicion runtime.Suspicion // its Probation is none
 	crashes   uint8             // attempts that ended with a worker process of this server process
-	takenBack bool              // a pause has ended its latest attempt before it began
+	takenBack bool              // its latest attempt has ended before it began, and it is in front of others
+	away      *awayTrial        // what other nodes have said to it; nil: nothing
 }
 
 // NewQueuedRun returns the queued run of an execution that may start at once.

@@ -82,6 +82,14 @@ func (g *TaskGroup) Limits(l runtime.Limits) runtime.Limits {
 	return l
 }
 
+// lease notes that an attempt has a lease, or is about to get one.
+func (s *groupState) lease(a *attempt) {
+	if s.leased == nil {
+		s.leased = make(map[*attempt]struct{})
+	}
+	s.leased[a] = struct{}{}
+}
+
 // hold lets a task wait for a place.
 func (s *groupState) hold(r *QueuedRun) { s.held = append(s.held, r) }
 

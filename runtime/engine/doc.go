@@ -21,8 +21,11 @@
 // batches. The number of an attempt is on disk before the attempt begins, and its end counts only
 // while it holds the lease. So each run starts at least once and reaches exactly one final state.
 //
-// A new process continues with what New finds in the store. Runs that were running are run again;
-// those that may have ended the process several times run alone. Failures of the platform are
+// Runs may also happen on other nodes of a cluster, which lend places ([Options.Places], [Engine.RunLent]): the lease and the end
+// are the same.
+//
+// A new process continues with what New finds in the store. Runs that were running are run again, but for those that other
+// nodes still run ([Options.Adopt]); those that may have ended the process several times run alone. Failures of the platform are
 // retried with backoff, failures of the function as often as the caller allows. A change of a
 // function, or a run, with an idempotency key takes effect once.
 //
@@ -89,7 +92,7 @@
 //
 // These are leaves. A goroutine may take one of them while it holds locks 1 to 3, and takes no
 // other lock while it holds one: the mutex inside a keyed lock; those of operations, versionCache,
-// blockingRuns and recorder; cron.Scheduler; callback.Deliverer; the two notify.Hub
+// blockingRuns, lentRuns and recorder; cron.Scheduler; callback.Deliverer; the two notify.Hub
 // (completions and attempts); runtime.LogBuffer. blockingRuns and recorder also wait, on
 // conditions that release their mutex: for a run to be recorded, and for executions to be
 // written. The goroutines that they wait for take leaves alone.

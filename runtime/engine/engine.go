@@ -85,6 +85,11 @@ type Options struct {
 	// Owner returns nil while no other process can have changed what is in the Store. A run whose caller waits does
 	// not begin otherwise. Nil: it always does.
 	Owner func() error
+	// Places are where background runs happen besides the Sandbox. Nil: nowhere.
+	Places runtime.Places
+	// Adopt returns the runs that other nodes, or this one, have begun for an owner of the data before, and not ended. It is
+	// called before the Engine continues the unfinished executions. Nil: there are none.
+	Adopt func() []runtime.LentRun
 	// Secrets gets the secrets that the Engine holds, to keep them out of the log. Nil: nothing does.
 	Secrets *redact.Registry
 	// OnEnd is called with each run that has ended, and whether a caller has waited for it; that
@@ -120,8 +125,9 @@ type Engine struct {
 	clock    *runtime.Clock
 	secrets  *redact.Registry
 	owner    func() error // see Options
-	dropArgs bool         // see Options
-	idle     bool         // schedules do not fire
+	adopt    func() []runtime.LentRun
+	dropArgs bool // see Options
+	idle     bool // schedules do not fire
 
 	follow     *Following             // see Options
 	leads      atomic.Bool            // the Engine does not follow
@@ -135,6 +141,7 @@ type Engine struct {
 	once       *keyedLock[requestKey]  // by idempotency key of a change; held, before changes, by the request
 
 	background  *dispatch.Dispatcher
+	lent        lentRuns
 	operations  *operations
 	deliveries  *callback.Deliverer
 	schedules   *cron.Scheduler
@@ -177,6 +184,7 @@ func New(o Options) (*Engine, error) {
 		clock:         clock,
 		secrets:       o.Secrets,
 		owner:         o.Owner,
+		adopt:         o.Adopt,
 		dropArgs:      o.DropArgs,
 		idle:          o.NoSchedules,
 		follow:        o.Follow,
@@ -201,7 +209,7 @@ func New(o Options) (*Engine, error) {
 	e.records = newRecorder(e.record, e.follows, o.Memory, o.Log)
 	e.admission.Limit = func(tenant runtime.Tenant) int64 { return e.useOf(tenant).Memory() }
 	e.background = dispatch.New(dispatch.Options{
-		Engine: e, Store: store, Sandbox: e.sandbox, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
+		Engine: e, Store: store, Sandbox: e.sandbox, Places: o.Places, Admission: e.admission, Memory: o.Memory, Attempts: e.attempts, Completions: e.completions,
 		BacklogLimit: o.BacklogLimit, Now: clock.Now, Log: o.Log,
 	})
 	e.deliveries = callback.New(callback.Options{
@@ -280,6 +288,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("engine: an option is negative: queue limit %d, runs %d, cache %d, backlog %d, retention %+v",
 			o.QueueLimit, o.MaxRuns, o.CacheBytes, o.BacklogLimit, o.Retention)
 	}
+	if o.Adopt == nil {
+		o.Adopt = func() []runtime.LentRun { return nil }
+	}
 	if o.Owner == nil {
 		o.Owner = func() error { return nil }
 	}
@@ -325,6 +336,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	e.records.giveUp()
+	e.lent.abort()
 	e.background.Abort()
 	e.deliveries.Abort()
 	timer := time.NewTimer(abortTime)

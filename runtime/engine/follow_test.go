@@ -72,7 +72,10 @@ func (p *pair) sync(t *testing.T) {
 	}
 }
 
-func newPair(t *testing.T, o engine.Options) *pair {
+func newPair(t *testing.T, o engine.Options) *pair { return newPairOf(t, engine.Options{}, o) }
+
+// newPairOf returns a pair of Engines with options.
+func newPairOf(t *testing.T, owner, o engine.Options) *pair {
 	t.Helper()
 	p := &pair{log: mem.New()}
 	openStore := func(node string, follow bool) *storage.Store {
@@ -83,7 +86,8 @@ func newPair(t *testing.T, o engine.Options) *pair {
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
-	p.owner = newEngine(t, engine.Options{Store: openStore("owner", false)})
+	owner.Store = openStore("owner", false)
+	p.owner = newEngine(t, owner)
 	p.store = openStore("follower", true)
 	o.Store, o.Follow = p.store, &engine.Following{Record: p.record}
 	p.follower = newEngine(t, o)

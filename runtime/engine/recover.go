@@ -35,20 +35,25 @@ func (e *Engine) recover() error {
 		}
 		return e.background.QueuedRun(o, x)
 	}
+	lent := newLentList(e.adopt())
+	defer lent.cancelRest()
 	var queued []*dispatch.QueuedRun
 	var interrupted []runtime.Execution // that ran
+	var adopted []runtime.Execution     // that another node runs
 	var charged []runtime.Execution     // queued, with charges that may have to be dropped
 	err = e.store.EachUnfinished(func(x runtime.Execution) error {
 		if err := jobs.countTask(&x); err != nil {
 			return err
 		}
 		switch {
-		case x.State != runtime.StateQueued:
-			interrupted = append(interrupted, x)
-		case x.Suspicion.Charges+x.Suspicion.Stretch > 0:
+		case x.State == runtime.StateQueued && x.Suspicion.Charges+x.Suspicion.Stretch > 0:
 			charged = append(charged, x)
-		default:
+		case x.State == runtime.StateQueued:
 			queued = append(queued, newQueuedRun(&x))
+		case lent.adopts(&x):
+			adopted = append(adopted, x)
+		default:
+			interrupted = append(interrupted, x)
 		}
 		return nil
 	})
@@ -90,8 +95,17 @@ func (e *Engine) recover() error {
 			}
 		}
 	}
-	if len(queued)+len(interrupted) > 0 {
-		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted), "taken_for_the_cause", failed)
+	limits := make(logLimits)
+	for i := range adopted {
+		x := &adopted[i]
+		x.Suspicion.Probation = runtime.ProbationNone
+		l := lent.take(x)
+		e.background.Adopt(newQueuedRun(x), x, l, limits.of(e.store, x, l.Version))
+	}
+	cancelled := len(lent)
+	if len(queued)+len(interrupted)+len(adopted)+cancelled > 0 {
+		e.log.Info("engine: resuming executions of the previous process", "queued", len(queued), "lost_while_running", len(interrupted), "taken_for_the_cause", failed,
+			"running_elsewhere", len(adopted), "cancelled_elsewhere", cancelled)
 	}
 	// Suspects go first, also among the tasks of a job of which only some get a place.
 	slices.SortFunc(queued, func(a, b *dispatch.QueuedRun) int {

@@ -48,6 +48,10 @@ func (e *Engine) Figures() runtime.EngineFigures {
 		Callbacks: c.Waiting, Delivered: c.Delivered, FailedPosts: c.Failed, DeadLetters: c.Dead,
 		Followers: int(e.feeds.count.Load()),
 	}
+	p := e.background.PlaceFigures()
+	f.Away, f.SentAway, f.Returned, f.LostAway, f.Adopted = b.Away, p.Sent, p.Unused, p.Lost, p.Adopted
+	f.Lent = int(e.lent.running.Load())
+	f.LendBytes, f.LendPlaces = e.Lendable()
 	if !b.Oldest.IsZero() {
 		f.Oldest = max(0, e.clock.Now().Sub(b.Oldest))
 	}

@@ -86,8 +86,11 @@ func (a *Account) Free() int64 {
 
 // Leaves reports whether a take of n bytes would leave some bytes free, or to caches.
 func (a *Account) Leaves(n, bytes int64) bool {
-	return bytes == 0 || n+bytes <= a.Free()+a.budget.cache.Load()
+	return bytes == 0 || n+bytes <= a.FreeOrCached()
 }
+
+// FreeOrCached returns the bytes that the account could take if caches gave up all that they hold.
+func (a *Account) FreeOrCached() int64 { return a.Free() + a.budget.cache.Load() }
 
 // Reclaim lets caches give up, soon, what a take of n bytes lacks, unless they hold far less.
 func (a *Account) Reclaim(n int64) { a.budget.reclaim(n) }

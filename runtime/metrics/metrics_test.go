@@ -37,6 +37,7 @@ func newMetrics() *metrics.Metrics {
 			return runtime.EngineFigures{
 				Waiting: 21, Delayed: 22, Held: 23, Paused: 34, Oldest: 24 * time.Second, Running: 90, WaitingRuns: 50, Parked: 27, BlockedCallers: 28,
 				Callbacks: 29, Delivered: 30, FailedPosts: 31, DeadLetters: 32, Followers: 33,
+				Away: 61, SentAway: 62, Returned: 63, LostAway: 64, Adopted: 65, Lent: 66, LendPlaces: 67, LendBytes: 68,
 			}, true
 		},
 		Server: func() runtime.ServerFigures {
@@ -96,6 +97,8 @@ func TestText(t *testing.T) {
 		`faaspot_queue_runs{state="waiting"} 21`, `faaspot_queue_runs{state="delayed"} 22`, `faaspot_queue_runs{state="held"} 23`, `faaspot_queue_runs{state="paused"} 34`, `faaspot_queue_oldest_seconds 24`,
 		`faaspot_runs{state="computing"} 40`, `faaspot_runs{state="waiting"} 23`, `faaspot_runs{state="parked"} 27`, `faaspot_blocked_callers 28`,
 		`faaspot_callbacks_waiting 29`, `faaspot_callback_posts_total{outcome="accepted"} 30`, `faaspot_callback_posts_total{outcome="failed"} 31`, `faaspot_dead_letters_total 32`, `faaspot_followers 33`,
+		`faaspot_away_runs 61`, `faaspot_away_attempts_total{event="sent"} 62`, `faaspot_away_attempts_total{event="returned"} 63`, `faaspot_away_attempts_total{event="lost"} 64`,
+		`faaspot_away_attempts_total{event="adopted"} 65`, `faaspot_lent_runs 66`, `faaspot_lendable_places 67`, `faaspot_lendable_bytes 68`,
 		`faaspot_ready 1`, `faaspot_memory_budget_bytes 1.073741824e+09`, `faaspot_memory_used_bytes 1000`, `faaspot_memory_held_bytes{holder="runs"} 1000`, `faaspot_workers 2`, `faaspot_worker_restarts 5`, `faaspot_worker_runs 10`, `faaspot_slots{state="idle"} 48`, `faaspot_slots{state="busy"} 49`,
 		`faaspot_trace_spans_total{outcome="exported"} 51`, `faaspot_trace_spans_total{outcome="dropped"} 52`, `faaspot_trace_spans_waiting 53`,
 		`faaspot_http_connections 41`, `faaspot_http_waiting_requests 42`, `faaspot_http_requests_total{class="1xx"} 43`, `faaspot_http_requests_total{class="5xx"} 47`,

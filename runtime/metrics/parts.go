@@ -90,6 +90,15 @@ func (p *parts) addEngine() {
 			"parked":    func(r *reading) float64 { return float64(r.engine.Parked) },
 		})
 	p.gauge("faaspot_blocked_callers", "Callers whose run waits for memory.", func(r *reading) float64 { return float64(r.engine.BlockedCallers) })
+	p.gauge("faaspot_away_runs", "Runs that other nodes of the cluster run for this one, which owns the data.", func(r *reading) float64 { return float64(r.engine.Away) })
+	const away, awayHelp = "faaspot_away_attempts_total", "Attempts that were sent to other nodes, that came back because these did not begin them, that were lost with their nodes, and that were adopted from an earlier owner of the data."
+	p.add(prometheus.CounterValue, away, awayHelp, "event", "sent", func(r *reading) float64 { return float64(r.engine.SentAway) })
+	p.add(prometheus.CounterValue, away, awayHelp, "event", "returned", func(r *reading) float64 { return float64(r.engine.Returned) })
+	p.add(prometheus.CounterValue, away, awayHelp, "event", "lost", func(r *reading) float64 { return float64(r.engine.LostAway) })
+	p.add(prometheus.CounterValue, away, awayHelp, "event", "adopted", func(r *reading) float64 { return float64(r.engine.Adopted) })
+	p.gauge("faaspot_lent_runs", "Runs for the node that owns the data, which faaspot_runs includes.", func(r *reading) float64 { return float64(r.engine.Lent) })
+	p.gauge("faaspot_lendable_places", "Runs that the node that owns the data could have here besides.", func(r *reading) float64 { return float64(r.engine.LendPlaces) })
+	p.gauge("faaspot_lendable_bytes", "Memory that these could use.", func(r *reading) float64 { return float64(r.engine.LendBytes) })
 	p.gauge("faaspot_followers", "Requests that follow executions.", func(r *reading) float64 { return float64(r.engine.Followers) })
 	p.gauge("faaspot_callbacks_waiting", "Callbacks that are not delivered.", func(r *reading) float64 { return float64(r.engine.Callbacks) })
 	const posts, help = "faaspot_callback_posts_total", "Posts of callbacks, by whether the receiver accepted them."

@@ -25,8 +25,8 @@ type Fair[T any] struct {
 type Turn[T any] struct {
 	tenant  runtime.Tenant
 	waiting int
-	paused  int // of these, the items of classes that are held
-	passed  uint64
+	paused  int   // of these, the items of classes that are held
+	back    int64 // the number of the last turn
 	classes map[string]*class[T]
 	groups  map[string]*group[T]
 	order   classes[T]       // those that are not held
@@ -79,7 +79,7 @@ type group[T any] struct {
 	class  *class[T]
 	name   string
 	items  list.List // of *Item[T], in the order of arrival
-	number uint64    // of its turn, among those of its tenant
+	number int64     // of its turn, among those of its tenant
 	place  *list.Element
 	began  int64 // see KeepAges
 	aged   int   // index in the ages of the class
@@ -170,9 +170,9 @@ func (q *Fair[T]) groupOf(tenant runtime.Tenant, of, name string) *group[T] {
 }
 
 // last returns the number of a turn behind all others.
-func (t *Turn[T]) last() uint64 {
-	t.passed++
-	return t.passed
+func (t *Turn[T]) last() int64 {
+	t.back++
+	return t.back
 }
 
 // count adds n to the numbers of items, which are of a class.
@@ -251,6 +251,23 @@ func (q *Fair[T]) Pass(it *Item[T]) {
 	g := it.group
 	g.number = g.class.turn.last()
 	g.class.order.MoveToBack(g.place)
+	g.class.settle()
+}
+
+// Number returns the number of the turn of the item's group, for Restore.
+func (it *Item[T]) Number() int64 { return it.group.number }
+
+// Restore gives the group of an item a turn that it had before, of which few others of its class were before it.
+func (q *Fair[T]) Restore(it *Item[T], number int64) {
+	g := it.group
+	g.number = number
+	e := g.class.order.Front()
+	for e != g.place && e.Value.(*group[T]).number < number {
+		e = e.Next()
+	}
+	if e != g.place {
+		g.class.order.MoveBefore(g.place, e)
+	}
 	g.class.settle()
 }
 
@@ -336,6 +353,9 @@ func (q *Fair[T]) Waiting(tenant runtime.Tenant) int {
 	return 0
 }
 
+// Turn returns a tenant with waiting items, whether or not it has a turn; nil: it has none.
+func (q *Fair[T]) Turn(tenant runtime.Tenant) *Turn[T] { return q.tenants[tenant] }
+
 // RemoveIf removes the items of a tenant for which drop returns true. It looks at all of them.
 func (q *Fair[T]) RemoveIf(tenant runtime.Tenant, drop func(T) bool) {
 	t := q.tenants[tenant]
@@ -367,6 +387,36 @@ func turnAt[T any](place *list.Element) *Turn[T] {
 
 // Next returns the item that is next in turn of a tenant that has a turn.
 func (t *Turn[T]) Next() *Item[T] { return t.order[0].next().first() }
+
+// Held reports whether the turns of the tenant were taken.
+func (t *Turn[T]) Held() bool { return t.held }
+
+// mostFound bounds the classes that [Turn.Find] looks at, and the groups of each.
+const mostFound = 8
+
+// Find returns the item that is next in turn of those that ok accepts, or nil. It looks at the first items of few groups, also if
+// the tenant is held.
+func (t *Turn[T]) Find(ok func(T) bool) *Item[T] {
+	var found *group[T]
+	for _, c := range t.order[:min(len(t.order), mostFound)] {
+		n := 0
+		for e := c.order.Front(); e != nil && n < mostFound; e = e.Next() {
+			g := e.Value.(*group[T])
+			if found != nil && g.number > found.number {
+				break
+			}
+			if ok(g.first().Value) {
+				found = g
+				break
+			}
+			n++
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found.first()
+}
 
 // After returns the first item of the group of the same class that is next in turn after the group of
 // this one, or nil if that is the last one.

@@ -248,3 +248,72 @@ func BenchmarkServe(b *testing.B) {
 		}
 	}
 }
+
+// TestRestoredTurns takes items out of turn, in any order, and puts them back: all have the turns that they had, also of a tenant that is held.
+func TestRestoredTurns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := queue.NewFair[*modelItem]()
+		items := rapid.SliceOfN(rapid.SampledFrom([]string{"ax", "ay", "bx", "by", "cx"}), 1, 20).Draw(t, "groups")
+		var all []*modelItem
+		for i, group := range items {
+			it := &modelItem{tenant: "t", class: classOf(group), group: group, n: i}
+			it.item.Value = it
+			all = append(all, it)
+			q.Push(&it.item, "t", it.class, group)
+		}
+		skipped := rapid.SampledFrom([]string{"", "ax", "bx"}).Draw(t, "skipped")
+		if rapid.Bool().Draw(t, "held") {
+			q.Hold(q.First())
+		}
+		type taken struct {
+			it     *modelItem
+			number int64
+		}
+		var out []taken
+		for range rapid.IntRange(0, len(all)).Draw(t, "taken") {
+			turn := q.Turn("t")
+			if turn == nil {
+				break
+			}
+			found := turn.Find(func(it *modelItem) bool { return it.group != skipped })
+			if found == nil {
+				break
+			}
+			out = append(out, taken{found.Value, found.Number()})
+			q.Pass(found)
+			q.Remove(found)
+		}
+		for _, o := range slices.Backward(out) {
+			q.PushFront(&o.it.item, "t", o.it.class, o.it.group, func(*modelItem) bool { return false })
+			q.Restore(&o.it.item, o.number)
+		}
+		q.Free("t")
+		var want []*modelItem
+		for left := slices.Clone(all); len(left) > 0; {
+			served := map[string]bool{}
+			left = slices.DeleteFunc(left, func(it *modelItem) bool {
+				if served[it.group] {
+					return false
+				}
+				served[it.group] = true
+				want = append(want, it)
+				return true
+			})
+		}
+		for _, it := range want[:len(unique(items))] { // the first turn of each group
+			next := q.First().Next()
+			if next.Value != it {
+				t.Fatalf("item %d of %v is next, want %d", next.Value.n, items, it.n)
+			}
+			q.Serve(next)
+		}
+	})
+}
+
+func unique(all []string) map[string]bool {
+	set := map[string]bool{}
+	for _, s := range all {
+		set[s] = true
+	}
+	return set
+}

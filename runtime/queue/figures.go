@@ -9,6 +9,17 @@ type Figures struct {
 	Queued  int // runs that wait for their memory, also those of Blocked
 }
 
+// Spare returns what runs of another process could have beside those that there are: bytes, also those that caches would give
+// up, and runs at once. A part of the memory is left to the callers of this process. Nothing is spare while runs wait.
+func (a *Admission) Spare() (bytes int64, runs int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || a.paused || a.queue.InTurn() > 0 || a.all.first() != nil {
+		return 0, 0
+	}
+	return max(a.memory.FreeOrCached()-a.Largest()/headroomParts, 0), max(a.maxRuns-(a.running-a.parked), 0)
+}
+
 // Figures returns the present state.
 func (a *Admission) Figures() Figures {
 	a.mu.Lock()

@@ -31,9 +31,10 @@ type clusterOfNodes struct {
 	accepted map[string]int // the number that a run got, by id
 }
 
-func startCluster(t *testing.T, nodes int) *clusterOfNodes {
+// startCluster starts a cluster. The flags are those of all nodes, besides the usual ones.
+func startCluster(t *testing.T, nodes int, more ...string) *clusterOfNodes {
 	t.Helper()
-	return &clusterOfNodes{Cluster: clusters.Start(t, nodes), accepted: make(map[string]int)}
+	return &clusterOfNodes{Cluster: clusters.Start(t, nodes, more...), accepted: make(map[string]int)}
 }
 
 // submit submits runs through all nodes in turn until ctx ends. It does not repeat what has failed.

@@ -12,7 +12,7 @@ import (
 // maxLinkMessage bounds the size of a message on a link, in bytes.
 const maxLinkMessage = 64 << 20
 
-// Link exchanges messages with another node on a connection of [Dialer.Link]. One goroutine uses it.
+// Link exchanges messages with another node on a connection of [Dialer.Link]. One goroutine may send while another one receives.
 type Link struct {
 	conn    net.Conn
 	out     *bufio.Writer

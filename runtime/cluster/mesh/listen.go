@@ -22,7 +22,7 @@ const (
 	// maxStrangers bounds the connections that have not said yet what they want, or ask for the status.
 	maxStrangers = 1 << 10
 	// maxPeers bounds the connections on which other nodes send requests. One address may have as many as two nodes forward,
-	// also when most are taken. maxLinks bounds those on which they send messages: a node has two.
+	// also when most are taken. maxLinks bounds those on which they send messages: a node has three.
 	maxPeers = 2 * addressShare * maxForwarded
 	maxLinks = 1 << 10
 	// lingerTime and lingerBytes bound what is still read of a connection that this side has closed: closing

@@ -12,6 +12,7 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/cluster"
+	"github.com/faaspot/faaspot/runtime/cluster/lend"
 	"github.com/faaspot/faaspot/runtime/cluster/mesh"
 	"github.com/faaspot/faaspot/storage"
 	"github.com/faaspot/faaspot/storage/replog"
@@ -25,6 +26,8 @@ type life struct {
 	*server
 	standing *cluster.Standing
 	roll     atomic.Pointer[cluster.Roll] // of the other nodes; nil: this life does not own the data
+	places   *lend.Borrower               // of other nodes, while this life owns the data
+	lender   atomic.Pointer[lend.Server]  // of places to the owner; nil: the engine has not started
 	stopped  bool                         // its parts are stopped
 	// keyless is why the life does not have the keys of its data; nil: it has. It runs no functions then.
 	keyless  atomic.Pointer[error]
@@ -62,7 +65,9 @@ func (n *node) openLife() (cluster.Life, error) {
 	l := &life{server: s, standing: cluster.NewStanding()}
 	s.life = l
 	s.openMemory()
+	l.openPlaces()
 	if err := l.openStore(); err != nil {
+		l.places.Close()
 		return nil, err
 	}
 	_, durable := l.Applied()
@@ -234,7 +239,9 @@ func (l *life) end() error {
 		grace = time.Duration(l.node.grace.Load())
 	}
 	l.stopped = true
+	closed := l.closePlaces(grace)
 	err := l.stop(grace)
+	closed()
 	l.stuck = err != nil
 	return err
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // The kinds of links between nodes: on the first a node that follows reports what it has applied, and on the second it sends
-// the runs that have ended on it.
+// the runs that have ended on it. On the third, see lendLink, it runs functions for the owner.
 const (
 	reportsLink = "reports"
 	recordsLink = "records"
@@ -45,6 +45,10 @@ type ended struct{ Runs []runtime.Execution }
 
 // answerLink answers the messages of another node until it has no more, or this node stops.
 func (n *node) answerLink(kind, name string, conn net.Conn) {
+	if l := n.life.Load(); kind == lendLink && l != nil {
+		l.serveLender(conn)
+		return
+	}
 	link := mesh.NewLink(conn)
 	defer func() { _ = link.Close() }()
 	defer context.AfterFunc(n.running, func() { _ = conn.Close() })()

@@ -296,6 +296,7 @@ func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 	}
 	if s.life != nil {
 		options.Owner, options.Follow = s.life.current, &engine.Following{Record: s.life.record}
+		options.Places, options.Adopt = s.life.places, s.life.adopt
 	}
 	if s.engine, err = engine.New(options); err != nil {
 		return err
@@ -303,6 +304,9 @@ func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 	s.measured.Store(s.engine)
 	s.web.SetEngine(s.engine)
 	s.access.SetEngine(s.engine)
+	if s.life != nil {
+		s.life.lendPlaces()
+	}
 	if s.passed {
 		s.acceptAll()
 	}
