@@ -13,8 +13,9 @@ const (
 	// LeaseTime is the time from the sending of the last acknowledged record for which an owner may answer
 	// reads. It is shorter than SilenceTime: another node becomes the owner after that at the earliest.
 	LeaseTime = 3 * time.Second
-	// SilenceTime is the time without a record after which a follower suspects that there is no owner.
-	SilenceTime = 4 * time.Second
+	// SilenceTime is the time without a record after which a follower suspects that there is no owner. A lease that the owner
+	// may still have begins before the record comes, so it has ended then.
+	SilenceTime = LeaseTime + 200*time.Millisecond
 	// StuckTime is the time for which an owner that answers may have failed to write to a log that others
 	// can read. After it, the owner counts as silent.
 	StuckTime = 15 * time.Second
