@@ -222,7 +222,8 @@ func (s *Store) writeChunks(ctx context.Context, size int64, key func(number uin
 		if ctx.Err() != nil {
 			return runtime.AbandonedError(ctx.Err())
 		}
-		err := s.commits.Write(commit.NewWork, func(b *pebble.Batch) error {
+		// No secret is in it, and the content may be slow to come.
+		err := s.commits.WriteBeside(commit.NewWork, func(b *pebble.Batch) error {
 			if number == 0 {
 				if err := begin(b); err != nil {
 					return err

@@ -356,12 +356,24 @@ func (s *Store) resealSome(from, end []byte, r *resealing) (next []byte, err err
 		err = b.Set(it.Key(), kv.Seal(s.db, it.Key(), value), nil)
 	}
 	if err = errors.Join(err, it.Error(), it.Close()); err == nil && !b.Empty() {
-		err = s.commits.Commit(b, commit.Relief)
+		err = s.commitResealed(b)
 	}
 	if err == nil {
 		r.changed += n
 	}
 	return next, errors.Join(err, b.Close())
+}
+
+// commitResealed commits secrets that are encrypted again. In use, they have no more room than new work: they must not take that
+// of ends and deletions.
+func (s *Store) commitResealed(b *pebble.Batch) error {
+	if s.replica == nil {
+		return s.commits.Commit(b, commit.Relief)
+	}
+	if err := (gate{s}).Writable(commit.NewWork); err != nil {
+		return err
+	}
+	return s.commits.Commit(b, commit.NewWork)
 }
 
 // forget removes from the disk what was overwritten or deleted.

@@ -316,6 +316,11 @@ func TestRekeyWhileInUse(t *testing.T) {
 	if done, err := s.Resealed(); err != nil || done {
 		t.Errorf("resealed: %v, %v", done, err)
 	}
+	s.RefuseNewWork(true)
+	if changed, err := s.Rekey(t.Context(), both.ID()); err == nil || changed > 0 {
+		t.Errorf("a log that is nearly full took %d secrets, %v", changed, err)
+	}
+	s.RefuseNewWork(false)
 	stop, changing := make(chan struct{}), sync.WaitGroup{}
 	last, gone := slices.Repeat([]uint64{1}, functions), make([]bool, functions)
 	last[0] = 2
