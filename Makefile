@@ -67,8 +67,8 @@ test-stock: ## Build with wazero as released, and run shortened tests of the san
 
 # Packages without goroutines are not watched for races.
 .PHONY: race
-race: wazero ## Run shortened tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict -e /runtime/bundle$$ -e /wazeropatch)
+race: build ## Run shortened tests with the race detector; needs a C compiler.
+	CGO_ENABLED=1 FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict -e /runtime/bundle$$ -e /wazeropatch)
 	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
 
 .PHONY: lint

@@ -67,12 +67,11 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 			_, err = client.Read(buf)
 			must(err)
 		}
-		// The shorter deadline applies, although a longer one was set first.
+		// The shorter deadline applies, although a longer one was set first, which does not pass during the test.
 		from := time.Now()
-		must(ours.SetReadDeadline(in(limit)), ours.SetReadDeadline(in(limit/2)))
+		must(ours.SetReadDeadline(in(time.Hour)), ours.SetReadDeadline(in(limit/2)))
 		_, err := ours.Read(buf)
-		took := time.Since(from)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || took < limit/2-early || took > limit*4/5 {
+		if took := time.Since(from); !errors.Is(err, os.ErrDeadlineExceeded) || took < limit/2-early {
 			t.Errorf("reading ended after %v: %v", took, err)
 		}
 	}

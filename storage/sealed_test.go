@@ -263,11 +263,13 @@ func TestSealers(t *testing.T) {
 		}
 	}
 	must(t, errorOf(s.Rekey(t.Context(), both.ID())))
+	third, err := s.Sealer("cursors").Seal(place, []byte(canary))
+	must(t, err)
 	must(t, s.UseKeys(both.Only()))
 	if _, err := s.Sealer("cursors").Open(place, first); !errors.Is(err, keyset.ErrNoKey) {
 		t.Errorf("without its key: %v", err)
 	}
-	if _, err := s.Sealer("cursors").Open(place, second); err != nil {
+	if _, err := s.Sealer("cursors").Open(place, third); err != nil {
 		t.Error(err)
 	}
 }

@@ -92,6 +92,9 @@ func (p *pty) press(t *testing.T, keys string) {
 
 // TestDevKeys presses keys in `fas dev` on a terminal.
 func TestDevKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for servers: under the race detector they start in minutes")
+	}
 	dir := t.TempDir()
 	projecttest.Write(t, dir, map[string]string{
 		"proj/a.py": "def main(args, context):\n    return [\"first\", args]\n",

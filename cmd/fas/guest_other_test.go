@@ -1,19 +1,16 @@
-//go:build !linux || race
+//go:build !linux
 
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/faaspot/faaspot/runtime/sandbox"
-	"github.com/faaspot/faaspot/test/guestcache"
 )
 
-// compiledGuest returns a folder of the test with the compiled guest. Only compiling it takes as long as all scripts.
+// compiledGuest compiles the guest into a folder of the test.
 func compiledGuest(t *testing.T) string {
-	dir := filepath.Join(t.TempDir(), "guest")
-	publish := guestcache.Fetch(dir)
+	dir := t.TempDir()
 	box, err := sandbox.Open(t.Context(), sandbox.Options{CacheDir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +18,5 @@ func compiledGuest(t *testing.T) string {
 	if err := box.Close(); err != nil {
 		t.Fatal(err)
 	}
-	publish()
 	return dir
 }

@@ -37,6 +37,7 @@ func start(t *testing.T, network *clusters.Network) *cluster {
 	t.Logf("-cluster.seed=%d", c.seed)
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
 	c.load.Late = true
+	c.load.Refusals = 20 // a node that does not know the version yet, for example
 	c.load.Begin()
 	c.load.Deploy(t, c.Nodes[0].Client)
 	c.cron = newSchedules(t, c.Nodes[0].Client)

@@ -32,6 +32,8 @@ type ledger struct {
 	jobs     map[string]*jobPromise           // by id
 	jobIDs   []string
 
+	// Refusals is how many attempts of a run nodes may have refused to begin, which is no failure.
+	Refusals int
 	Accepted chan struct{} // has an element if an id was received since it was emptied
 }
 
@@ -195,7 +197,7 @@ func (l *ledger) saw(x process.Execution, tick int) {
 	if !x.Done() {
 		return
 	}
-	if why := p.check(&x, l.life-p.born); why != "" {
+	if why := p.check(&x, l.life-p.born, l.Refusals); why != "" {
 		l.breach("%v ended, but %s: %s", *p, why, x.Text)
 	}
 	l.tick++
@@ -208,15 +210,15 @@ func (l *ledger) saw(x process.Execution, tick int) {
 }
 
 // check returns what is wrong with the final state of an execution, empty if nothing. kills is the
-// number of kills since its request.
-func (p *promise) check(x *process.Execution, kills int) string {
+// number of kills since its request, and refusals how many attempts may have been refused before they began.
+func (p *promise) check(x *process.Execution, kills, refusals int) string {
 	if p.kind != "run" {
 		if x.Status != process.Success || x.Attempts != 1 {
 			return "changes of functions succeed at the first attempt"
 		}
 		return ""
 	}
-	most := 1 + p.retries + kills
+	most := 1 + p.retries + kills + refusals
 	code, message := "", ""
 	if x.Error != nil {
 		code, message = x.Error.Code, x.Error.Message

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/shell"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/pyguest"
@@ -165,7 +166,7 @@ func (o Secrets) checkKeys() Finding {
 	k, err := o.given()
 	if err != nil {
 		f := Failed(check, FindingProblem, err)
-		if f.Fix == "" {
+		if o.Environ[environ.SecretsVar] == "" {
 			f.Fix = "let the user that runs the server alone read the keys, and copy them back if they are damaged"
 		}
 		return f
