@@ -38,7 +38,7 @@ func TestHostileReceivers(t *testing.T) {
 	}
 	const drop = 5 * time.Millisecond
 	t.Run("receivers", func(t *testing.T) {
-		p := newPoster(t, Options{Allow: []string{"127.0.0.1"}, Timeout: 300 * time.Millisecond})
+		p := newPoster(t, Options{Allow: []string{"127.0.0.1"}, Timeout: 2 * time.Second})
 		var posts sync.WaitGroup
 		for name, c := range map[string]struct {
 			scheme string
