@@ -351,10 +351,11 @@ func TestRefusedRunsGoAwayLater(t *testing.T) {
 		n := newNodes(t, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
 			refuses := false
 			if first.Do(func() { refuses = true }); refuses {
+				time.Sleep(250 * time.Millisecond)
 				return runtime.Outcome{}, runtime.ErrPlaceUnused
 			}
 			return sleep(time.Second)(ctx, c)
-		}, 4)
+		}, 20)
 		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
 		defer r.end()
 		r.submit(10, 0)
