@@ -10,7 +10,9 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
 	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // originOf returns the origin of runs of a function.
@@ -406,5 +408,35 @@ func TestStopWhilePlacesAreSought(t *testing.T) {
 			t.Fatal("it is not drained")
 		}
 		r.close()
+	})
+}
+
+// TestStopBeforeStart stops a dispatcher that has adopted runs and was never started, one of which is to be cancelled and has succeeded: it drains,
+// although nobody writes ends.
+func TestStopBeforeStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNodes(t, func(context.Context, runtime.RunCall) (runtime.Outcome, error) { return runtime.Outcome{}, nil }, 2)
+		r := newRig(t, nil, 1)
+		defer r.close()
+		d := dispatch.New(dispatch.Options{
+			Engine: r.functions, Store: r.store, Memory: r.memory, Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1), Places: n,
+			Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 10, Now: time.Now, Log: discard,
+		})
+		for _, cancelled := range []bool{false, true} {
+			x := runtime.Execution{ID: runtime.NewID(), Tenant: tenant, Attempt: 1, Started: time.Now(), CancelRequested: cancelled}
+			place, _ := n.Take(tenant, 1, 0)
+			d.Adopt(dispatch.NewQueuedRun(r.origin, &x), &x, runtime.LentRun{Tenant: tenant, Execution: x.ID, Attempt: 1, Version: 1, Place: place}, 1000)
+		}
+		d.Stop()
+		synctest.Wait()
+		select {
+		case <-d.Drained():
+		default:
+			t.Error("it is not drained")
+		}
+		if b := d.Backlog(); b != (dispatch.Backlog{}) {
+			t.Errorf("the backlog is %+v", b)
+		}
+		n.check()
 	})
 }
