@@ -37,7 +37,6 @@ type attempt struct {
 	place runtime.Place
 	// adopted is what it has run as since before this process was the owner of the data, nil if that was not so.
 	adopted *runtime.LentRun
-	stays   bool // it has come back from a place that was not used, and goes to no other one with this lease
 	// What a place elsewhere takes, in bytes: its memory there, and here that of its output. They do not change while others may
 	// read them.
 	bytes, output int64
@@ -57,6 +56,7 @@ type attempt struct {
 	takenBack bool               // its function was paused before it began
 	away      bool               // it has a place on another node, or is about to take one
 	waits     *list.Element      // in the plan's list of those that wait for memory; nil: it is not there
+	trial     uint64             // if it is that of away: there was no place for it, perhaps because of its tenant
 	leave     func(cause error)  // ends its call on another node, but not what runs there; nil: there is none
 	left      bool               // leave was called
 }

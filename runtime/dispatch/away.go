@@ -107,6 +107,7 @@ func (p *plan) giveTurnAway(tenant runtime.Tenant) {
 	t := &awayTurn{tenant: tenant}
 	t.place = w.turns.PushBack(t)
 	w.of[tenant] = t
+	w.passed = 0 // so that the next step goes on to it
 }
 
 // passAway moves a tenant to the back, if it is served, and drops one of which nothing waits.
@@ -190,7 +191,7 @@ func (p *plan) chooseAway(clock int64, s *step, newAttempt func(*QueuedRun) *att
 func (p *plan) chooseWaiting(clock int64, s *step) {
 	w := &p.away
 	for e := w.waiting.Front(); e != nil && w.room > 0; e = e.Next() {
-		if a := e.Value.(*attempt); p.mayGoAway(a.run, a.bytes, clock) {
+		if a := e.Value.(*attempt); a.trial != w.trials && p.mayGoAway(a.run, a.bytes, clock) {
 			s.moves = append(s.moves, a)
 			w.room--
 		}
@@ -244,8 +245,13 @@ func (p *plan) miss(a *attempt, clock int64) {
 		away-- // itself
 	}
 	t := w.of[a.run.Tenant]
-	if most := use.RunsHere(); t == nil || (most == 0 || away < most) && (t.refused == 0 || clock-t.refused > int64(refusedTime)) {
+	refused := t != nil && t.refused != 0 && clock-t.refused <= int64(refusedTime) || t == nil && a.run.away != nil && a.run.away.refusals > 0
+	switch most := use.RunsHere(); {
+	case (most == 0 || away < most) && !refused:
 		w.least = min(w.least, a.bytes)
+		return
+	case t == nil: // nothing of the tenant is queued
+		a.trial = w.trials
 		return
 	}
 	if t.trial != w.trials {
@@ -351,7 +357,7 @@ func (p *plan) putBackInTurn(a *attempt) {
 
 // wait notes that an attempt waits for memory here, if it may go away instead.
 func (p *plan) wait(a *attempt) {
-	if a.lane == nil && !a.stays && p.lendable(a.run) {
+	if a.lane == nil && p.lendable(a.run) {
 		a.waits = p.away.waiting.PushBack(a)
 	}
 }
@@ -393,7 +399,6 @@ func (p *plan) comeBack(a *attempt, clock int64) (begins bool) {
 		a.takenBack = true
 	default:
 		p.fetch(a)
-		a.stays = true
 		return true
 	}
 	return false

@@ -303,8 +303,7 @@ func (d *Dispatcher) Stop() {
 		d.plan.leaveAway()
 		d.plan.close()
 		for _, a := range d.plan.startAdopted() { // which were never started
-			a.adopted.Own = false
-			go d.runAway(a)
+			go d.leaveAdopted(a)
 		}
 		d.leaser.Set()
 	}

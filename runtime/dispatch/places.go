@@ -66,9 +66,14 @@ func (d *Dispatcher) book(s *step) {
 	for _, a := range slices.Backward(without) {
 		d.plan.putBackInTurn(a)
 	}
+	d.plan.checkDrained() // it may be closing since they were chosen
 	d.plan.settle(taken, missed)
 	d.account()
 }
+
+// sureOutput is the divisor of the part of the memory budget that output may take although what is queued has taken all that it may:
+// else a backlog that is full would keep its runs from the nodes that are to work it off.
+const sureOutput = 64
 
 // mostOutput is the memory that is taken for the output of an attempt that runs elsewhere, in bytes. Few write more; what they write
 // is bounded by the limit of their output and the number of places.
@@ -82,7 +87,7 @@ func (d *Dispatcher) take(a *attempt) (place runtime.Place, ok bool) {
 	if hopeless {
 		return nil, false
 	}
-	if d.output().TryTake(a.output) {
+	if d.takeOutput(a.output) {
 		if place, ok = d.o.Places.Take(a.run.Tenant, a.bytes, a.run.Use.RunsHere()); ok {
 			return countedPlace{place, d.output(), a.output}, true
 		}
@@ -92,6 +97,19 @@ func (d *Dispatcher) take(a *attempt) (place runtime.Place, ok bool) {
 	defer d.mu.Unlock()
 	d.plan.miss(a, d.clock())
 	return nil, false
+}
+
+// takeOutput takes memory for the output of an attempt that runs elsewhere. The leaser alone calls it.
+func (d *Dispatcher) takeOutput(bytes int64) bool {
+	account := d.output()
+	if account.TryTake(bytes) {
+		return true
+	}
+	if account.Held()+bytes > d.o.Memory.Total()/sureOutput {
+		return false
+	}
+	account.Add(bytes)
+	return true
 }
 
 // countedPlace is a place of a run for whose output memory is taken: it arrives while the run writes it.
@@ -199,7 +217,9 @@ func (d *Dispatcher) beginAway(a *attempt) (ctx context.Context, begins bool) {
 			return nil, false
 		}
 		a.began = d.o.Now()
-		a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
+		if a.logs == nil { // else it was refused before
+			a.logs = runtime.NewLogBuffer(a.version.Program.Limits.Logs)
+		}
 	}
 	ctx, a.leave = context.WithCancelCause(a.ctx)
 	if d.plan.closing && !a.isOwn() {
@@ -211,12 +231,8 @@ func (d *Dispatcher) beginAway(a *attempt) (ctx context.Context, begins bool) {
 // executeAway runs an attempt at its place and returns the execution to store. The errors are ErrPlaceUnused, if it has not
 // begun and this process may begin it, and ErrOwnerLeaves, if it goes on.
 func (a *attempt) executeAway(ctx context.Context) (x runtime.Execution, err error) {
-	var call runtime.RunCall
-	if l := a.adopted; l != nil {
-		call.Program = runtime.Program{Tenant: l.Tenant, FunctionID: a.run.FunctionID, Version: l.Version}
-		call.Info = runtime.RunInfo{Execution: a.run.id, Attempt: l.Attempt, Function: a.run.Function}
-		call.Logs = a.logs
-	} else {
+	call := a.adoptedCall()
+	if a.adopted == nil {
 		var over bool
 		call, x, over = a.prepare()
 		defer a.dispatcher.args.Give(int64(len(call.Args)))
@@ -227,14 +243,17 @@ func (a *attempt) executeAway(ctx context.Context) (x runtime.Execution, err err
 		a.dispatcher.counts.sent.Add(1)
 	}
 	outcome, err := a.place.Run(ctx, call)
-	if errors.Is(err, runtime.ErrPlaceUnused) {
-		if a.ctx.Err() == nil && a.adopted == nil {
-			return x, runtime.ErrPlaceUnused
-		}
-		err = runtime.ErrPlaceLost // if it was not stopped, it had begun before
-	}
-	if (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled) && a.isLeft() {
+	unused := errors.Is(err, runtime.ErrPlaceUnused)
+	switch {
+	case unused && a.ctx.Err() == nil && a.adopted == nil:
+		return x, runtime.ErrPlaceUnused
+	case (err != nil || outcome.Failure != nil && outcome.Failure.Class == runtime.ClassCancelled) && a.isLeft():
 		return x, runtime.ErrOwnerLeaves
+	case unused && a.ctx.Err() == nil: // the node had not begun it when this process became the owner
+		a.takeBack()
+		return a.requeued(), nil
+	case unused:
+		err = runtime.ErrPlaceLost // it was stopped
 	}
 	now := a.dispatcher.o.Now()
 	for _, c := range outcome.Egress {
@@ -244,6 +263,35 @@ func (a *attempt) executeAway(ctx context.Context) (x runtime.Execution, err err
 		_ = a.run.Use.CountEgress(c.Sent+c.Received, now) // it was sent; the other node has kept to the limit
 	}
 	return a.conclude(outcome, err), nil
+}
+
+// adoptedCall returns the call of an attempt that was adopted.
+func (a *attempt) adoptedCall() (call runtime.RunCall) {
+	if l := a.adopted; l != nil {
+		call.Program = runtime.Program{Tenant: l.Tenant, FunctionID: a.run.FunctionID, Version: l.Version}
+		call.Info = runtime.RunInfo{Execution: a.run.id, Attempt: l.Attempt, Function: a.run.Function}
+		call.Logs = a.logs
+	}
+	return call
+}
+
+// leaveAdopted leaves an attempt that was adopted, and whose end nobody would write, to the next owner of the data.
+func (d *Dispatcher) leaveAdopted(a *attempt) {
+	ctx, leave := context.WithCancelCause(context.Background())
+	leave(runtime.ErrOwnerLeaves)
+	_, _ = a.place.Run(ctx, a.adoptedCall()) // what has ended there meanwhile, the next owner finds
+	a.place.Release()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan.drop(a)
+	d.account()
+}
+
+// takeBack notes that the attempt has not begun, and that its run goes in front of its queue again.
+func (a *attempt) takeBack() {
+	a.dispatcher.mu.Lock()
+	defer a.dispatcher.mu.Unlock()
+	a.takenBack = true
 }
 
 // isLeft reports whether the attempt is left to the next owner of the data.

@@ -154,9 +154,9 @@ func (p *plan) place(r *QueuedRun) {
 		p.laneOf(r).insert(r)
 		return
 	case r.takenBack:
-		p.queue.PushFront(&r.item, r.Tenant, r.FunctionID, r.turn(), func(s *QueuedRun) bool { return s.takenBack && s.Before(r) })
+		p.queue.PushFront(&r.item, r.Tenant, r.FunctionID, p.groupOf(r), func(s *QueuedRun) bool { return s.takenBack && s.Before(r) })
 	default:
-		p.queue.Push(&r.item, r.Tenant, r.FunctionID, r.turn())
+		p.queue.Push(&r.item, r.Tenant, r.FunctionID, p.groupOf(r))
 	}
 	if paused != nil {
 		p.queue.HoldClass(r.Tenant, r.FunctionID)
@@ -165,6 +165,18 @@ func (p *plan) place(r *QueuedRun) {
 	if t := p.aheadOf[r.Tenant]; t != nil && t.waits() && !r.item.InTurn() && !t.holds(r.FunctionID) {
 		p.queue.Free(r.Tenant) // its other functions may be what is held
 	}
+}
+
+// staying is the end of the names of groups whose runs may not go away.
+const staying = " stays"
+
+// groupOf returns the group of the queue in which a run waits. A run that has lost an attempt has a group of its own kind if others
+// may go away, so that it holds none of these up.
+func (p *plan) groupOf(r *QueuedRun) string {
+	if p.away.lends && r.lost > 0 {
+		return r.turn() + staying
+	}
+	return r.turn()
 }
 
 func (p *plan) laneOf(r *QueuedRun) *lane { return &p.lanes[min(r.suspicion.Stretch, 1)] }
@@ -452,7 +464,7 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 		}
 	}
 	g.state.cancelled = true
-	removed := p.queue.Clear(g.tenant, g.id) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g) + p.dropPausedTasks(g)
+	removed := p.queue.Clear(g.tenant, g.id) + p.queue.Clear(g.tenant, g.id+staying) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g) + p.dropPausedTasks(g)
 	g.state.places -= removed
 	if gone := removed + g.state.holding(); gone > 0 {
 		g.state.use.Queue(-gone)

@@ -10,6 +10,9 @@ import (
 
 	"github.com/faaspot/faaspot/runtime"
 	"github.com/faaspot/faaspot/runtime/dispatch"
+	"github.com/faaspot/faaspot/runtime/internal/notify"
+	"github.com/faaspot/faaspot/runtime/memory"
+	"github.com/faaspot/faaspot/runtime/queue"
 )
 
 // originOf returns the origin of runs of a function.
@@ -224,5 +227,216 @@ func TestThoseThatStayHoldUpNobody(t *testing.T) {
 		if away.of("other") != 20 || away.of("lost") != 0 {
 			t.Errorf("%d others, and %d that have lost an attempt were away", away.of("other"), away.of("lost"))
 		}
+	})
+}
+
+// TestLostRunsHoldUpNobody has runs of one function, of which the oldest may not go away: the others do.
+func TestLostRunsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away began
+		n := newNodes(t, noting(&away, time.Second), 4)
+		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
+		defer r.end()
+		r.submitMany(originOf("a", "here"), 1)
+		synctest.Wait()
+		o := originOf("a", "lost")
+		for range 10 {
+			r.submitLost(o)
+		}
+		r.submitMany(o, 20)
+		time.Sleep(10 * time.Second)
+		if away.of("lost") != 20 {
+			t.Errorf("%d runs were away, want 20", away.of("lost"))
+		}
+	})
+}
+
+// TestCancelLostTasks cancels an execution of a job some of whose tasks have lost attempts, while they are queued: nothing is left of them.
+func TestCancelLostTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lost, here began
+		n := newNodes(t, func(_ context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			lost.note(c.Info.Function)
+			time.Sleep(time.Second)
+			return runtime.Outcome{}, runtime.ErrPlaceLost
+		}, 6)
+		r := newAwayRig(t, noting(&here, time.Hour), 1, n)
+		defer r.close()
+		ids := r.submitTasks(20, 0)
+		time.Sleep(time.Minute)
+		job, err := r.store.GetExecution(tenant, ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := r.store.CancelJobExecution(tenant, job.Task.JobExecution, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		r.CancelGroup(job.Task.JobExecution)
+		if b := r.Backlog(); lost.of("hello") < 10 || here.of("hello") != 1 || b.Waiting+b.Delayed > 0 {
+			t.Errorf("%d tasks were lost, %d run here; after the cancellation the backlog is %+v", lost.of("hello"), here.of("hello"), b)
+		}
+		for _, id := range ids {
+			r.await(id)
+		}
+		r.DropGroup(job.Task.JobExecution)
+		r.settled()
+		n.check()
+	})
+}
+
+// TestFullBacklogGoesAway has queues that have taken all the memory that they may: runs go away all the same, and no more than memory is
+// set apart for.
+func TestFullBacklogGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNodes(t, sleep(24*time.Hour), 0)
+		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
+		defer r.end()
+		r.submit(600, 0)
+		synctest.Wait()
+		others := r.memory.Open(memory.Options{Name: "others", Heap: true, Queues: true})
+		for bytes := r.memory.Total(); bytes > 0; bytes /= 2 {
+			for others.TryTake(bytes) {
+			}
+		}
+		n.resize(500)
+		time.Sleep(time.Minute)
+		if b, most := r.Backlog(), int(r.memory.Total()/64/(64<<10)); b.Away != most {
+			t.Errorf("%d runs are away, want %d", b.Away, most)
+		}
+	})
+}
+
+// TestTenantsThatWaitHere has a run of a tenant that waits for memory here, and for which no node has a place because of the tenant's limit: the
+// runs of others go away.
+func TestTenantsThatWaitHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away began
+		n := newNodes(t, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			if c.Info.Function == "limited" {
+				return noting(&away, 24*time.Hour)(ctx, c)
+			}
+			return noting(&away, time.Second)(ctx, c)
+		}, 0, 0)
+		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
+		defer r.end()
+		lend := func(room int) { // of the second node
+			n.mu.Lock()
+			n.rooms[1] = room
+			n.mu.Unlock()
+			n.onFree()
+		}
+		r.submitMany(originOf("here", "here"), 1)
+		synctest.Wait()
+		limited := originOf("a", "limited")
+		limited.Use = runtime.NewTenantUse(runtime.TenantLimits{Runs: 3})
+		limited.Use.SetNodes(3)
+		r.submitMany(limited, 1)
+		synctest.Wait()
+		lend(1)
+		synctest.Wait()
+		r.submitMany(limited, 1)
+		time.Sleep(10 * time.Second)
+		r.submitMany(originOf("b", "other"), 10)
+		synctest.Wait()
+		lend(2)
+		time.Sleep(15 * time.Second)
+		if away.of("limited") != 1 || away.of("other") != 10 {
+			t.Errorf("%d runs of the tenant with a limit, and %d of the other were away", away.of("limited"), away.of("other"))
+		}
+	})
+}
+
+// TestRefusedRunsGoAwayLater has a node that refuses the first run while this one is full for long: it does not have to wait for this one.
+func TestRefusedRunsGoAwayLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var first sync.Once
+		n := newNodes(t, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			refuses := false
+			if first.Do(func() { refuses = true }); refuses {
+				time.Sleep(250 * time.Millisecond)
+				return runtime.Outcome{}, runtime.ErrPlaceUnused
+			}
+			return sleep(time.Second)(ctx, c)
+		}, 20)
+		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
+		defer r.end()
+		r.submit(10, 0)
+		time.Sleep(20 * time.Second)
+		if b := r.Backlog(); b.Active != 1 || b.Away != 0 {
+			t.Errorf("the backlog is %+v, want one that runs here", b)
+		}
+	})
+}
+
+// slowPlaces has no place, and says so when it may.
+type slowPlaces struct {
+	*nodes
+	asked, answers chan struct{}
+}
+
+func (p *slowPlaces) Take(runtime.Tenant, int64, int) (runtime.Place, bool) {
+	close(p.asked)
+	<-p.answers
+	return nil, false
+}
+
+// TestStopWhilePlacesAreSought stops a dispatcher with nothing but a run for which a place is sought, and not found.
+func TestStopWhilePlacesAreSought(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &slowPlaces{newNodes(t, nil, 1), make(chan struct{}), make(chan struct{})}
+		r := newRig(t, nil, 1)
+		r.lend(sleep(time.Second), 1, p, r.store)
+		r.submitMany(originOf("a", "here"), 1)
+		synctest.Wait()
+		lost := originOf("a", "lost") // which keep others from being leased here, and do not go away
+		for range 2 {
+			r.submitLost(lost)
+		}
+		synctest.Wait()
+		r.submitMany(originOf("a", "other"), 1)
+		<-p.asked
+		time.Sleep(time.Minute)
+		if b := r.Backlog(); b.Active != 1 {
+			t.Errorf("the backlog is %+v, want the run alone", b)
+		}
+		r.Stop()
+		close(p.answers)
+		synctest.Wait()
+		select {
+		case <-r.Drained():
+		default:
+			t.Fatal("it is not drained")
+		}
+		r.close()
+	})
+}
+
+// TestStopBeforeStart stops a dispatcher that has adopted runs and was never started, one of which is to be cancelled and has succeeded: it drains,
+// although nobody writes ends.
+func TestStopBeforeStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNodes(t, func(context.Context, runtime.RunCall) (runtime.Outcome, error) { return runtime.Outcome{}, nil }, 2)
+		r := newRig(t, nil, 1)
+		defer r.close()
+		d := dispatch.New(dispatch.Options{
+			Engine: r.functions, Store: r.store, Memory: r.memory, Admission: queue.NewAdmission(memory.New(1<<40, nil), 1, 1), Places: n,
+			Attempts: notify.NewHub(), Completions: r.done, BacklogLimit: 10, Now: time.Now, Log: discard,
+		})
+		for _, cancelled := range []bool{false, true} {
+			x := runtime.Execution{ID: runtime.NewID(), Tenant: tenant, Attempt: 1, Started: time.Now(), CancelRequested: cancelled}
+			place, _ := n.Take(tenant, 1, 0)
+			d.Adopt(dispatch.NewQueuedRun(r.origin, &x), &x, runtime.LentRun{Tenant: tenant, Execution: x.ID, Attempt: 1, Version: 1, Place: place}, 1000)
+		}
+		d.Stop()
+		synctest.Wait()
+		select {
+		case <-d.Drained():
+		default:
+			t.Error("it is not drained")
+		}
+		if b := d.Backlog(); b != (dispatch.Backlog{}) {
+			t.Errorf("the backlog is %+v", b)
+		}
+		n.check()
 	})
 }

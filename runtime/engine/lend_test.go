@@ -396,9 +396,9 @@ func adopt(all ...runtime.LentRun) func() []runtime.LentRun {
 // attempt, charges the others, and cancels what nobody needs.
 func TestAdoption(t *testing.T) {
 	var ids []string
-	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 6, func(e *engine.Engine) {
+	d := crashDuring(t, openDisk(t, vfs.NewCrashableMem()), 7, func(e *engine.Engine) {
 		create(t, e, spec("hello", "[]"))
-		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(6)})
+		a, err := e.SubmitBulk(context.Background(), runtime.BulkRequest{Tenant: tenant, Function: "hello", Args: many(7)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -412,10 +412,11 @@ func TestAdoption(t *testing.T) {
 	foreign, sixth := lentRun(t, ids[3], 1)
 	foreign.Tenant = "b"
 	stopped, seventh := lentRun(t, ids[4], 1)
-	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: echo}, Adopt: adopt(succeeds, lost, another, earlier, unknown, foreign, stopped)})
-	for i, attempts := range []int{1, 2, 2, 2, 1, 2} {
+	waits, eighth := lentRun(t, ids[6], 1)
+	e := engineOn(t, d.store, engine.Options{Sandbox: &fakeSandbox{run: echo}, Adopt: adopt(succeeds, lost, another, earlier, unknown, foreign, stopped, waits)})
+	for i, attempts := range []int{1, 2, 2, 2, 1, 2, 1} {
 		switch i {
-		case 0, 1, 4:
+		case 0, 1, 4, 6:
 			if x := getExecution(t, e, ids[i]); x.State != runtime.StateRunning || x.Attempt != 1 || x.LostAttempts != 0 {
 				t.Errorf("run %d is %+v", i, x)
 			}
@@ -425,7 +426,7 @@ func TestAdoption(t *testing.T) {
 			}
 		}
 	}
-	if f := e.Figures(); f.Away != 3 || f.Adopted != 3 || f.Running != 0 {
+	if f := e.Figures(); f.Away != 4 || f.Adopted != 4 || f.Running != 0 {
 		t.Errorf("%+v", f)
 	}
 	if p, err := e.FollowLogs(t.Context(), tenant, ids[0], runtime.LogPosition{}); err != nil || string(p.Logs.Data) != "began\n" || p.State != runtime.StateRunning {
@@ -442,13 +443,17 @@ func TestAdoption(t *testing.T) {
 	if x := await(t, e, ids[1]); x.State != runtime.StateSucceeded || x.Attempt != 2 || x.LostAttempts != 1 {
 		t.Errorf("%+v", x)
 	}
+	eighth.end <- runtime.ErrPlaceUnused // the node has not begun it
+	if x := await(t, e, ids[6]); x.State != runtime.StateSucceeded || x.Attempt != 2 || x.LostAttempts != 0 {
+		t.Errorf("%+v", x)
+	}
 	if x, changed := cancelled(t, e, ids[4]); !changed || x.State != runtime.StateCancelling {
 		t.Errorf("%+v, %v", x, changed)
 	}
 	if x := await(t, e, ids[4]); x.State != runtime.StateCancelled || x.Attempt != 1 {
 		t.Errorf("%+v", x)
 	}
-	for _, p := range []*heldPlace{first, second, seventh} {
+	for _, p := range []*heldPlace{first, second, seventh, eighth} {
 		p.check()
 	}
 	for _, p := range []*heldPlace{third, fourth, fifth, sixth} {

@@ -30,6 +30,7 @@ type Turn[T any] struct {
 	classes map[string]*class[T]
 	groups  map[string]*group[T]
 	order   classes[T]       // those that are not held
+	looked  int              // the class at which Find goes on behind the first ones
 	ages    byAge[*class[T]] // likewise
 	place   *list.Element    // nil: it has no turn
 	held    bool
@@ -40,7 +41,8 @@ type class[T any] struct {
 	turn    *Turn[T]
 	name    string
 	waiting int
-	order   list.List // of *group[T], next in turn first
+	order   list.List     // of *group[T], next in turn first
+	looked  *list.Element // the group at which Find was last behind the first ones; it may have left
 	held    bool
 	at      int // index in the order of the turn, unless it is held
 	ages    byAge[*group[T]]
@@ -391,31 +393,61 @@ func (t *Turn[T]) Next() *Item[T] { return t.order[0].next().first() }
 // Held reports whether the turns of the tenant were taken.
 func (t *Turn[T]) Held() bool { return t.held }
 
-// mostFound bounds the classes that [Turn.Find] looks at, and the groups of each.
+// mostFound bounds the classes that [Turn.Find] looks at, and the groups of each: those that are next in turn, and if there is nothing
+// among them as many others, which differ from call to call.
 const mostFound = 8
 
 // Find returns the item that is next in turn of those that ok accepts, or nil. It looks at the first items of few groups, also if
-// the tenant is held.
+// the tenant is held. What it does not look at comes up in a later call.
 func (t *Turn[T]) Find(ok func(T) bool) *Item[T] {
 	var found *group[T]
 	for _, c := range t.order[:min(len(t.order), mostFound)] {
-		n := 0
-		for e := c.order.Front(); e != nil && n < mostFound; e = e.Next() {
-			g := e.Value.(*group[T])
-			if found != nil && g.number > found.number {
-				break
-			}
-			if ok(g.first().Value) {
-				found = g
-				break
-			}
-			n++
+		if g := c.find(ok, found); g != nil {
+			found = g
 		}
+	}
+	others := len(t.order) - mostFound
+	for n := 0; found == nil && n < min(others, mostFound); n++ {
+		t.looked = (t.looked + 1) % others
+		found = t.order[mostFound+t.looked].find(ok, nil)
 	}
 	if found == nil {
 		return nil
 	}
 	return found.first()
+}
+
+// find returns the group that is next in turn of those whose first item ok accepts, and is before another one, or nil.
+func (c *class[T]) find(ok func(T) bool, before *group[T]) *group[T] {
+	e := c.order.Front()
+	for n := 0; e != nil && n < mostFound; n++ {
+		g := e.Value.(*group[T])
+		if before != nil && g.number > before.number {
+			return nil
+		}
+		if ok(g.first().Value) {
+			return g
+		}
+		e = e.Next()
+	}
+	if e == nil {
+		return nil
+	}
+	if c.looked != nil && c.looked.Next() != nil { // else it was the last one, or has left
+		e = c.looked.Next()
+	}
+	for n := 0; e != nil && n < mostFound; n++ {
+		g := e.Value.(*group[T])
+		c.looked = e
+		if before != nil && g.number > before.number {
+			return nil
+		}
+		if ok(g.first().Value) {
+			return g
+		}
+		e = e.Next()
+	}
+	return nil
 }
 
 // After returns the first item of the group of the same class that is next in turn after the group of

@@ -310,6 +310,41 @@ func TestRestoredTurns(t *testing.T) {
 	})
 }
 
+// TestFindAmongMany has many classes, or groups of a class, of which the last one may go: it comes up.
+func TestFindAmongMany(t *testing.T) {
+	for _, classes := range []bool{false, true} {
+		for _, many := range []int{9, 17, 100} {
+			q := queue.NewFair[int]()
+			items := make([]queue.Item[int], many)
+			for i := range items {
+				class := "c"
+				if classes {
+					class = fmt.Sprint(i)
+				}
+				items[i].Value = i
+				q.Push(&items[i], "t", class, fmt.Sprint(i))
+			}
+			for last := range many {
+				found := false
+				for range 2*many/8 + 2 {
+					looked := 0
+					it := q.Turn("t").Find(func(i int) bool {
+						looked++
+						return i == last
+					})
+					if looked > 16 {
+						t.Errorf("%d of %d were looked at, of many classes: %t", looked, many, classes)
+					}
+					found = found || it != nil
+				}
+				if !found {
+					t.Errorf("the one at %d of %d was not found, of many classes: %t", last, many, classes)
+				}
+			}
+		}
+	}
+}
+
 func unique(all []string) map[string]bool {
 	set := map[string]bool{}
 	for _, s := range all {

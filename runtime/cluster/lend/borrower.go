@@ -188,6 +188,9 @@ func (b *Borrower) Take(tenant runtime.Tenant, bytes int64, share int) (runtime.
 func (b *Borrower) Nodes() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.leaving {
+		return 0
+	}
 	now := time.Now()
 	for _, m := range b.members {
 		if m.connected && m.granted.Runs > 0 && now.Before(m.until) {

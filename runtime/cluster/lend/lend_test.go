@@ -363,6 +363,9 @@ func TestRunsThatAreLeft(t *testing.T) {
 		if _, ok := x.Take("t", 1, 0); ok {
 			t.Error("an owner that leaves has a place")
 		}
+		if n := x.Nodes(); n != 0 {
+			t.Errorf("%d nodes lend to an owner that leaves", n)
+		}
 		x.Close()
 		y := w.owner(t, "y", 2)
 		found := y.Collect(t.Context())
