@@ -29,7 +29,7 @@ const (
 	// refusalTime is the time for which a node gets no runs that has not begun one, and unfitTime that for which it gets none of
 	// a tenant of which it has not begun one though it may begin others.
 	refusalTime = 100 * time.Millisecond
-	unfitTime   = time.Second
+	unfitTime   = 250 * time.Millisecond
 )
 
 // Member is a node that may lend places.
