@@ -148,8 +148,8 @@ test-sandbox: build ## Run all tests of the sandbox, the guest and the corpus wi
 
 KILLS = 200
 .PHONY: soak-kill
-soak-kill: ## Kill the server KILLS times under load; nothing that was accepted may be lost.
-	$(GO) test -timeout 0 ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
+soak-kill: build ## Kill the server KILLS times under load; nothing that was accepted may be lost.
+	FAS_BINARY=$(BIN)/fas $(GO) test -timeout 0 ./test/kill -run TestNothingIsLostToKill -kill.rounds $(KILLS)
 
 LOGTIME = 600s
 .PHONY: soak-log
@@ -231,12 +231,9 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 .PHONY: check
 check: VETTED = -vet=off# by lint
 check: lint console-check test test-clients race ## Run what CI runs: all checks, and short soaks.
-	$(MAKE) soak-restore RESTORES=200
-	$(MAKE) soak-kill KILLS=40
-	$(MAKE) fuzz FUZZTIME=1000x
+	$(MAKE) -j 2 --output-sync=target soak-restore RESTORES=200 soak-kill KILLS=40 fuzz FUZZTIME=1000x test-wazero test-stock test-arm64
 	$(MAKE) soak-hostile SECONDS=60
-	$(MAKE) test-wazero test-stock
-	$(MAKE) test-arm64 clean-tree
+	$(MAKE) clean-tree
 
 .PHONY: clean-tree
 clean-tree: ## Fail if the previous steps changed a committed file.
