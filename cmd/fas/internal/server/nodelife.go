@@ -319,6 +319,9 @@ func (l *life) readiness() error {
 	if why := l.keyless.Load(); why != nil {
 		return *why
 	}
+	if l.node.cluster.Status().Owns { // it does not serve as the owner yet
+		return startingError()
+	}
 	if l.standing.Ready() {
 		return nil
 	}
