@@ -55,7 +55,7 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 		b.do(`(() => { const e = document.querySelector("[aria-label='Zone of the calendar']"); e.value = "Europe/Berlin"; e.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 		b.until("the zone", `location.hash.includes("zone=Europe")`)
 		b.until("what it has started", cells("nightly")+`.some((c) => c.includes("5 ok") && c.includes("3 failed"))`)
-		b.until("what the frequent one will start", cells("often")+`.some((c) => c.includes("100+ to come"))`)
+		b.until("what the frequent one will start", cells("often")+`.some((c) => /\d+\+? to come/.test(c))`) // late in the day less than 100 today
 		b.picture("schedules", "light")
 	})
 	story("next week", func() {
