@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -254,12 +255,13 @@ func TestHostileMessages(t *testing.T) {
 // A node that sends what it may not loses the connection, and the owner goes on.
 func TestHostileNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(1, 1))
+		var dials atomic.Uint64
 		account := memory.New(hostMemory, quiet)
 		b := lend.NewBorrower(lend.BorrowerOptions{
 			Node: "x", Members: func() []lend.Member { return []lend.Member{{Name: "evil"}} }, Memory: account, Log: quiet,
 			Dial: func(context.Context, lend.Member) (net.Conn, error) {
 				own, other := net.Pipe()
+				rng := rand.New(rand.NewPCG(1, dials.Add(1)))
 				go func() {
 					defer other.Close()
 					go func() {
