@@ -289,7 +289,7 @@ func (s *Store) ReadBundle(ctx context.Context, tenant runtime.Tenant, id runtim
 }
 
 // findInTurn returns what findBundle does, when nothing writes or drops the bundle. It keeps the store from closing while it
-// waits: whoever has the turn may have to wait for the store in its turn.
+// waits: the goroutine that has the turn may wait for the store itself.
 func (s *Store) findInTurn(ctx context.Context, hold *bundleHold, ref bundleRef) (size int64, err error) {
 	if err := s.enter(); err != nil {
 		return 0, err

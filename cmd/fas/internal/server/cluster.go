@@ -180,6 +180,17 @@ func formerLogs(from []nats.Former) []FormerLog {
 	return all
 }
 
+// present returns the nodes that run, and the latest generation of the log, 0 if there is none.
+func present(ctx context.Context, options nats.Options) (nodes []cluster.Status, latest uint64, err error) {
+	if nodes, err = hear(ctx, options); err == nil {
+		latest, err = nats.Latest(ctx, options)
+	}
+	if err != nil {
+		return nil, 0, runtime.Errorf(runtime.CodeUnavailable, "cannot use the servers of the log: %v", err).WithHint("check --cluster and the key; two of three servers must run")
+	}
+	return nodes, latest, nil
+}
+
 // RemoveFormerLogs removes the logs of earlier generations, which it returns. It refuses that unless the present one is in
 // use, and no other.
 func RemoveFormerLogs(ctx context.Context, o ClusterOptions) (removed []FormerLog, err error) {
@@ -189,13 +200,9 @@ func RemoveFormerLogs(ctx context.Context, o ClusterOptions) (removed []FormerLo
 	}
 	ctx, cancel := context.WithTimeout(ctx, logTime)
 	defer cancel()
-	nodes, err := hear(ctx, options)
-	var latest uint64
-	if err == nil {
-		latest, err = nats.Latest(ctx, options)
-	}
+	nodes, latest, err := present(ctx, options)
 	if err != nil {
-		return nil, runtime.Errorf(runtime.CodeUnavailable, "cannot use the servers of the log: %v", err).WithHint("check --cluster and the key; two of three servers must run")
+		return nil, err
 	}
 	for _, one := range nodes {
 		if one.Generation != latest {
@@ -378,14 +385,10 @@ func FoundCluster(ctx context.Context, o ClusterOptions, files Secrets, heal, lo
 	}
 	ctx, cancel := context.WithTimeout(ctx, logTime)
 	defer cancel()
-	nodes, err := hear(ctx, options)
-	var latest uint64
-	if err == nil {
-		latest, err = nats.Latest(ctx, options)
-	}
+	nodes, latest, err := present(ctx, options)
 	switch {
 	case err != nil:
-		return f, runtime.Errorf(runtime.CodeUnavailable, "cannot use the servers of the log: %v", err).WithHint("check --cluster and the key; two of three servers must run")
+		return f, err
 	case len(nodes) > 0:
 		return f, runtime.Errorf(runtime.CodeConflict, "nodes of the cluster run, such as %s", nodes[0].Node).WithHint("stop all nodes first")
 	}
