@@ -113,7 +113,7 @@ func (b *Borrower) look() {
 }
 
 // Collect returns the runs that nodes have begun for an owner before, and waits for their nodes for a short time. It must be called once after
-// Start, and each place of what it returns must be run or, with a context that has ended, given up.
+// Start, and each place of what it returns must be run, or given up by Release.
 func (b *Borrower) Collect(ctx context.Context) (found []runtime.LentRun) {
 	ctx, cancel := context.WithTimeout(ctx, slowCollectTime)
 	defer cancel()

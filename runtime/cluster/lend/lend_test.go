@@ -25,9 +25,7 @@ func settled() {
 func TestPlacesAreThoseThatAreGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, "a", "b")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		var notified atomic.Int64
 		b.OnFree(func() { notified.Add(1) })
 		var all []runtime.Place
@@ -82,9 +80,7 @@ func TestPlacesAreThoseThatAreGranted(t *testing.T) {
 func TestRunsOnAnotherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		c := call("e", 4, order{Print: 9, Sleep: time.Second, Result: 3})
 		c.Env, c.Limits, c.Pinned = []byte(`{"A":"b"}`), runtime.Limits{Timeout: time.Minute, Memory: runtime.MinMemory}.WithDefaults(), true
 		c.Program.Source, c.Context = []byte("pass"), []byte(`{"secret":1}`)
@@ -135,9 +131,7 @@ func TestRunsOnAnotherNode(t *testing.T) {
 func TestOutputIsSentWhileItIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		o := order{Print: 3000, Sleep: time.Minute} // several pages
 		c := call("e", 1, o)
 		ended := begin(t.Context(), take(t, b), c)
@@ -171,9 +165,7 @@ func TestCancelledRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
 		h := w.hosts["a"]
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		for _, lose := range []bool{false, true} {
 			id := fmt.Sprint("e", lose)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -215,9 +207,7 @@ func TestNodesThatAreLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
 		h := w.hosts["a"]
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		take(t, b).Release()
 		late := take(t, b)
 		h.idle.Store(true)
@@ -268,9 +258,7 @@ func TestAdoption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a", "b", "x", "y")
 		w.hosts["x"].idle.Store(true)
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		o := map[string]order{
 			"long": {Sleep: 30 * time.Second, Print: 2000}, "soon": {Sleep: 3 * time.Second, Print: 7}, "just": {Sleep: 700 * time.Millisecond, Print: 3},
 			"unwanted": {Sleep: time.Hour}, "unused": {Sleep: time.Hour}, "old": {},
@@ -343,9 +331,7 @@ func TestAdoption(t *testing.T) {
 func TestRunsThatAreLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		ctx, leave := context.WithCancelCause(t.Context())
 		o := order{Sleep: time.Second, Print: 10}
 		ended := begin(ctx, take(t, x), call("e", 1, o))
@@ -383,9 +369,7 @@ func TestFormerOwnersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
 		h := w.hosts["a"]
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := begin(ctx, take(t, x), call("e", 1, order{Sleep: 20 * time.Second, Print: 5}))
 		time.Sleep(time.Second)
@@ -417,9 +401,7 @@ func TestFormerOwnersAreRefused(t *testing.T) {
 func TestCancelledByAFormerOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := begin(ctx, take(t, x), call("e", 1, order{Sleep: time.Hour}))
 		time.Sleep(time.Second)
@@ -444,9 +426,7 @@ func TestCancelledByAFormerOwner(t *testing.T) {
 func TestNodesThatStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		short, long := order{Sleep: 2 * time.Second, Print: 3}, order{Sleep: time.Hour}
 		first := begin(t.Context(), take(t, b), call("short", 1, short))
 		second := begin(t.Context(), take(t, b), call("long", 1, long))
@@ -486,9 +466,7 @@ func TestEndsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 100, "a")
 		h := w.hosts["a"]
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		big := order{Sleep: 2 * time.Second, Result: runtime.MiB}
 		for i := range 20 {
 			begin(t.Context(), take(t, x), call(fmt.Sprint(i), 1, big))
@@ -535,9 +513,7 @@ func TestAcknowledgedEndsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
 		h := w.hosts["a"]
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		o := order{Sleep: time.Second, Print: 5}
 		ended := begin(t.Context(), take(t, x), call("e", 1, o))
 		(<-begin(t.Context(), take(t, x), call("f", 1, order{}))).check(t, "f", order{})
@@ -568,9 +544,7 @@ func TestAcknowledgedEndsAreKept(t *testing.T) {
 func TestRefusalsOfATenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		var notified atomic.Int64
 		b.OnFree(func() { notified.Add(1) })
 		if r := <-begin(t.Context(), take(t, b), call("e", 1, order{Fail: "unfit"})); !errors.Is(r.err, runtime.ErrPlaceUnfit) {
@@ -598,9 +572,7 @@ func TestRefusalsOfATenant(t *testing.T) {
 func TestLargeEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 100, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		big := order{Sleep: time.Second, Result: runtime.MiB}
 		var ends []<-chan ran
 		for i := range 20 {
@@ -617,9 +589,7 @@ func TestLargeEndsAtOnce(t *testing.T) {
 func TestSlowPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		b := w.owner(t, "x", 1)
-		b.Collect(t.Context())
-		settled()
+		b := w.settledOwner(t, "x", 1)
 		o := order{Result: runtime.MiB}
 		w.hosts["a"].set(func() { w.hosts["a"].pace = 3 * time.Second / (64 << 10) })
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -637,9 +607,7 @@ func TestCallsThatDoNotArrive(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 10, "a")
 			h := w.hosts["a"]
-			b := w.owner(t, "x", 1)
-			b.Collect(t.Context())
-			settled()
+			b := w.settledOwner(t, "x", 1)
 			p := take(t, b)
 			h.set(func() { h.lag = time.Second })
 			ended := begin(t.Context(), p, call("e", 1, order{}))
@@ -664,9 +632,7 @@ func TestCollectWaits(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 10, "a")
 			h := w.hosts["a"]
-			x := w.owner(t, "x", 1)
-			x.Collect(t.Context())
-			settled()
+			x := w.settledOwner(t, "x", 1)
 			begin(t.Context(), take(t, x), call("e", 1, order{Sleep: 5 * time.Second}))
 			time.Sleep(time.Second)
 			x.Close()
@@ -691,9 +657,7 @@ func TestCollectWaits(t *testing.T) {
 func TestStopAfterTheOwnerHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
-		x := w.owner(t, "x", 1)
-		x.Collect(t.Context())
-		settled()
+		x := w.settledOwner(t, "x", 1)
 		ctx, leave := context.WithCancelCause(t.Context())
 		ended := begin(ctx, take(t, x), call("e", 1, order{Sleep: time.Hour}))
 		time.Sleep(time.Second)

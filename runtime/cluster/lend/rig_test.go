@@ -254,6 +254,14 @@ func (w *world) owner(t *testing.T, name string, epoch uint64) *lend.Borrower {
 	return b
 }
 
+// settledOwner is owner, once it has found out what nodes run, which is nothing that it wants, and what they grant.
+func (w *world) settledOwner(t *testing.T, name string, epoch uint64) *lend.Borrower {
+	b := w.owner(t, name, epoch)
+	b.Collect(t.Context())
+	settled()
+	return b
+}
+
 // call returns the call of an execution.
 func call(id string, attempt int, o order) runtime.RunCall {
 	return runtime.RunCall{
