@@ -51,7 +51,7 @@ type lentSocket struct {
 	mu             sync.Mutex
 	connecting     runtime.Connecting // nil: it has connected, or cannot
 	sent, received int64              // bytes that are counted
-	limited        bool
+	limit          error              // that it has reached; it stays, as the connection ends
 }
 
 // newLentNetworks serves the calls about networks of a worker's connection.
@@ -368,18 +368,19 @@ func (l *lentNetworks) count(_ context.Context, n *lentNetwork, d *wire.Decoder)
 	return nil, nil, s.count(sent, received)
 }
 
-// count counts the bytes of a socket, of which the worker reports the sum. Reports may overtake each other.
+// count counts the bytes of a socket, of which the worker reports the sum. Reports may overtake each other,
+// and each gets the error of a limit that was reached, also one with nothing new.
 func (s *lentSocket) count(sent, received int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	moreSent, moreReceived := max(0, sent-s.sent), max(0, received-s.received)
 	s.sent, s.received = s.sent+moreSent, s.received+moreReceived
 	err := s.Count(int(moreSent), int(moreReceived))
-	if err != nil && !s.limited {
-		s.limited = true
+	if err != nil && s.limit == nil {
+		s.limit = err
 		time.AfterFunc(s.grace, func() { _ = s.Close() })
 	}
-	return err
+	return s.limit
 }
 
 // audit counts bytes of the socket, if the worker has not reported more than some.

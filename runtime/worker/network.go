@@ -209,7 +209,8 @@ func (n *network) hangUp(s *socket) {
 	n.mu.Lock()
 	delete(n.open, s)
 	n.mu.Unlock()
-	n.note(kindHangUp, s.count(n.request()))
+	payload, _ := s.count(n.request())
+	n.note(kindHangUp, payload)
 }
 
 // note sends what has no reply.
@@ -260,11 +261,12 @@ type socket struct {
 
 var _ runtime.Connecting = (*socket)(nil)
 
-// count appends the socket and all of its bytes.
-func (s *socket) count(b []byte) []byte {
+// count appends the socket and all of its bytes, and returns their sum.
+func (s *socket) count(b []byte) (payload []byte, total int64) {
+	sent, received := s.sent.Load(), s.received.Load()
 	b = wire.AppendUint(b, s.id)
-	b = wire.AppendUint(b, uint64(s.sent.Load()))
-	return wire.AppendUint(b, uint64(s.received.Load()))
+	b = wire.AppendUint(b, uint64(sent))
+	return wire.AppendUint(b, uint64(received)), sent + received
 }
 
 // Count implements [runtime.Socket]. The server learns of the bytes in steps, so a limit may be exceeded by
@@ -293,8 +295,7 @@ func (s *socket) Count(sent, received int) error {
 // report reports the bytes to the server, and keeps its answer. A server that is too busy for one counts
 // the bytes with the next report.
 func (s *socket) report() {
-	payload := s.count(s.network.request())
-	total := s.sent.Load() + s.received.Load()
+	payload, total := s.count(s.network.request()) // bytes that are sent from now on are not in the report
 	_, err := s.network.ask(context.Background(), kindCount, payload)
 	switch runtime.CodeOf(err) {
 	case "":

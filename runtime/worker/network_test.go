@@ -320,6 +320,19 @@ func TestLimitsOfLentSockets(t *testing.T) {
 			t.Errorf("%v after %d bytes", err, sent)
 		}
 	})
+	t.Run("reported twice", func(t *testing.T) {
+		own, _, _ := lentTo(t, o, to.String())
+		s, err := own.Dial(context.Background(), "tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lent := &lentSocket{Socket: s, grace: time.Hour}
+		for range 2 { // as when a report that does not wait is overtaken
+			if err := lent.count(2*limit, 0); runtime.CodeOf(err) != runtime.CodeTooLarge {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("not reported", func(t *testing.T) {
 		ended := make(chan struct{})
 		to := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c); close(ended) })
