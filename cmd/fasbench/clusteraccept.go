@@ -9,8 +9,12 @@ import (
 // manyClients is the larger number of clients that submit background runs at once.
 const manyClients = 256
 
-// clusterBudget is the memory budget of the servers of the benches of clusters, of which several share the machine.
-var clusterBudget = []string{"--memory-budget", "1GB"}
+var (
+	// clusterBudget is the memory budget of the servers of the benches of clusters, of which several share the machine.
+	clusterBudget = []string{"--memory-budget", "1GB"}
+	// queueBudget is one for hundreds of thousands of runs that stay queued.
+	queueBudget = []string{"--memory-budget", "10GB", "--tenant-runs", "1"}
+)
 
 var clusterAcceptBench = bench{
 	name: "clusteraccept",
@@ -66,7 +70,7 @@ func measureClusterAccept(ctx context.Context, l *lab) ([]measured, error) {
 	if err := need("wrk"); err != nil {
 		return nil, err
 	}
-	c, s, err := l.besideCluster(ctx, heldFunction())
+	c, s, err := l.besideCluster(ctx, heldFunction(), queueBudget...)
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +80,10 @@ func measureClusterAccept(ctx context.Context, l *lab) ([]measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	length := time.Duration(l.rounds(2, 1)) * time.Second
 	all := []*acceptLoad{{clients: acceptClients}, {clients: manyClients}}
-	for range l.rounds(4, 2) {
+	for range l.rounds(6, 2) {
 		for _, a := range all {
-			if err := a.measure(ctx, l, c, s, length); err != nil {
+			if err := a.measure(ctx, l, c, s, time.Second); err != nil {
 				return nil, err
 			}
 		}
@@ -94,12 +97,12 @@ func measureClusterAccept(ctx context.Context, l *lab) ([]measured, error) {
 }
 
 // besideCluster starts a cluster whose followers are drained, and a server alone, and deploys a function on both.
-func (l *lab) besideCluster(ctx context.Context, f function) (*cluster, *server, error) {
+func (l *lab) besideCluster(ctx context.Context, f function, flags ...string) (*cluster, *server, error) {
 	data, err := l.compiledData(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := l.startWhole(ctx, clusterBudget...)
+	c, err := l.startWhole(ctx, flags...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,7 +111,7 @@ func (l *lab) besideCluster(ctx context.Context, f function) (*cluster, *server,
 	}
 	var s *server
 	if err == nil {
-		s, err = l.serveIn(ctx, data, clusterBudget...)
+		s, err = l.serveIn(ctx, data, flags...)
 	}
 	if err == nil {
 		if err = s.create(f); err != nil {

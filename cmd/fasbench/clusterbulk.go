@@ -28,7 +28,7 @@ var clusterBulkBench = bench{
 
 // measureClusterBulk alternates between bulks on a server alone and on the owner of a cluster.
 func measureClusterBulk(ctx context.Context, l *lab) ([]measured, error) {
-	c, s, err := l.besideCluster(ctx, function{Name: "hello", Code: helloCode()})
+	c, s, err := l.besideCluster(ctx, function{Name: "hello", Code: helloCode()}, clusterBudget...)
 	if err != nil {
 		return nil, err
 	}
