@@ -170,14 +170,16 @@ func (b *Borrower) Take(tenant runtime.Tenant, bytes int64, share int) (runtime.
 	now, most := time.Now(), 0
 	var best *member
 	for _, m := range b.members {
-		if share > 0 && m.tenants[tenant] >= share || m.unfit[tenant] {
-			continue
-		}
-		if room := m.room(now, bytes); room > most {
+		if room := m.room(now, bytes); room > most && m.takes(tenant, share) {
 			best, most = m, room
 		}
 	}
 	if best == nil {
+		for _, m := range b.members {
+			if m.takes(tenant, share) {
+				m.want(bytes)
+			}
+		}
 		return nil, false
 	}
 	best.take(tenant, bytes)

@@ -76,6 +76,54 @@ func TestPlacesAreThoseThatAreGranted(t *testing.T) {
 	})
 }
 
+// What a node can lend more while runs want it is found out soon, and without a question for each millisecond.
+func TestMoreIsAskedForSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, "a")
+		a, b := w.hosts["a"], w.settledOwner(t, "x", 1)
+		freed := make(chan struct{}, 1000)
+		b.OnFree(func() { freed <- struct{}{} })
+		time.Sleep(500 * time.Millisecond) // between two regular questions
+		take(t, b)
+		for places := 2; places < 6; places++ { // as runs that wait lend what they do not hold
+			if _, ok := b.Take("t", runtime.MiB, 0); ok {
+				t.Fatal("a place was not granted")
+			}
+			a.set(func() { a.places = places })
+			began := time.Now()
+			<-freed
+			if after := time.Since(began); after > 50*time.Millisecond { // of the time of this test, which nothing else uses
+				t.Errorf("place %d was granted after %v", places, after)
+			}
+			take(t, b)
+		}
+		if _, ok := b.Take("t", runtime.MiB, 0); ok {
+			t.Fatal("a place was not granted")
+		}
+		before := len(freed)
+		a.set(func() { a.asked = 0 })
+		time.Sleep(time.Minute)
+		a.set(func() {
+			if a.asked < 60 || a.asked > 130 {
+				t.Errorf("there were %d questions in a minute", a.asked)
+			}
+		})
+		if n := len(freed) - before; n != 0 {
+			t.Errorf("there were %d notices of places that are not free", n)
+		}
+		a.set(func() { a.bytes = 5*runtime.MiB + 10 })
+		time.Sleep(2 * time.Second)
+		if b.Take("t", 20, 0); len(freed) != before {
+			t.Error("a notice of bytes that are not free")
+		}
+		a.set(func() { a.bytes, a.places = 5*runtime.MiB+30, 7 })
+		time.Sleep(50 * time.Millisecond)
+		if _, ok := b.Take("t", 20, 0); !ok {
+			t.Error("the smallest run that wants a place did not make the node asked soon")
+		}
+	})
+}
+
 // A call arrives as it was sent, and its end as it happened: results, failures, errors, output, usage.
 func TestRunsOnAnotherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,10 @@ type member struct {
 	orders   order // what else is to be sent
 	question uint64
 	asking   map[uint64]time.Time // when questions were asked that are not answered
+	last     time.Time            // when the last one was asked
+	wanted   int64                // the least bytes for which there was no room since a place was taken; 0: nothing wants room
+	patience time.Duration        // after which that is asked for
+	timer    *time.Timer          // for that; nil: it is not running
 }
 
 // borrowed is a run on another node.
@@ -84,8 +88,58 @@ func (m *member) room(now time.Time, bytes int64) int {
 	return n
 }
 
+// takes reports whether the node may get a run of a tenant that may have share runs there.
+func (m *member) takes(tenant runtime.Tenant, share int) bool {
+	return (share == 0 || m.tenants[tenant] < share) && !m.unfit[tenant]
+}
+
+// want asks soon whether there is room for a run of a size: one that waits there holds less than it was granted, which its node
+// lends again.
+func (m *member) want(bytes int64) {
+	if !m.connected || m.stops {
+		return
+	}
+	if bytes = max(bytes, 1); m.wanted == 0 || bytes < m.wanted {
+		m.wanted, m.patience = bytes, soonTime
+		m.send()
+	}
+}
+
+// asksSoon reports whether it is time to ask for what is wanted, or lets the writer look again when it is.
+func (m *member) asksSoon(now time.Time) bool {
+	if m.wanted == 0 || len(m.asking) > 0 {
+		return false
+	}
+	left := m.patience - now.Sub(m.last)
+	if left > 0 && m.timer == nil {
+		m.timer = time.AfterFunc(left, func() {
+			m.borrower.mu.Lock()
+			defer m.borrower.mu.Unlock()
+			m.timer = nil
+			m.send()
+		})
+	}
+	return left <= 0
+}
+
+// answered notes an answer to a question of some time, and reports whether a place may be free.
+func (m *member) answered(sent time.Time, g grant) bool {
+	m.granted, m.until = g, sent.Add(grantTime)
+	if m.wanted == 0 {
+		return g.Runs > m.used.Runs
+	}
+	if m.room(time.Now(), m.wanted) == 0 {
+		m.patience = min(2*m.patience, askTime)
+		m.send()
+		return false
+	}
+	m.wanted = 0
+	return true
+}
+
 // take counts a place that is taken.
 func (m *member) take(tenant runtime.Tenant, bytes int64) {
+	m.wanted = 0
 	m.used.Runs++
 	m.used.Bytes += bytes
 	m.tenants[tenant]++
@@ -262,10 +316,10 @@ func (m *member) next(asks bool) (o *order, bytes int64) {
 	if len(m.calls) > 0 {
 		m.send()
 	}
-	if asks {
+	if now := time.Now(); asks || m.asksSoon(now) {
 		m.question++
 		o.Asks = m.question
-		m.asking[o.Asks] = time.Now()
+		m.asking[o.Asks], m.last = now, now
 	}
 	if o.Asks == 0 && !o.Noted && len(o.Calls)+len(o.Takes)+len(o.Cancels)+len(o.Acks)+len(o.Drops)+len(o.Leaves) == 0 {
 		return nil, 0
@@ -322,9 +376,8 @@ func (m *member) note(r *report) (free bool) {
 		}
 	}
 	if sent, ok := m.asking[r.Answers]; ok {
-		m.granted, m.until = r.Grant, sent.Add(grantTime)
 		maps.DeleteFunc(m.asking, func(question uint64, _ time.Time) bool { return question <= r.Answers })
-		free = m.granted.Runs > m.used.Runs
+		free = m.answered(sent, r.Grant)
 	}
 	if r.Stops && !m.stops {
 		m.stops, m.granted, m.orders.Noted = true, grant{}, true

@@ -16,6 +16,9 @@ const (
 	// grant is valid.
 	askTime   = time.Second
 	grantTime = 3 * time.Second
+	// soonTime is the time between two questions if runs want more than is granted. It is doubled each time there is none, up to
+	// askTime.
+	soonTime = 20 * time.Millisecond
 	// silenceTime is the time after which a connection counts as lost on which nothing comes, or nothing can be sent.
 	silenceTime = 10 * time.Second
 	// pieceBytes is how much of a message must be sent within that time, in bytes.

@@ -66,6 +66,7 @@ type host struct {
 	places int
 	bytes  int64
 	now    int // runs
+	asked  int // how often it was asked what it can lend
 	starts map[string]int
 	calls  []runtime.RunCall
 	conns  []net.Conn
@@ -92,6 +93,7 @@ func newHost(t *testing.T, name string, places int) *host {
 func (h *host) Lendable() (bytes int64, places int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked++
 	return h.bytes, h.places - h.now
 }
 
