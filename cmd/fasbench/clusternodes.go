@@ -15,7 +15,7 @@ const (
 	// holdClients is the number of clients that wait for such runs, more than three nodes have memory for.
 	holdClients = 120
 	// holdRuns is the number of such runs in one request.
-	holdRuns = 240
+	holdRuns = 960
 	// quotaProcessors is the number of processors that each node gets, and quotaClients that of clients that wait for the
 	// trivial function: enough that each node has some while it has used its part.
 	quotaProcessors = 0.25
@@ -29,7 +29,7 @@ var clusterNodesBench = bench{
 	name: "clusternodes",
 	how: "A cluster of three nodes and one of a single node, on the same three servers of a log, alternately. " +
 		"First a function that allocates 8 MB and waits for 500 ms; each node has `--memory-budget 512MB`, which bounds how many of its runs wait at once. `wrk` with 120 connections waits for its runs, a third at each of three nodes, " +
-		"or all at the one; and one request for 240 runs in the background, from sending it to the owner until all are finished. " +
+		"or all at the one; and one request for 960 runs in the background, from sending it to the owner until all are finished. " +
 		"Then the trivial function, with 72 connections, likewise; a control group gives each node a quarter of a processor. The servers of the log and the load generator have the rest of the machine. Medians of all repetitions.",
 	rows: []row{
 		nodesRow("runs that wait 500 ms with 8 MB, whose callers wait", "waiting", "the memory of each node"),

@@ -131,10 +131,10 @@ func (e *Engine) admitLent(ctx context.Context, o *dispatch.Origin, c *runtime.R
 	if c.Info.JobExecution != "" {
 		turn = c.Info.JobExecution
 	}
-	aside := make(chan struct{})
+	var aside atomic.Bool // it waits for others of its function or its tenant
 	space := &queue.Run{
 		Tenant: o.Tenant, Function: o.FunctionID, Group: dispatch.AdmissionGroup(turn), Bytes: limits.Reservation(), Usual: &version.Usual,
-		Aside: func(bool) { close(aside) },
+		Aside: func(bool) { aside.Store(true) },
 	}
 	e.current.release(version) // what waits must not hold the code
 	if err := e.admission.Possible(space.Bytes); err != nil {
@@ -147,10 +147,10 @@ func (e *Engine) admitLent(ctx context.Context, o *dispatch.Origin, c *runtime.R
 	var refused bool
 	select {
 	case refused = <-decided:
-	case <-aside:
-		err = unfit(errHasShare)
 	case <-timer.C:
-		err = unused(errNoMemory)
+		if err = unused(errNoMemory); aside.Load() {
+			err = unfit(errHasShare)
+		}
 	case <-ctx.Done():
 		err = unfit(context.Cause(ctx))
 	}

@@ -157,7 +157,8 @@ func TestRunLentWithoutMemory(t *testing.T) {
 	}
 }
 
-// TestRunLentBeyondAShare has a function that has its share of a node's memory: the node refuses its next run at once, and begins those of others.
+// TestRunLentBeyondAShare has a function that has its share of a node's memory: the node begins runs of others, and its next run
+// when one has ended soon; else it refuses that.
 func TestRunLentBeyondAShare(t *testing.T) {
 	g := newGated()
 	p := newPair(t, engine.Options{Memory: budgetFor(5), Sandbox: &fakeSandbox{run: g.run}})
@@ -179,7 +180,14 @@ func TestRunLentBeyondAShare(t *testing.T) {
 		t.Errorf("beyond its share: %v", err)
 	}
 	begin(other)
+	runs.Go(func() {
+		if _, err := p.follower.RunLent(t.Context(), call(d, "{}")); err != nil {
+			t.Errorf("beyond its share, while others end: %v", err)
+		}
+	})
+	time.Sleep(20 * time.Millisecond) // by then it waits, commonly; if not, the test holds as well
 	close(g.end)
+	<-g.began
 	runs.Wait()
 }
 
