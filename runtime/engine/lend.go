@@ -131,10 +131,8 @@ func (e *Engine) admitLent(ctx context.Context, o *dispatch.Origin, c *runtime.R
 	if c.Info.JobExecution != "" {
 		turn = c.Info.JobExecution
 	}
-	var aside atomic.Bool // it waits for others of its function or its tenant
 	space := &queue.Run{
 		Tenant: o.Tenant, Function: o.FunctionID, Group: dispatch.AdmissionGroup(turn), Bytes: limits.Reservation(), Usual: &version.Usual,
-		Aside: func(bool) { aside.Store(true) },
 	}
 	e.current.release(version) // what waits must not hold the code
 	if err := e.admission.Possible(space.Bytes); err != nil {
@@ -148,7 +146,7 @@ func (e *Engine) admitLent(ctx context.Context, o *dispatch.Origin, c *runtime.R
 	select {
 	case refused = <-decided:
 	case <-timer.C:
-		if err = unused(errNoMemory); aside.Load() {
+		if err = unused(errNoMemory); e.admission.Exceeds(space) {
 			err = unfit(errHasShare)
 		}
 	case <-ctx.Done():

@@ -176,8 +176,20 @@ func TestRunLentBeyondAShare(t *testing.T) {
 	for range 3 {
 		begin(d)
 	}
-	if _, err := p.follower.RunLent(t.Context(), call(d, "{}")); !errors.Is(err, runtime.ErrPlaceUnfit) {
-		t.Errorf("beyond its share: %v", err)
+	var refused atomic.Int32
+	for range 5 {
+		runs.Go(func() {
+			if _, err := p.follower.RunLent(t.Context(), call(d, "{}")); !errors.Is(err, runtime.ErrPlaceUnfit) {
+				t.Errorf("beyond its share: %v", err)
+			}
+			refused.Add(1)
+		})
+	}
+	for refused.Load() < 5 {
+		if bytes, places := p.follower.Lendable(); bytes == 0 || places == 0 {
+			t.Fatalf("while runs wait for others of their function, the node lends %d bytes for %d runs", bytes, places)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	begin(other)
 	runs.Go(func() {

@@ -69,6 +69,7 @@ type Admission struct {
 	watched   bool          // it is looked soon whether there is progress
 	stuck     bool          // there was none
 	patience  time.Duration // until it is looked again; zero: reclaimAfter
+	short     bool          // runs wait for memory of the server
 	makesRoom bool          // a caller was refused since it was looked last, and gives back its request
 	queue     *Fair[*Run]
 	callers   map[runtime.Tenant]int // blocked callers, by tenant
@@ -204,6 +205,14 @@ func (a *Admission) Withdraw(r *Run) bool {
 	return true
 }
 
+// Exceeds reports whether a run in the queue waits for others of its function or its tenant, which have as much memory as they may.
+func (a *Admission) Exceeds(r *Run) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	function, tenant := a.shares.of(r)
+	return function.exceeds(r.Bytes) || tenant.exceeds(r.Bytes)
+}
+
 // Running returns the number of admitted runs that have not ended.
 func (a *Admission) Running() int {
 	a.mu.Lock()
@@ -323,7 +332,7 @@ func (a *Admission) admitIfWanted() {
 func (a *Admission) admit() {
 	for {
 		wanted := a.next()
-		if wanted.most == 0 || a.all.first() == nil && a.taken() {
+		if a.short = wanted.most > 0; !a.short || a.all.first() == nil && a.taken() {
 			a.memory.Notify(nil, 0, 0)
 			return
 		}

@@ -10,11 +10,12 @@ type Figures struct {
 }
 
 // Spare returns what runs of another process could have beside those that there are: bytes, also those that caches would give
-// up, and runs at once. A part of the memory is left to the callers of this process. Nothing is spare while runs wait.
+// up, and runs at once. A part of the memory is left to the callers of this process. Nothing is spare while runs wait for it; those that wait
+// for others of their function or their tenant do not.
 func (a *Admission) Spare() (bytes int64, runs int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || a.paused || a.queue.InTurn() > 0 || a.all.first() != nil {
+	if a.closed || a.paused || a.short || a.all.first() != nil {
 		return 0, 0
 	}
 	return max(a.memory.FreeOrCached()-a.Largest()/headroomParts, 0), max(a.maxRuns-(a.running-a.parked), 0)
