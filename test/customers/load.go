@@ -203,11 +203,17 @@ func (c *customer) tryAt(server *process.Client, method, path, body string, head
 	defer cancel()
 	tick := c.now()
 	r, err := server.Do(ctx, method, path, body, headers...)
-	ok = err == nil && r.Status != http.StatusServiceUnavailable && r.Status != http.StatusTooManyRequests
+	ok = err == nil && !refused(r.Status)
 	if i := slices.Index(headers, "Idempotency-Key"); i >= 0 {
 		c.usedKey(headers[i+1], tick, r, ok)
 	}
 	return r, ok
+}
+
+// refused reports whether a status says that nothing was done, and the request may be sent again. A server that stood still has not
+// read it in time.
+func refused(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 }
 
 // insist sends a request until it has an answer.
