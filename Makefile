@@ -34,16 +34,27 @@ build: wazero ## Build bin/fas: one static binary; with wazero as released: WAZE
 run: build ## Build, serve on 127.0.0.1:8080, and run a sample function once.
 	$(BIN)/fas serve --demo
 
-# Packages whose tests measure time or memory, or keep all processors busy. They run one after
-# another; all others run in parallel.
-MEASURING = ./runtime/sandbox $$($(GO) list ./test/... | grep -v /test/clients$$)
+# Packages whose tests measure time or memory, or keep all processors busy, and packages whose tests start
+# servers. They run one after another; all others run in parallel.
+MEASURING = ./runtime/sandbox ./test/attack ./test/corpus ./test/engine
+PROCESSES = $$($(GO) list ./test/... | grep -v -e /test/attack$$ -e /test/corpus$$ -e /test/engine$$ -e /test/clients$$)
 
 .PHONY: test
 test: build ## Run all tests.
 	$(if $(VETTED),,$(GO) vet ./...)
+	$(MAKE) test-go test-log test-measuring test-processes test-python
+
+# The parts of the tests.
+.PHONY: test-go test-log test-measuring test-processes test-python
+test-go: build
 	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -timeout 20m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/)
+test-log: wazero # on a store behind a log
 	FAASPOT_TEST_LOG=1 $(GO) test $(VETTED) $(MODFILE) -short -timeout 20m ./storage ./runtime/engine
+test-measuring: build
 	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -p 1 -timeout 20m $(MEASURING)
+test-processes: build
+	FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -p 1 -timeout 20m $(PROCESSES)
+test-python: build
 	FAS_BINARY=$(BIN)/fas clients/python/test.sh
 
 .PHONY: test-clients
@@ -58,22 +69,25 @@ WAZERO_SKIP  = ^TestCompiler_LowerToSSA$$/^Atomic(RMW(Add|Sub|And|Or|Xor|Xchg)|S
 .PHONY: test-wazero
 test-wazero: wazero ## Run wazero's own tests of its compiler on the patched copy.
 	cd "$$($(GO) list $(MODFILE) -m -f '{{.Dir}}' github.com/tetratelabs/wazero)" && \
-	  $(GO) test -timeout 20m -skip '$(WAZERO_SKIP)' $(WAZERO_TESTS)
+	  $(NICE) $(GO) test -timeout 20m -skip '$(WAZERO_SKIP)' $(WAZERO_TESTS)
 
 .PHONY: test-stock
 test-stock: ## Build with wazero as released, and run shortened tests of the sandbox.
 	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/fas
 	$(GO) test -short -timeout 20m ./runtime/sandbox ./pyguest/...
 
-# Packages without goroutines are not watched for races.
-.PHONY: race
-race: build ## Run shortened tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 FAS_BINARY=$(BIN)/fas $(GO) test $(VETTED) $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict -e /runtime/bundle$$ -e /wazeropatch)
-	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -p 1 -timeout 40m $(MEASURING)
+# Packages without goroutines are not watched for races, nor tests that start servers, which are processes of their own.
+.PHONY: race race-go race-measuring
+race: race-go race-measuring ## Run shortened tests with the race detector; needs a C compiler.
+race-go: build
+	CGO_ENABLED=1 $(NICE) $(GO) test $(VETTED) $(MODFILE) -race -count 1 -timeout 20m ./test/guestcache
+	CGO_ENABLED=1 FAS_BINARY=$(BIN)/fas $(NICE) $(GO) test $(VETTED) $(MODFILE) -race -short -timeout 40m $$($(GO) list ./... | grep -v -e /runtime/sandbox$$ -e /faaspot/test/ -e /pyguest/ -e /runtime/strict -e /runtime/bundle$$ -e /wazeropatch)
+race-measuring: wazero
+	CGO_ENABLED=1 $(GO) test $(VETTED) $(MODFILE) -race -short -p 1 -timeout 40m ./runtime/sandbox ./test/engine
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## Check formatting, the imports between packages, vet and more.
-	$(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run ./...
+	$(NICE) $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run ./...
 	if command -v mypy >/dev/null && command -v black >/dev/null; then cd clients/python && mypy && black --check -q .; fi
 
 .PHONY: fmt
@@ -100,11 +114,15 @@ test-network: build ## Run clients of PyPI against real servers in functions and
 FUZZTIME = 30s
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME.
-	@set -e; for file in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz'); do \
-	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
-	    echo "$$name in $$(dirname $$file)"; \
-	    CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
-	  done; done
+	@set -e; program=$$(mktemp); trap 'rm -f "$$program"' EXIT; export CGO_ENABLED=0; \
+	for folder in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do \
+	  $(NICE) $(GO) test -c -fuzz . -o "$$program" "./$$folder"; \
+	  found=$$($(GO) env GOCACHE)/fuzz/$$($(GO) list "./$$folder"); \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$folder"/*_test.go); do \
+	    echo "$$name in $$folder"; \
+	    (cd "$$folder" && $(NICE) "$$program" -test.run '^$$' -test.fuzz "^$$name$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$found"); \
+	  done; \
+	done
 
 # Packages with tests of package rapid, which take the number of their checks from a flag. Those of the
 # store and the dispatcher have numbers of their own, and those of the sandbox take SOAK.
@@ -228,11 +246,15 @@ guest: ## Rebuild the guest from pinned sources; as root on Debian 12.
 guest-check: ## Rebuild the guest elsewhere and compare it with what is committed.
 	pyguest/build/check.sh
 
+# The parts of `make check`, which run two at a time: those that take longest are first, and beside tests of servers, which
+# wait most of the time, there are some that compute, with a lower priority.
+PARTS = lint test-processes race-go test-go test-measuring soak-hostile fuzz race-measuring test-arm64 test-wazero test-stock \
+  soak-kill test-log soak-restore test-clients test-python
+
 .PHONY: check
-check: VETTED = -vet=off# by lint
-check: lint console-check test test-clients race ## Run what CI runs: all checks, and short soaks.
-	$(MAKE) -j 2 --output-sync=target soak-restore RESTORES=200 soak-kill KILLS=40 fuzz FUZZTIME=1000x test-wazero test-stock test-arm64
-	$(MAKE) soak-hostile SECONDS=60
+check: console-check build ## Run what CI runs: all checks, and short soaks.
+	$(GO) test -vet=off $(MODFILE) -count 1 ./test/guestcache
+	$(MAKE) -j 2 --output-sync=target $(PARTS) NICE='nice -n 5' VETTED=-vet=off RESTORES=200 KILLS=40 FUZZTIME=1000x SECONDS=60
 	$(MAKE) clean-tree
 
 .PHONY: clean-tree

@@ -57,11 +57,15 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 		for end := in(2 * limit); time.Now().Before(end); {
 			// As the library does: one for the next request, one for reading it, one
 			// for the answer.
+			from := time.Now()
 			must(ours.SetReadDeadline(in(limit)))
 			_, err := client.Write([]byte("x"))
 			must(err)
 			n, err := ours.Read(buf)
-			must(err, ours.SetReadDeadline(in(limit/2)), ours.SetWriteDeadline(in(limit)))
+			if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(from) >= limit-early {
+				continue // the machine stood still until it had passed
+			}
+			must(err, ours.SetReadDeadline(in(limit/2)), ours.SetWriteDeadline(in(time.Hour)))
 			_, err = ours.Write(buf[:n])
 			must(err)
 			_, err = client.Read(buf)

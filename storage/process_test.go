@@ -99,9 +99,35 @@ func eachFailure(t *testing.T, test string, check func(k int, out []byte, s *Sto
 	if testing.Short() {
 		step = 4 // so that each kind of failure has its turn
 	}
+	folder := func(k int) string { return filepath.Join(base, strconv.Itoa(k)) }
+	type ended struct {
+		out []byte
+		err error
+	}
+	// Some processes run ahead of the checks: they wait most of the time.
+	const ahead = 8
+	var running []chan ended
+	begin := func(k int) {
+		end := make(chan ended, 1)
+		running = append(running, end)
+		go func() {
+			out, err := runSelf(test, envFailAt+"="+strconv.Itoa(k), envFailDir+"="+folder(k))
+			end <- ended{out, err}
+		}()
+	}
+	defer func() {
+		for _, end := range running {
+			<-end
+		}
+	}()
+	for i := range ahead {
+		begin(i * step)
+	}
 	for k := 0; ; k += step {
-		dir := filepath.Join(base, strconv.Itoa(k))
-		out, err := runSelf(test, envFailAt+"="+strconv.Itoa(k), envFailDir+"="+dir)
+		begin(k + ahead*step)
+		dir, e := folder(k), <-running[0]
+		running = running[1:]
+		out, err := e.out, e.err
 		exit, failed := errors.AsType[*exec.ExitError](err)
 		if failed && !exit.Exited() {
 			t.Fatalf("write %d failed and the process hung: %v", k, err)
@@ -143,7 +169,7 @@ func onFailingDisk(t *testing.T, at string, steps int, step func(s *Store) error
 		}
 		return nil
 	}))
-	s, err := Open(Options{Dir: os.Getenv(envFailDir), FS: fs, Log: quiet})
+	s, err := Open(Options{Dir: os.Getenv(envFailDir), FS: fs, Log: quiet, Ballast: smallBallast})
 	if err != nil {
 		os.Exit(1)
 	}

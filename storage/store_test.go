@@ -27,8 +27,15 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // died is the value that a test's Fatal panics with.
 type died string
 
+// smallBallast is the size of ballasts on disks of the machine: two writes, of which each costs time.
+const smallBallast = 2 << 20
+
 func options(fs vfs.FS, dir string) Options {
-	return Options{Dir: dir, FS: fs, Log: quiet, Fatal: func(message string) { panic(died(message)) }, Replication: replication(fs, dir)}
+	o := Options{Dir: dir, FS: fs, Log: quiet, Fatal: func(message string) { panic(died(message)) }, Replication: replication(fs, dir)}
+	if fs == vfs.Default {
+		o.Ballast = smallBallast
+	}
+	return o
 }
 
 func openOn(t testing.TB, fs vfs.FS, dir string) *Store {

@@ -93,7 +93,7 @@ func (p *pty) press(t *testing.T, keys string) {
 // TestDevKeys presses keys in `fas dev` on a terminal.
 func TestDevKeys(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits for servers: under the race detector they start in minutes")
+		t.Skip("it waits for servers, which start slowly under the race detector")
 	}
 	dir := t.TempDir()
 	projecttest.Write(t, dir, map[string]string{

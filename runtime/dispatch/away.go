@@ -79,7 +79,8 @@ type awayTurn struct {
 type awayTrial struct {
 	bytes    int64 // that it needs
 	refusals int
-	after    int64 // when it may go away again
+	after    int64  // when it may go away again
+	missed   uint64 // the trial of away in which no node had room for it
 }
 
 // trial returns what other nodes have said to a run.
@@ -216,7 +217,7 @@ func (p *plan) nextAway(t *awayTurn, clock int64) *queue.Item[*QueuedRun] {
 // mayGoAway reports whether a run may get a place now that needs some bytes, 0: it is not known how many.
 func (p *plan) mayGoAway(r *QueuedRun, bytes int64, clock int64) bool {
 	w := &p.away
-	if !p.lendable(r) || bytes > 0 && bytes >= w.leastOf(r.Tenant) {
+	if !p.lendable(r) || bytes > 0 && bytes >= w.leastOf(r.Tenant) || r.away != nil && r.away.missed == w.trials {
 		return false
 	}
 	if r.away != nil && r.away.after > clock {
@@ -344,7 +345,8 @@ func (p *plan) endUse(a *attempt) {
 func (p *plan) putBackInTurn(a *attempt) {
 	p.release(a)
 	r := a.run
-	r.trial().bytes = a.bytes
+	// Its tenant may have a new turn, which does not know that.
+	r.trial().bytes, r.trial().missed = a.bytes, p.away.trials
 	if p.putBack(r); r.item.Queued() {
 		p.queue.Restore(&r.item, a.number)
 		if turns, place := &p.away.turns, p.away.of[r.Tenant].place; a.before == nil {

@@ -615,6 +615,48 @@ func TestStopLeavesRunsAway(t *testing.T) {
 	})
 }
 
+// countingNodes counts how often a place is asked for, and has one in the end, so that a dispatcher that asks without end is seen.
+type countingNodes struct {
+	*nodes
+	asked, most int
+}
+
+func (n *countingNodes) Take(tenant runtime.Tenant, bytes int64, share int) (runtime.Place, bool) {
+	if n.asked++; n.asked == n.most {
+		n.resize(1)
+	}
+	return n.nodes.Take(tenant, bytes, share)
+}
+
+// The only queued run of a tenant that has as many runs here as it may, which a node has refused, looks for a place when one may have
+// become free, and not again and again.
+func TestRefusedRunDoesNotAskWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n *countingNodes
+		n = &countingNodes{most: 1000, nodes: newNodes(t, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			if n.asked < n.most {
+				n.resize(0)
+				return runtime.Outcome{}, runtime.ErrPlaceUnused
+			}
+			return sleep(time.Second)(ctx, c)
+		}, 1)}
+		r := newRig(t, nil, 1)
+		r.lend(sleep(20*time.Second), 2, n, r.store)
+		defer r.close()
+		r.origin.Use = runtime.NewTenantUse(runtime.TenantLimits{Runs: 1})
+		r.origin.Use.SetNodes(2)
+		ids := r.submit(2, 0)
+		for _, id := range ids {
+			if x := r.await(id); x.State != runtime.StateSucceeded {
+				t.Errorf("%+v", x)
+			}
+		}
+		if n.asked < 2 || n.asked > 50 {
+			t.Errorf("it has asked for a place %d times in 20 seconds", n.asked)
+		}
+	})
+}
+
 // TestNodesOfAllKinds hammers a dispatcher with runs, cancellations and pauses while places come and go, and fail in all ways. Each
 // run reaches one final state, no attempt runs twice, no run begins while its function is paused, and nothing is left.
 func TestNodesOfAllKinds(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -34,10 +35,14 @@ const (
 // everything else that is left to do for compiled code. Its key is a hash of the module and of the
 // processor's features; it does not compare the code it finds with the module. So the code of a
 // module is stored under the key of its hollow module, which wazero validates in almost no time.
+//
+// Processes share a directory: those that load code lock it together, and one that compiles locks it alone.
+// The others wait for it meanwhile, and load what it has stored.
 type compilationCache struct {
 	dir    string // empty: store nothing
 	intact bool   // the directory is exactly as it was left
 	kept   bool   // the directory has the code of the module that was compiled
+	locked *os.File
 	log    *slog.Logger
 }
 
@@ -52,8 +57,9 @@ func (c compilation) close() error { return c.engine.Close(context.Background())
 // compiler compiles a module, with the cache unless it is nil.
 type compiler func(cache wazero.CompilationCache, module []byte) (compilation, error)
 
-// openCompilationCache creates dir if it does not exist and verifies its content.
-func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
+// openCompilationCache creates dir if it does not exist, waits until no process compiles into it, and verifies
+// its content. The directory may be locked until compile returns, or unlock.
+func openCompilationCache(ctx context.Context, dir string, log *slog.Logger) *compilationCache {
 	c := &compilationCache{log: log}
 	if dir == "" {
 		return c
@@ -63,34 +69,94 @@ func openCompilationCache(dir string, log *slog.Logger) *compilationCache {
 		return c
 	}
 	c.dir = dir
-	sum, err := hashTree(dir)
-	stored, readErr := os.ReadFile(c.path(sumFile))
-	c.intact = err == nil && readErr == nil && string(stored) == sum
-	if _, err := os.Stat(c.path(sumFile)); !c.intact && err == nil {
+	c.lock(ctx, false)
+	if c.verify(); c.intact {
+		return c
+	}
+	if _, err := os.Stat(c.path(sumFile)); err == nil {
 		log.Warn("the compilation cache has changed since it was written; compiling again", "dir", dir)
 	}
 	return c
 }
 
+// verify finds out whether the directory is as it was left.
+func (c *compilationCache) verify() {
+	sum, err := hashTree(c.dir)
+	stored, readErr := os.ReadFile(c.path(sumFile))
+	c.intact = err == nil && readErr == nil && string(stored) == sum
+}
+
+// lockPause is the time between two looks at a lock that another process has.
+const lockPause = 20 * time.Millisecond
+
+// lock locks the directory, alone or with other processes, in place of the lock that the cache has. It waits for
+// processes with other locks until ctx ends. A file system without locks is used without them.
+func (c *compilationCache) lock(ctx context.Context, alone bool) {
+	c.unlock()
+	folder, err := os.Open(c.dir)
+	if err != nil {
+		return // whoever reads or writes there reports it
+	}
+	c.locked = folder
+	for waits := false; ctx.Err() == nil; waits = true {
+		got, err := tryLock(folder, alone)
+		if err != nil {
+			c.log.Info("the compilation cache cannot be locked: the file system of its folder has no locks", "dir", c.dir, "reason", err)
+		}
+		if got || err != nil {
+			return
+		}
+		if !waits {
+			c.log.Info("waiting for another process, which compiles the Python interpreter or loads it", "dir", c.dir)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// unlock lets other processes use the directory. It may be called without a lock.
+func (c *compilationCache) unlock() {
+	if c.locked != nil {
+		c.locked.Close()
+		c.locked = nil
+	}
+}
+
 // compile returns the compiled module, from the cache if it is there. Otherwise the returned store
-// writes it to the cache, which takes a little while. store is never nil if err is nil. The error is
-// the cause of ctx if that has ended.
+// writes it to the cache, which takes a little while. store is never nil if err is nil, and must be called: the
+// directory may be locked until then. The error is the cause of ctx if that has ended.
 func (c *compilationCache) compile(ctx context.Context, module []byte, compile compiler) (made compilation, store func(), err error) {
+	mustStore := false
+	defer func() {
+		if !mustStore {
+			c.unlock()
+		}
+	}()
 	store = func() {}
 	hollow, err := wasmbin.Hollow(module)
 	if err != nil {
 		return compilation{}, nil, err
 	}
-	if c.intact {
-		if made, err = c.load(hollow, compile); err == nil {
-			c.kept = true
+	if made, ok := c.loadIntact(hollow, compile); ok {
+		return made, store, nil
+	}
+	if c.dir != "" {
+		c.lock(ctx, true)
+		// Another process may have compiled meanwhile.
+		c.verify()
+		if made, ok := c.loadIntact(hollow, compile); ok {
 			return made, store, nil
 		}
-		c.log.Info("the compilation cache cannot be used; compiling again", "reason", err)
+	}
+	if ctx.Err() != nil {
+		return compilation{}, nil, context.Cause(ctx)
 	}
 	c.log.Info("compiling the Python interpreter, which takes some seconds; later starts load the compiled code")
 	if c.dir != "" {
 		if made, err = c.compileNew(module, compile); err == nil {
+			mustStore = true
 			return made, func() { c.store(hollow, compile) }, nil
 		}
 		if ctx.Err() != nil { // the start was interrupted, and nothing is wrong with the cache
@@ -100,6 +166,20 @@ func (c *compilationCache) compile(ctx context.Context, module []byte, compile c
 	}
 	made, err = compile(nil, module)
 	return made, store, err
+}
+
+// loadIntact returns the cached code of a module if the directory is intact and has it.
+func (c *compilationCache) loadIntact(hollow []byte, compile compiler) (made compilation, ok bool) {
+	if !c.intact {
+		return compilation{}, false
+	}
+	made, err := c.load(hollow, compile)
+	if err != nil {
+		c.log.Info("the compilation cache cannot be used; compiling again", "reason", err)
+		return compilation{}, false
+	}
+	c.kept = true
+	return made, true
 }
 
 func (c *compilationCache) path(name string) string { return filepath.Join(c.dir, name) }
@@ -134,8 +214,9 @@ func (c *compilationCache) compileNew(module []byte, compile compiler) (compilat
 	return compileIn(c.path(newDir), module, compile)
 }
 
-// store moves the code compiled in newDir to the key of the hollow module.
+// store moves the code compiled in newDir to the key of the hollow module, and unlocks the directory.
 func (c *compilationCache) store(hollow []byte, compile compiler) {
+	defer c.unlock()
 	if err := c.seal(hollow, compile); err != nil {
 		c.log.Warn("the compilation cache cannot be sealed; the next start compiles again", "reason", err)
 		return

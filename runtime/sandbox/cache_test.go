@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -31,7 +33,7 @@ func constant(number byte) []byte {
 func compiled(t *testing.T, dir string, number byte) (fresh bool) {
 	t.Helper()
 	module := constant(number)
-	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(t.Context(), module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(t.Context(), dir, slog.New(slog.DiscardHandler)).compile(t.Context(), module, func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		fresh = fresh || bytes.Equal(m, module)
 		return compileModule(t.Context(), cache, m)
 	})
@@ -65,19 +67,19 @@ func TestWhatTheCacheHas(t *testing.T) {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	for range 2 { // it is stored, and loaded
-		if !kept(openCompilationCache(dir, quiet), 1) {
+		if !kept(openCompilationCache(t.Context(), dir, quiet), 1) {
 			t.Error("the cache does not have what was compiled")
 		}
 	}
-	full := openCompilationCache(dir, quiet)
+	full := openCompilationCache(t.Context(), dir, quiet)
 	full.dir = filepath.Join(dir, sumFile, "x") // nothing can be read or written there
 	if !full.intact || kept(full, 1) {
 		t.Error("a cache that cannot be written has the code")
 	}
-	if kept(openCompilationCache("", quiet), 1) {
+	if kept(openCompilationCache(t.Context(), "", quiet), 1) {
 		t.Error("no cache has the code")
 	}
-	if !kept(openCompilationCache(dir, quiet), 2) {
+	if !kept(openCompilationCache(t.Context(), dir, quiet), 2) {
 		t.Error("code of another module was not replaced")
 	}
 }
@@ -192,7 +194,7 @@ func TestNoCache(t *testing.T) {
 	}
 	// Compiling works; storing fails because the disk is full.
 	dir := t.TempDir()
-	made, store, err := openCompilationCache(dir, slog.New(slog.DiscardHandler)).compile(t.Context(), constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
+	made, store, err := openCompilationCache(t.Context(), dir, slog.New(slog.DiscardHandler)).compile(t.Context(), constant(42), func(cache wazero.CompilationCache, m []byte) (compilation, error) {
 		if cache != nil {
 			return compilation{}, errors.New("no space is left")
 		}
@@ -221,7 +223,7 @@ func must(t *testing.T, err error) {
 // An interrupted start says nothing about the cache, and leaves nothing to repair.
 func TestInterruptedCompilation(t *testing.T) {
 	var log strings.Builder
-	cache := openCompilationCache(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
+	cache := openCompilationCache(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stopped := errors.New("stopped")
 	_, _, err := cache.compile(ctx, constant(1), func(wazero.CompilationCache, []byte) (compilation, error) {
@@ -229,6 +231,59 @@ func TestInterruptedCompilation(t *testing.T) {
 		return compilation{}, ctx.Err()
 	})
 	if !errors.Is(err, stopped) || strings.Contains(log.String(), "WARN") || !strings.Contains(log.String(), "compiling the Python interpreter") {
+		t.Errorf("%v, log: %s", err, log.String())
+	}
+}
+
+// Processes that start at once, here without code, with that of another release and with the right code, compile once
+// at most, and leave a cache that is used. Each opens the folder itself, so their locks are like those of processes.
+func TestManyUseACacheAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	for _, number := range []byte{1, 2, 2} {
+		var begun atomic.Int32
+		var starts sync.WaitGroup
+		before, _ := os.ReadFile(filepath.Join(dir, sumFile))
+		for range 8 {
+			starts.Go(func() {
+				if compiled(t, dir, number) {
+					begun.Add(1)
+				}
+			})
+		}
+		starts.Wait()
+		after, err := os.ReadFile(filepath.Join(dir, sumFile))
+		must(t, err)
+		if want := !bytes.Equal(before, after); begun.Load() > 1 || want != (begun.Load() == 1) {
+			t.Errorf("module %d was compiled %d times", number, begun.Load())
+		}
+		if compiled(t, dir, number) {
+			t.Error("the cache is not used")
+		}
+	}
+}
+
+type writeFunc func(line []byte) (int, error)
+
+func (f writeFunc) Write(line []byte) (int, error) { return f(line) }
+
+// A start that waits for another process ends when it is interrupted.
+func TestInterruptedWaitForACache(t *testing.T) {
+	dir := t.TempDir()
+	alone := openCompilationCache(t.Context(), dir, slog.New(slog.DiscardHandler))
+	alone.lock(t.Context(), true)
+	defer alone.unlock()
+	var log strings.Builder
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	interrupt := slog.New(slog.NewTextHandler(writeFunc(func(line []byte) (int, error) {
+		cancel(stopped) // it waits
+		return log.Write(line)
+	}), nil))
+	_, _, err := openCompilationCache(ctx, dir, interrupt).compile(ctx, constant(1), func(wazero.CompilationCache, []byte) (compilation, error) {
+		t.Error("it compiles beside another process")
+		return compilation{}, ctx.Err()
+	})
+	if !errors.Is(err, stopped) || strings.Count(log.String(), "waiting for another process") != 1 {
 		t.Errorf("%v, log: %s", err, log.String())
 	}
 }

@@ -92,7 +92,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 	var work errgroup.Group
 	work.Go(func() error {
 		// This comes first because compiling waits for it.
-		cache = openCompilationCache(o.CacheDir, o.Log)
+		cache = openCompilationCache(ctx, o.CacheDir, o.Log)
 		close(checked)
 		files, err := pyguest.Files()
 		if err == nil {
@@ -127,6 +127,7 @@ func openGuest(ctx context.Context, o Options) (*guest, error) {
 		work.Go(func() error { return g.makeBase(ctx, data, o.Portable) })
 		err = work.Wait()
 	}
+	cache.unlock()
 	if err != nil {
 		return nil, errors.Join(err, g.close(ctx))
 	}

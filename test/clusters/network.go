@@ -9,7 +9,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -53,9 +57,10 @@ func newNetwork() (*Network, error) {
 	if _, err := exec.LookPath("nsenter"); err != nil {
 		return nil, err
 	}
+	removeNetworksOfTheDead()
 	// Addresses of RFC 2544, which are for tests of networks.
 	third := rand.IntN(256)
-	n := &Network{id: fmt.Sprintf("fas%d", os.Getpid()%1e6), subnet: fmt.Sprintf("198.18.%d.", third)}
+	n := &Network{id: fmt.Sprintf("fas%d", os.Getpid()), subnet: fmt.Sprintf("198.18.%d.", third)}
 	if here, err := net.InterfaceAddrs(); err != nil || strings.Contains(fmt.Sprint(here), n.subnet) {
 		return nil, errors.Join(fmt.Errorf("the network %s0/24 is in use", n.subnet), err)
 	}
@@ -63,6 +68,35 @@ func newNetwork() (*Network, error) {
 		return nil, err
 	}
 	return n, errors.Join(ip("addr", "add", n.subnet+"254/24", "dev", n.bridge()), ip("link", "set", n.bridge(), "up"))
+}
+
+// networkName matches the names of namespaces and bridges, with the id of the process that made them.
+var networkName = regexp.MustCompile(`^fas([0-9]+)(n[0-9]+|br)$`)
+
+// removeNetworksOfTheDead removes the namespaces and bridges of test processes that have ended without doing so.
+// Other test processes may do the same at the same time, so nothing is an error.
+func removeNetworksOfTheDead() {
+	names, _ := filepath.Glob("/run/netns/fas*")
+	links, _ := net.Interfaces()
+	for _, l := range links {
+		names = append(names, l.Name)
+	}
+	for _, name := range names {
+		name = filepath.Base(name)
+		m := networkName.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		pid, err := strconv.Atoi(m[1])
+		if err != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			continue
+		}
+		if m[2] == "br" {
+			_ = ip("link", "delete", name)
+		} else {
+			_ = ip("netns", "delete", name)
+		}
+	}
 }
 
 func (n *Network) bridge() string { return n.id + "br" }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faaspot/faaspot/test/process"
 )
@@ -15,6 +16,14 @@ func TestConsoleSchedules(t *testing.T) {
 	b, s := use(t)
 	schedulesStory(b, s, b.story)
 }
+
+// zone is one in which it is neither night nor evening, so that runs of this test start on one day, of which some is left.
+var zone = func() string {
+	if hour := time.Now().UTC().Hour(); hour >= 4 && hour < 19 {
+		return "Europe/Berlin"
+	}
+	return "Asia/Tokyo"
+}()
 
 // timed creates a job with a schedule that has started executions: five that succeeded and three that failed.
 func timed(b *Browser, s *process.Server) {
@@ -26,7 +35,7 @@ func timed(b *Browser, s *process.Server) {
 		s.Must(b.t, "POST", "/v0/jobs/reports/triggers/nightly", `{"tasks":[{"n":`+asJSON(n)+`}]}`)
 	}
 	s.Must(b.t, "PUT", "/v0/jobs/reports", `{"spec":{"function":"timed","triggers":[
-		{"id":"nightly","type":"cron","configuration":{"schedule":"30 3 * * MON-FRI","timezone":"Europe/Berlin","tasks":[{"n":4}]}},
+		{"id":"nightly","type":"cron","configuration":{"schedule":"30 3 * * MON-FRI","timezone":"`+zone+`","tasks":[{"n":4}]}},
 		{"id":"often","type":"cron","configuration":{"schedule":"* * * * *"}}]}}`)
 }
 
@@ -52,10 +61,10 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 	story("calendar", func() {
 		b.visit("schedules", "nightly", "often", "Week", "All schedules")
 		b.fill("Zone of the calendar", "")
-		b.do(`(() => { const e = document.querySelector("[aria-label='Zone of the calendar']"); e.value = "Europe/Berlin"; e.dispatchEvent(new Event("change", {bubbles: true})); })()`)
-		b.until("the zone", `location.hash.includes("zone=Europe")`)
+		b.do(`(() => { const e = document.querySelector("[aria-label='Zone of the calendar']"); e.value = "` + zone + `"; e.dispatchEvent(new Event("change", {bubbles: true})); })()`)
+		b.until("the zone", `location.hash.includes("zone=" + `+quoted(zone)+`.split("/")[0])`)
 		b.until("what it has started", cells("nightly")+`.some((c) => c.includes("5 ok") && c.includes("3 failed"))`)
-		b.until("what the frequent one will start", cells("often")+`.some((c) => /\d+\+? to come/.test(c))`) // late in the day less than 100 today
+		b.until("what the frequent one will start", cells("often")+`.some((c) => c.includes("100+ to come"))`)
 		b.picture("schedules", "light")
 	})
 	story("next week", func() {
@@ -102,19 +111,19 @@ func schedulesStory(b *Browser, s *process.Server, story func(string, func())) {
 		if got := nightly().Configuration; got != before {
 			b.t.Errorf("the schedule is %+v before it could be saved", got)
 		}
-		b.fill("Zone", "Asia/Tokyo")
+		b.fill("Zone", "America/Lima")
 		b.until("the next ticks again", ticks+`.startsWith("2028-02-29 12:00, ")`)
 		b.click("Save")
 		b.until("the end of the dialog", `document.querySelector("dialog") === null`)
-		b.see("0 12 29 2 * Asia/Tokyo")
-		if got := nightly(); got.Configuration.Schedule != "0 12 29 2 *" || got.Configuration.Timezone != "Asia/Tokyo" || !got.Enabled {
+		b.see("0 12 29 2 * America/Lima")
+		if got := nightly(); got.Configuration.Schedule != "0 12 29 2 *" || got.Configuration.Timezone != "America/Lima" || !got.Enabled {
 			b.t.Errorf("the schedule is %+v", got)
 		}
 		b.click("Edit nightly of reports")
 		b.fill("Schedule", "30 3 * * MON-FRI")
-		b.fill("Zone", "Europe/Berlin")
+		b.fill("Zone", zone)
 		b.click("Save")
-		b.until("the schedule as before", `document.querySelector("dialog") === null && document.body.innerText.includes("30 3 * * MON-FRI Europe/Berlin")`)
+		b.until("the schedule as before", `document.querySelector("dialog") === null && document.body.innerText.includes("30 3 * * MON-FRI `+zone+`")`)
 	})
 	story("schedules of a function", func() {
 		b.visit("functions/timed?tab=schedules", "reports", "30 3 * * MON-FRI")

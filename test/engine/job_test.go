@@ -19,7 +19,7 @@ import (
 	"github.com/faaspot/faaspot/runtime/engine"
 	"github.com/faaspot/faaspot/runtime/sandbox"
 	"github.com/faaspot/faaspot/storage"
-	"github.com/faaspot/faaspot/test/process"
+	"github.com/faaspot/faaspot/test/guestcache"
 )
 
 const (
@@ -61,7 +61,8 @@ func TestJobSurvivesAKill(t *testing.T) {
 		runJobUntilKilled(t, dir, os.Getenv(envJobCache))
 		return
 	}
-	dir, cache := t.TempDir(), process.Guest(t)
+	dir, cache := t.TempDir(), filepath.Join(t.TempDir(), "guest")
+	guestcache.Fetch(cache)
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), envJobKill+"="+dir, envJobCache+"="+cache)
 	out, err := cmd.StdoutPipe()

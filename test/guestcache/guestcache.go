@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"reflect"
 	goruntime "runtime"
+	"runtime/debug"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 
@@ -34,7 +36,11 @@ func sharedGuest() string {
 	sum := sha256.New()
 	sum.Write(module)
 	sum.Write([]byte(source))
-	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", goruntime.GOARCH, sum.Sum(nil)))
+	kind := goruntime.GOARCH
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		kind += "-race" // such a binary does not load what others have compiled, and would replace it
+	}
+	return filepath.Join(root, ".cache", "guest", fmt.Sprintf("%s-%.8x", kind, sum.Sum(nil)))
 }
 
 // Fetch copies the shared compilation cache to dir, so that no test can damage the

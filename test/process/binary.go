@@ -43,7 +43,8 @@ func Binary(t testing.TB) string {
 }
 
 // Guest returns the folder with the compiled guest of the binary under test. All servers share it;
-// a test that changes it works on a copy.
+// a test that changes it works on a copy. Other binaries do not use it, see package guestcache: wazero keeps its version with the
+// code, which a test binary does not know, and each would replace the code of the other.
 func Guest(t testing.TB) string {
 	t.Helper()
 	return fas(t).guest

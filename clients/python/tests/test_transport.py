@@ -292,7 +292,7 @@ class Connections(unittest.TestCase):
                 self.assertEqual(caught.exception.status_code, 413)
 
     def test_read_timeout(self) -> None:
-        with FakeServer(Silence(), Answer([])) as server, Client(server, read_timeout=0.05) as f:
+        with FakeServer(Silence(), Answer([])) as server, Client(server, read_timeout=0.5) as f:
             with self.assertRaises(NoAnswer) as caught:
                 f.functions.list()
             self.assertTrue(caught.exception.timed_out)
@@ -300,7 +300,7 @@ class Connections(unittest.TestCase):
             self.assertEqual(len(server.requests), 1, "a request to a slow server is not sent again")
 
     def test_a_timeout_on_an_idle_connection_is_not_retried(self) -> None:
-        with FakeServer(Answer([]), Silence(), Answer([])) as server, Client(server, read_timeout=0.5) as f:
+        with FakeServer(Answer([]), Silence(), Answer([])) as server, Client(server, read_timeout=1) as f:
             f.functions.list()
             with self.assertRaises(NoAnswer):
                 f.functions.list()

@@ -257,15 +257,17 @@ func TestTLSLeavesNothing(t *testing.T) {
 		r.wantTLS("half a handshake", memory, tlsHandshake, 0, tlsengine.WantRead|tlsOutput)
 		return fd, socket, memory
 	}
-	settled := func() int {
-		for range 100 {
-			runtime.Gosched()
+	settled := func(most int) int { // waits for the server's goroutines, which end later
+		now := runtime.NumGoroutine()
+		for deadline := time.Now().Add(10 * time.Second); now > most && time.Now().Before(deadline); now = runtime.NumGoroutine() {
+			time.Sleep(time.Millisecond)
 		}
-		return runtime.NumGoroutine()
+		return now
 	}
+	none := runtime.NumGoroutine()
 	open()
 	r.reset(nil)
-	before := settled()
+	before := settled(none)
 	for name, end := range map[string]func(fd, socket, memory int32){
 		"reset":      func(_, _, _ int32) { r.reset(nil) },
 		"disconnect": func(_, _, _ int32) { r.sys.Disconnect() },
@@ -296,7 +298,7 @@ func TestTLSLeavesNothing(t *testing.T) {
 			}
 		}
 		r.reset(nil)
-		if now := settled(); now > before {
+		if now := settled(before); now > before {
 			t.Errorf("%s: %d goroutines, before %d", name, now, before)
 		}
 	}

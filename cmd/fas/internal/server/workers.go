@@ -94,11 +94,6 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// One worker at a time compiles the guest or loads it: the first one compiles it for all.
-	unlock, err := lock(o.Cache)
-	if err != nil {
-		return err
-	}
 	// Threads of lanes wait in system calls. While GOMAXPROCS is used up, Go's monitor wakes every 20 µs to take
 	// from such threads what they have of it. With as many more as there are processors, it rarely is.
 	goruntime.GOMAXPROCS(2*shareProcessors() + 1)
@@ -106,7 +101,6 @@ func RunWorker(ctx context.Context, o WorkerOptions, logs io.Writer) error {
 		debug.SetGCPercent(sandbox.GCPercent)
 	}
 	return worker.Serve(ctx, conn, worker.ServeOptions{CacheDir: o.Cache, Processors: o.Processors, Log: log, Confine: func() error {
-		unlock()
 		debug.FreeOSMemory()
 		return confineWorker(o, log)
 	}})
