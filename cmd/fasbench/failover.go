@@ -13,8 +13,8 @@ import (
 const (
 	// submitters is the number of clients that submit runs through each node that does not own the data. A submission
 	// without an answer is given up after submitTime, so that together they see each moment at which runs are accepted again.
-	submitters  = 8
-	submitTime  = time.Second
+	submitters  = 16
+	submitTime  = 2 * time.Second
 	submitPause = 20 * time.Millisecond
 	// faultTime is the time after which a fault has shown itself: what is accepted later is accepted after it.
 	faultTime = 300 * time.Millisecond
@@ -82,7 +82,7 @@ var faults = []fault{
 
 var failoverBench = bench{
 	name: "failover",
-	how: "A cluster of three nodes and three servers of the log, each a process. Eight clients submit background runs through each node that does not own the data, with a pause of 20 ms, and give up after 1 s; " +
+	how: "A cluster of three nodes and three servers of the log, each a process. Sixteen clients submit background runs through each node that does not own the data, with a pause of 20 ms, and give up after 2 s; " +
 		"on the same nodes a client calls the trivial function every 5 ms. Then the owner is killed (SIGKILL), or stopped (SIGSTOP), or the server of the log that leads the stream is killed, or `fas cluster drain` is run for the owner. " +
 		"The figure is the longest time between two accepted submissions through one node, from the fault until 1 s after all nodes accept again, at worst. Afterwards what was lost is started again, and the next fault waits for `fas cluster status` to find nothing wrong.",
 	rows:    failoverRows(),
