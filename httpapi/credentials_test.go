@@ -64,6 +64,8 @@ func (a anyPassword) AuthenticatePassword(context.Context, []byte, []byte) (*run
 	return a.Authenticate(nil)
 }
 
+func (anyPassword) KnownPassword(_, _ []byte) *runtime.Identity { return nil }
+
 // deletionPanics panics with a text when a function is deleted.
 type deletionPanics struct {
 	*apitest.Fake

@@ -142,18 +142,12 @@ func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	return nil
 }
 
-// tenantOf returns the tenant whose token a request has, empty if this process does not know it: the owner may. Passwords are
-// not checked here.
+// tenantOf returns the tenant of the sender of a request, empty if this process does not know it: the owner may.
 func (s *Server) tenantOf(h *fasthttp.RequestHeader) runtime.Tenant {
-	token, found, err := tokenIn(h)
-	if !found || err != nil {
-		return ""
+	if who := s.known(h); who != nil {
+		return who.Tenant
 	}
-	who, err := s.opts.Auth.Authenticate(token)
-	if err != nil {
-		return ""
-	}
-	return who.Tenant
+	return ""
 }
 
 // lost returns the error of a request that the owner has not answered. What may have changed something has no answer: each

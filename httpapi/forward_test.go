@@ -143,12 +143,26 @@ func (n *node) dial(owner *httptest.Server) {
 
 func unchanged(*httpapi.Options) {}
 
+// onePassword knows the password c of the user a.
+type onePassword struct{ httpapi.Authenticator }
+
+func (onePassword) AuthenticatePassword(context.Context, []byte, []byte) (*runtime.Identity, error) {
+	return nil, errors.New("a password is checked")
+}
+
+func (onePassword) KnownPassword(user, password []byte) *runtime.Identity {
+	if string(user) != "a" || string(password) != "c" {
+		return nil
+	}
+	return &runtime.Identity{Tenant: "tenant-of-a"}
+}
+
 // Requests are answered by the owner, with all that they have, and as their clients have sent them.
 func TestForward(t *testing.T) {
 	t.Parallel()
 	log := new(apitest.Buffer)
 	own, owners := &apitest.Fake{}, &apitest.Fake{Functions: []runtime.Function{{Name: "one"}}}
-	n := startNode(t, own, owners, func(o *httpapi.Options) { o.AccessLog = apitest.TextLog(log) })
+	n := startNode(t, own, owners, func(o *httpapi.Options) { o.AccessLog, o.Auth = apitest.TextLog(log), onePassword{o.Auth} })
 	a := n.Do(t, "GET", "/v1/functions/?limit=1", "", nil)
 	if a.Status != 200 || !strings.Contains(a.Body, `"one"`) || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
@@ -174,6 +188,7 @@ func TestForward(t *testing.T) {
 	// Places for requests are shared among tenants, as far as the node knows them.
 	for authorization, want := range map[string]runtime.Tenant{
 		"Token " + apitest.Token: runtime.DefaultTenant, "bearer " + apitest.Token: runtime.DefaultTenant, "Token wrong": "", "Basic YTpi": "", "": "",
+		"Basic YTpj": "tenant-of-a", // its password was checked
 	} {
 		n.Do(t, "GET", "/v1/functions/", "", apitest.Header{"Authorization": authorization})
 		if got := *n.tenant.Load(); got != want {

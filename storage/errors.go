@@ -23,7 +23,14 @@ func fault(op string, err error) error {
 	return runtime.Internal(op, err)
 }
 
-func closedError() error { return runtime.Errorf(runtime.CodeUnavailable, "the store is closed") }
+// ErrClosed is the cause of errors of a store that is closed.
+var ErrClosed = errors.New("it was closed before")
+
+func closedError() error {
+	err := runtime.Errorf(runtime.CodeUnavailable, "the store is closed")
+	err.Err = ErrClosed
+	return err
+}
 
 func noSuchID(id string) error {
 	return runtime.Errorf(runtime.CodeNotFound, "there is no function with id %q", id)

@@ -173,7 +173,7 @@ func Open(o Options) (*Store, error) {
 }
 
 func open(o Options) (_ *Store, err error) {
-	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, keepKeys: o.KeepKeys, bundles: newBundles()}
+	s := &Store{opened: time.Now(), dir: o.Dir, log: o.Log, fatal: o.Fatal, keepKeys: o.KeepKeys, adopting: o.adopting, bundles: newBundles()}
 	s.holdings.all = make(map[runtime.Tenant]tally)
 	s.audit.age, s.audit.limit = o.AuditAge, cmp.Or(o.AuditBytes, defaultAuditBytes)
 	for _, locks := range []*stripes{&s.locks, &s.leases, &s.idempotency} {
@@ -275,8 +275,10 @@ func (s *Store) load() error {
 	if err := s.checkKeys(); err != nil {
 		return err
 	}
-	if err := s.bindJobs(); err != nil {
-		return err
+	if !s.adopting { // else the next owner does
+		if err := s.bindJobs(); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(s.attempts.load(s.db), s.usage.load(s.db)); err != nil {
 		return err

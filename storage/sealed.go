@@ -90,9 +90,9 @@ func (s *Store) checkKeys() error {
 	return s.putKeyCheck(allSealed)
 }
 
-// continuing returns keys, of which that encrypts which does in this store.
+// continuing returns keys, of which that encrypts which does in this store. Only a store alone may use a newer one at once.
 func (s *Store) continuing(k *keyset.Keyset, used *keysInUse) *keyset.Keyset {
-	if s.replica == nil || used == nil {
+	if s.replica == nil && !s.adopting || used == nil {
 		return k
 	}
 	return k.Continuing(used.sealed)
@@ -169,19 +169,30 @@ func (s *Store) UseKeys(k *keyset.Keyset) error {
 	return nil
 }
 
-// Resealed reports whether the last key has encrypted all secrets.
-func (s *Store) Resealed() (bool, error) {
-	const op = "storage.resealed"
+// KeyUse is how a store uses its keys.
+type KeyUse struct {
+	Encrypts string // the name of the key that encrypts; empty: none
+	Last     string // the name of the last key
+	Resealed bool   // the last key has encrypted all secrets
+}
+
+// KeyUse returns how the store uses its keys.
+func (s *Store) KeyUse() (KeyUse, error) {
+	const op = "storage.key_use"
 	if err := s.enter(); err != nil {
-		return false, fault(op, err)
+		return KeyUse{}, fault(op, err)
 	}
 	defer s.life.RUnlock()
 	k := s.db.Keys()
 	used, err := s.keysInUse(k)
-	if err != nil || used == nil || k == nil {
-		return used == nil, fault(op, err)
+	if err != nil || k == nil {
+		return KeyUse{}, fault(op, err)
 	}
-	return !used.resealing && k.WithLast().Fresh(used.sealed), nil
+	last := k.WithLast()
+	if used == nil { // nothing was encrypted yet
+		return KeyUse{k.ID(), last.ID(), true}, nil
+	}
+	return KeyUse{k.Continuing(used.sealed).ID(), last.ID(), !used.resealing && last.Fresh(used.sealed)}, nil
 }
 
 // apart calls f while no secret is written. Reads go on.
@@ -308,14 +319,19 @@ func (r *resealing) failure() error {
 	return fmt.Errorf("%d records, the first of them with %s: %w", r.failed, r.first, keyset.ErrNoKey)
 }
 
-// resealAll encrypts the records of a prefix.
+// resealAll encrypts the records of a prefix that another key has encrypted, or none. Only where there are some do writes wait.
 func (s *Store) resealAll(ctx context.Context, prefix []byte, r *resealing) error {
+	end := keys.PrefixEnd(prefix)
 	for from := prefix; from != nil; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := s.apart(func() (err error) {
-			from, err = s.resealSome(from, keys.PrefixEnd(prefix), r)
+		at, err := s.nextStale(ctx, from, end, r)
+		if err != nil || at == nil {
+			return err
+		}
+		err = s.apart(func() (err error) {
+			from, err = s.resealSome(at, end, r)
 			return err
 		})
 		if err != nil {
@@ -323,6 +339,34 @@ func (s *Store) resealAll(ctx context.Context, prefix []byte, r *resealing) erro
 		}
 	}
 	return nil
+}
+
+// nextStale returns the first key from one on, before end, of a record that another key has encrypted, or none, and that can be
+// decrypted; nil: there is none. What is written meanwhile is encrypted with the right key.
+func (s *Store) nextStale(ctx context.Context, from, end []byte, r *resealing) (at []byte, err error) {
+	err = s.snapshot(func(v kv.Reader) error {
+		k := s.db.Keys()
+		it, err := v.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
+		if err != nil {
+			return err
+		}
+		for ok := it.First(); ok && at == nil && err == nil; ok = it.Next() {
+			var value []byte
+			if value, err = it.ValueAndErr(); err == nil {
+				err = ctx.Err()
+			}
+			if err != nil || k.Fresh(value) {
+				continue
+			}
+			if _, undecipherable := kv.Open(v, it.Key(), value); undecipherable != nil {
+				r.fail()
+			} else {
+				at = bytes.Clone(it.Key())
+			}
+		}
+		return errors.Join(err, it.Error(), it.Close())
+	})
+	return at, err
 }
 
 // resealSome encrypts records from a key on, and returns where to go on, nil at the end. It leaves out those that cannot be

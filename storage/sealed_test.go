@@ -293,30 +293,29 @@ func TestRekeyWhileInUse(t *testing.T) {
 		return fmt.Appendf(nil, `{"function":%d,"version":%d}`, i, version)
 	}
 	id := func(i int) string { return fmt.Sprint("f", i) }
-	put := func(i int, n uint64) {
+	put := func(i int, n uint64) error {
 		v := version(id(i), n, "code")
 		v.Context = contextOf(i, n)
 		if n == 1 {
-			must(t, s.CreateFunction(function("a", id(i), id(i), 1), v, by("a")))
-			return
+			return s.CreateFunction(function("a", id(i), id(i), 1), v, by("a"))
 		}
-		must(t, s.UpdateFunction(function("a", id(i), id(i), n), &v, by("a")))
+		return s.UpdateFunction(function("a", id(i), id(i), n), &v, by("a"))
 	}
 	for i := range functions {
-		put(i, 1)
+		must(t, put(i, 1))
 	}
 	both, err := old.WithNew()
 	must(t, err)
 	follow(t, f, s)
 	must(t, errors.Join(s.UseKeys(both), f.UseKeys(both)))
-	put(0, 2)
+	must(t, put(0, 2))
 	for _, key := range sealedBy(t, s, both) {
 		if key != old.ID() {
 			t.Fatal("the new key encrypts before it is used")
 		}
 	}
-	if done, err := s.Resealed(); err != nil || done {
-		t.Errorf("resealed: %v, %v", done, err)
+	if use, err := s.KeyUse(); err != nil || use != (KeyUse{old.ID(), both.ID(), false}) {
+		t.Errorf("the keys are used so: %+v, %v", use, err)
 	}
 	s.RefuseNewWork(true)
 	if changed, err := s.Rekey(t.Context(), both.ID()); err == nil || changed > 0 {
@@ -334,14 +333,19 @@ func TestRekeyWhileInUse(t *testing.T) {
 					return
 				default:
 				}
+				var err error
 				switch {
 				case gone[i]:
 				case i%10 == 9:
-					must(t, s.DeleteFunction("a", id(i), by("a")))
+					err = s.DeleteFunction("a", id(i), by("a"))
 					gone[i] = true
 				default:
 					last[i]++
-					put(i, last[i])
+					err = put(i, last[i])
+				}
+				if err != nil {
+					t.Error(err)
+					return
 				}
 			}
 		})
@@ -361,8 +365,8 @@ func TestRekeyWhileInUse(t *testing.T) {
 	must(t, err)
 	close(stop)
 	changing.Wait()
-	if done, err := s.Resealed(); err != nil || !done || changed == 0 {
-		t.Errorf("resealed: %v, %v, %d records", done, err, changed)
+	if use, err := s.KeyUse(); err != nil || use != (KeyUse{both.ID(), both.ID(), true}) || changed == 0 {
+		t.Errorf("the keys are used so: %+v, %v, %d records", use, err, changed)
 	}
 	must(t, f.UseKeys(both))
 	follow(t, f, s)
@@ -499,8 +503,8 @@ func TestRekeyBehindASecretThatNoKeyDecrypts(t *testing.T) {
 	if !errors.Is(err, keyset.ErrNoKey) || !strings.Contains(err.Error(), `1 records, the first of them with the context of a function of tenant "a"`) || changed == 0 {
 		t.Errorf("%d records, %v", changed, err)
 	}
-	if done, err := s.Resealed(); err != nil || done {
-		t.Errorf("resealed: %v, %v", done, err)
+	if use, err := s.KeyUse(); err != nil || use != (KeyUse{both.ID(), both.ID(), false}) {
+		t.Errorf("the keys are used so: %+v, %v", use, err)
 	}
 	must(t, s.commits.Write(commit.Relief, func(b *pebble.Batch) error { return b.Delete(lost, nil) }))
 	for at, key := range sealedBy(t, s, both) {

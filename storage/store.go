@@ -53,6 +53,7 @@ type Store struct {
 	// searchSteps is the number of steps that one page of a search may take; see search.MaxSteps.
 	searchSteps int
 	replica     *replica   // nil: the store is alone
+	adopting    bool       // the store may be the replica of a log, which it is opened without
 	keying      sync.Mutex // held while the keys change, or what the store says of them
 
 	life   sync.RWMutex // read-held by every method while it uses db

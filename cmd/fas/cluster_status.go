@@ -11,6 +11,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/server"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/cluster"
 )
 
 func newClusterStatus(a *app) *cobra.Command {
@@ -28,16 +29,20 @@ wrong with the cluster, which the standard error says.
 On a terminal the output is tables; elsewhere each line has tab-separated fields: "node",
 name, role, state, lag, address, version; or "server", name, role, state, lag; or "log",
 generation, first, last, bytes, max_bytes; or "former", generation, bytes, max_bytes: the log of
-an earlier generation, which "fas cluster prune" removes. Roles of nodes are owner, follower, copies (it
+an earlier generation, which "fas cluster prune" removes (max_bytes 0: its servers do not answer);
+or "secrets", key, state: the newest key of the owner, which is current when it has encrypted
+all secrets, waiting while not all nodes have it, and else encrypting. Roles of nodes are owner, follower, copies (it
 gets a copy of the data) and starts; roles of servers are leader and replica. The lag is the
 number of records of the log that are missing.
 
 With --json it is an object with the fields
 
   name, nodes (node, role, ready, drained, answers, applied, lag, address, version,
-  secrets_key: the name of the newest key of secrets that it has),
+  secrets_key: the name of the newest key of secrets that it has, keyless: keys of
+  secrets that are used are missing),
   servers (name, running, leader, current, lag), log (null: it does not answer; generation,
-  first, last, bytes, max_bytes), former (generation, bytes, max_bytes), problem (absent: none)`,
+  first, last, bytes, max_bytes), former (generation, bytes, max_bytes),
+  secrets (key, state; null: no owner says it), problem (absent: none)`,
 		Example: `  fas cluster status --cluster nats://10.0.0.1:4222 --cluster-name prod \
     --cluster-key-file /etc/faaspot/cluster.key`,
 		Args: arguments(),
@@ -112,15 +117,33 @@ func (a *app) writeCluster(s server.ClusterState) error {
 				_, err = fmt.Fprintf(a.Out, "former\t%d\t%d\t%d\n", f.Generation, f.Bytes, f.MaxBytes)
 			}
 		}
+		if err == nil && s.Secrets != nil {
+			_, err = fmt.Fprintln(a.Out, line("secrets", s.Secrets.Key, s.Secrets.State))
+		}
 		return err
 	}
 	_, err := fmt.Fprintf(a.Out, "\nlog: generation %d, records %d to %d, %s of %s (%.0f%%)\n", l.Generation, l.First, l.Last, ui.AboutSize(l.Bytes), ui.AboutSize(l.MaxBytes), 100*l.Filled())
 	for _, f := range s.Former {
 		if err == nil {
-			_, err = fmt.Fprintf(a.Out, "former log: generation %d, %s of %s; remove it with `fas cluster prune`\n", f.Generation, ui.AboutSize(f.Bytes), ui.AboutSize(f.MaxBytes))
+			_, err = fmt.Fprintf(a.Out, "former log: generation %d, %s; remove it with `fas cluster prune`\n", f.Generation, formerSize(f))
 		}
 	}
+	if err == nil && s.Secrets != nil {
+		_, err = fmt.Fprintf(a.Out, "secrets: %s\n", secretsState(*s.Secrets))
+	}
 	return err
+}
+
+// secretsState returns the state of the secrets in words.
+func secretsState(s server.ClusterSecrets) string {
+	key := "the key " + ui.OneLine(s.Key)
+	switch s.State {
+	case cluster.SecretsCurrent:
+		return key + " has encrypted all"
+	case cluster.SecretsWaiting:
+		return key + " is not used yet: not all nodes have it"
+	}
+	return key + " is used, and others have encrypted some"
 }
 
 // nodeState returns the state of a node in words.
@@ -130,6 +153,8 @@ func nodeState(n server.ClusterNode) string {
 		return "silent"
 	case !n.Ready:
 		return "not ready"
+	case n.Keyless:
+		return "keyless"
 	case n.Drained:
 		return "drained"
 	}

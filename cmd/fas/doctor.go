@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/client"
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
@@ -28,8 +30,8 @@ func newDoctor(a *app) *cobra.Command {
 		Long: `Check that the server can be reached, is ready, accepts the token and has the time of this
 machine; and that this machine can run a server: the interpreter in this binary, limits of
 the process and its control group, the data folder with its keys and its disk. With
---config check the file with the settings of the server, as "fas serve --check" does.
-Nothing is changed.
+--config check the file with the settings of the server, as "fas serve --check" does, and use
+its folders and its file of keys, unless a flag or variable names others. Nothing is changed.
 
 For each check the output has its state (ok, warning, problem or skipped), and for a
 warning or a problem what to do. The exit status is 1 if there is a problem, else 0.
@@ -45,16 +47,20 @@ With --json the output is an array of objects with the fields
 				return err
 			}
 			findings := a.diagnoseServer(cmd.Context())
+			o, cache := data.Secrets, a.env[serveEnv["cache"]]
 			if config != "" {
-				findings = append(findings, a.checkConfig(cmd.Context(), config)...)
+				settings, found := a.checkConfig(cmd.Context(), config)
+				findings = append(findings, found...)
+				cache = settings.Lookup("cache").Value.String()
+				o.Data = cmp.Or(o.Data, settings.Lookup("data").Value.String())
+				o.File = cmp.Or(o.File, settings.Lookup("secrets-file").Value.String())
 			}
-			o := data.Secrets
 			o.Environ = a.env
 			var err error
 			if o.Data, err = dataFolder(a, o.Data); err != nil {
 				return err
 			}
-			return a.writeFindings(append(findings, server.Diagnose(o)...), asJSON)
+			return a.writeFindings(append(findings, server.Diagnose(o, cache)...), asJSON)
 		},
 	}
 	data.flags(cmd, "data `FOLDER` of the server on this machine (default ~/.faaspot/data)")
@@ -64,8 +70,8 @@ With --json the output is an array of objects with the fields
 	return cmd
 }
 
-// checkConfig returns a finding for each mistake in a file of settings.
-func (a *app) checkConfig(ctx context.Context, path string) []server.Finding {
+// checkConfig returns the settings of a server with a file of them, and a finding for each mistake.
+func (a *app) checkConfig(ctx context.Context, path string) (*pflag.FlagSet, []server.Finding) {
 	const check = "settings"
 	silent := *a
 	silent.Out = io.Discard
@@ -74,7 +80,7 @@ func (a *app) checkConfig(ctx context.Context, path string) []server.Finding {
 	cmd.SetArgs([]string{"--" + configFlag, path, "--check"})
 	err := cmd.ExecuteContext(ctx)
 	if err == nil {
-		return []server.Finding{server.Ok(check, "%s has no mistakes", path)}
+		return cmd.Flags(), []server.Finding{server.Ok(check, "%s has no mistakes", path)}
 	}
 	list := []server.Finding{server.Failed(check, server.FindingProblem, err)}
 	if coded, ok := runtime.AsError(err); ok {
@@ -82,7 +88,7 @@ func (a *app) checkConfig(ctx context.Context, path string) []server.Finding {
 			list = append(list, server.Failed(check, server.FindingProblem, more))
 		}
 	}
-	return list
+	return cmd.Flags(), list
 }
 
 // maxSkew is the difference between the clocks of server and client from which times confuse people. The

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +92,46 @@ func TestDoctorComparesClocks(t *testing.T) {
 		f, found := findingsOf(t, test.server)[test.check]
 		if !found || f.State != test.state || !strings.Contains(f.Detail, test.detail) || !strings.Contains(f.Fix, test.fix) || test.fix == "" && f.Fix != "" {
 			t.Errorf("%s: %t, %+v", name, found, f)
+		}
+	}
+}
+
+// With the settings of a server, the doctor looks at the folders that these name, unless a flag or variable names others.
+func TestDoctorUsesTheFoldersOfTheSettings(t *testing.T) {
+	dir := t.TempDir()
+	cache, other, data, settings := filepath.Join(dir, "cache"), filepath.Join(dir, "other"), filepath.Join(dir, "data"), filepath.Join(dir, "faasd.toml")
+	for _, folder := range []string{filepath.Join(cache, "faaspot-interpreter", "wazero"), filepath.Join(other, "faaspot-interpreter", "wazero")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(settings, fmt.Appendf(nil, "cache = %q\ndata = %q\n", cache, data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	details := func(env []string, args ...string) map[string]string {
+		_, out, talk := fas(t, append(env, "FAASPOT_CONFIG="+filepath.Join(dir, "profiles")), append([]string{"doctor", "--json", "--url", "http://127.0.0.1:1"}, args...)...)
+		var list []server.Finding
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatalf("%v: %s%s", err, out, talk)
+		}
+		found := map[string]string{}
+		for _, f := range list {
+			found[f.Check] = f.Detail
+		}
+		return found
+	}
+	for name, test := range map[string]struct {
+		env, args   []string
+		cache, data string // in the findings
+	}{
+		"settings": {nil, []string{"--config", settings}, cache, data},
+		"variable": {[]string{"FAASPOT_CACHE=" + other, "FAASPOT_DATA=" + other}, []string{"--config", settings}, other, other},
+		"flag":     {nil, []string{"--config", settings, "--data", other}, cache, other},
+		"none":     {[]string{"FAASPOT_DATA=" + data}, nil, "none yet", data},
+	} {
+		found := details(test.env, test.args...)
+		if !strings.Contains(found["compiled interpreter"], test.cache) || !strings.Contains(found["data folder"], test.data) {
+			t.Errorf("%s: the doctor found %q in %q", name, found["compiled interpreter"], found["data folder"])
 		}
 	}
 }

@@ -43,8 +43,19 @@ func TestFollow(t *testing.T) {
 	if who := valid("a token", secret, true); who.Tenant != "b" || who.Use != f.Use("b") {
 		t.Errorf("%+v", who)
 	}
+	if who := f.KnownPassword([]byte("ada@b"), []byte(password)); who != nil {
+		t.Error("a password is known that was not checked")
+	}
 	if _, err := f.AuthenticatePassword(t.Context(), []byte("ada@b"), []byte(password)); err != nil {
 		t.Error(err)
+	}
+	if who := f.KnownPassword([]byte("ada@b"), []byte(password)); who == nil || who.Tenant != "b" {
+		t.Errorf("a password that was checked is that of %+v", who)
+	}
+	for _, wrong := range [][2]string{{"ada@b", password + "!"}, {"ada", password}, {"ada@b", ""}} {
+		if who := f.KnownPassword([]byte(wrong[0]), []byte(wrong[1])); who != nil {
+			t.Errorf("%q is known", wrong)
+		}
 	}
 	_, rotated, err := k.RotateToken(t.Context(), operator, token.ID, time.Hour, "")
 	if err != nil {
@@ -78,6 +89,9 @@ func TestFollow(t *testing.T) {
 	valid("its other secret", rotated, false)
 	if _, err := f.AuthenticatePassword(t.Context(), []byte("ada@b"), []byte(password)); runtime.CodeOf(err) != runtime.CodeUnauthenticated {
 		t.Errorf("a password that is gone: %v", err)
+	}
+	if who := f.KnownPassword([]byte("ada@b"), []byte(password)); who != nil {
+		t.Errorf("a password that is gone is known: %+v", who)
 	}
 	use, runs := f.Use("b"), newEngine()
 	f.SetEngine(runs)

@@ -20,11 +20,11 @@ func (r *Refusal) Error() string { return r.Message + ": " + r.Hint }
 func (n *Node) Drain(to string) error {
 	able := n.members.able()
 	if len(able) == 0 {
-		return &Refusal{"no other node can become the owner", "start another node, and wait until it follows"}
+		return &Refusal{"no other node can become the owner", "start another node, and wait until it follows and has the keys of secrets"}
 	}
 	if to != "" && !slices.ContainsFunc(able, func(s Status) bool { return s.Node == to }) {
 		return &Refusal{
-			fmt.Sprintf("the node %q cannot become the owner: it does not run, does not follow, or is drained itself", to),
+			fmt.Sprintf("the node %q cannot become the owner: it does not run, does not follow, lacks keys of secrets, or is drained itself", to),
 			"look at the state of the cluster",
 		}
 	}

@@ -71,9 +71,9 @@ func (n *Node) followUntilOwnerless(ctx context.Context, r Replica) (end uint64,
 // able to own the shard.
 func (n *Node) stepsBack() bool {
 	n.mu.Lock()
-	drained, silent := n.drained, time.Since(n.seen) >= stepBackTime
+	unfit, silent := n.drained || n.keyless, time.Since(n.seen) >= stepBackTime
 	n.mu.Unlock()
-	return drained && !silent && len(n.members.able()) > 0
+	return unfit && !silent && len(n.members.able()) > 0
 }
 
 // turn returns how long the node waits for those that come before it.

@@ -18,9 +18,11 @@ type members struct {
 
 	moved chan struct{} // has one element if a node has given up the shard
 
-	mu     sync.Mutex
-	all    map[string]member
-	warned time.Time // that another node has the same name
+	mu  sync.Mutex
+	all map[string]member
+	// remembered is since when nodes count that this process has not heard, by their names.
+	remembered map[string]time.Time
+	warned     time.Time // that another node has the same name
 }
 
 // member is the last announcement of a node.
@@ -30,7 +32,7 @@ type member struct {
 }
 
 func newMembers(o Options) *members {
-	return &members{self: o.Name, address: o.Address, generation: o.Generation, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member)}
+	return &members{self: o.Name, address: o.Address, generation: o.Generation, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member), remembered: make(map[string]time.Time)}
 }
 
 // hear remembers an announcement. It ignores what is none.
@@ -63,6 +65,7 @@ func (m *members) hear(message []byte) {
 		}
 	}
 	m.all[s.Node] = member{s, now}
+	delete(m.remembered, s.Node)
 }
 
 // forget drops the nodes that are silent, and reports whether there was one.
@@ -108,13 +111,13 @@ func (m *members) find(name string) (Status, bool) {
 
 // able returns the other nodes that have data, and can become the owner.
 func (m *members) able() []Status {
-	return slices.DeleteFunc(m.live(), func(s Status) bool { return s.Drained || s.Applied == 0 })
+	return slices.DeleteFunc(m.live(), func(s Status) bool { return s.Drained || s.Keyless || s.Applied == 0 })
 }
 
-// rank returns the number of live nodes that are not drained and whose names come before the own one.
+// rank returns the number of live nodes that may become the owner and whose names come before the own one.
 func (m *members) rank() (n int) {
 	for _, one := range m.live() {
-		if !one.Drained && one.Node < m.self {
+		if !one.Drained && !one.Keyless && one.Node < m.self {
 			n++
 		}
 	}

@@ -31,11 +31,13 @@ type Node struct {
 	serves   bool // as the owner: requests are answered
 	released uint64
 	// successor is the node that shall be the next owner; empty: any.
-	successor string
-	drained   bool
-	durable   uint64
-	secrets   string // the name of the newest key of secrets
-	copies    uint64 // the sequence up to which a copy has the records that the node gets; 0: it gets none
+	successor  string
+	drained    bool
+	durable    uint64
+	secretsKey string // the name of the newest key of secrets
+	secrets    string // their state for that key, as an owner knows it; empty: it is not known
+	keyless    bool   // keys of secrets that are used are missing
+	copies     uint64 // the sequence up to which a copy has the records that the node gets; 0: it gets none
 	// acked is when the last acknowledged record of the owner was sent.
 	acked time.Time
 	// seen is when the last record of another owner was applied.
@@ -62,7 +64,7 @@ func (n *Node) Status() Status {
 	owner, _ := n.Owner()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version, SecretsKey: n.secrets}
+	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version, SecretsKey: n.secretsKey, Keyless: n.keyless}
 	if s.Ready = owner.Ready; n.owns {
 		s.Ready = n.serves && time.Since(n.acked) < LeaseTime
 	}
@@ -73,6 +75,7 @@ func (n *Node) Status() Status {
 		s.Epoch, s.Applied = n.replica.Applied()
 	}
 	if n.owns {
+		s.Secrets = n.secrets
 		s.Stuck = max(time.Since(n.acked)-BeatTime, 0)
 	}
 	return s
@@ -94,25 +97,6 @@ func (n *Node) Hardened(seq uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.durable = seq
-}
-
-// SetSecretsKey says which key of secrets is the newest that the node has.
-func (n *Node) SetSecretsKey(name string) {
-	n.mu.Lock()
-	n.secrets = name
-	n.mu.Unlock()
-	n.announceNow()
-}
-
-// Lacking returns the names of the other nodes, also of those that are away for less than AbsentTime, whose newest key of
-// secrets is another one.
-func (n *Node) Lacking(key string) (names []string) {
-	for _, one := range n.members.since(AbsentTime) {
-		if one.SecretsKey != key {
-			names = append(names, one.Node)
-		}
-	}
-	return names
 }
 
 // Copying says up to which sequence the copy has the records that this node gets, NoRecords if it waits for one, or 0 if
@@ -234,7 +218,7 @@ func (n *Node) Hold(ctx context.Context, r Replica) error {
 // lose notes that the node does not own the shard.
 func (n *Node) lose() {
 	n.mu.Lock()
-	n.owns, n.claiming = false, false
+	n.owns, n.claiming, n.secrets = false, false, ""
 	n.mu.Unlock()
 	n.announceNow()
 }

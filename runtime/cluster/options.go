@@ -36,8 +36,8 @@ const (
 	askTime = time.Second
 	// successorTime is how long the others wait for the node to which the owner has handed over.
 	successorTime = 2 * time.Second
-	// stepBackTime is the time without a record after which a drained node tries to become the owner although others are
-	// there, which have not.
+	// stepBackTime is the time without a record after which a node that is drained, or lacks keys, tries to become the owner
+	// although others are there, which have not.
 	stepBackTime = 15 * time.Second
 	// rankTime is how much longer a follower waits than the one before it, in the order of their names, so
 	// that two rarely try to become the owner at once.
@@ -129,6 +129,10 @@ type Status struct {
 	Version string `json:"version,omitempty"`
 	// SecretsKey is the name of the newest key of secrets that the node has.
 	SecretsKey string `json:"secrets_key,omitempty"`
+	// Secrets is the state of the secrets for that key, as an owner knows it, such as SecretsCurrent; empty: it is not known.
+	Secrets string `json:"secrets,omitempty"`
+	// Keyless says that the node lacks keys of secrets that are used: it runs nothing, and cannot become the owner.
+	Keyless bool `json:"keyless,omitempty"`
 	// Stuck is the time for which an owner has waited for the log to acknowledge a record.
 	Stuck time.Duration `json:"stuck,omitempty"`
 }

@@ -162,6 +162,7 @@ type State struct {
 	Nodes []struct {
 		Node, Role, Version     string
 		Ready, Drained, Answers bool
+		Keyless                 bool
 		Lag                     uint64
 	}
 	Servers []struct {
@@ -170,6 +171,7 @@ type State struct {
 	}
 	Log     *struct{ Generation, Last uint64 }
 	Former  []struct{ Generation uint64 }
+	Secrets *struct{ Key, State string }
 	Problem string
 }
 

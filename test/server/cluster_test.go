@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -110,16 +111,22 @@ func TestImportHealAndBack(t *testing.T) {
 
 	fresh := process.NewSite(t)
 	c.Sites = []*process.Site{site, fresh}
-	c.CopyKeys(t, fresh.Data)
+	replaceFile(t, filepath.Join(fresh.Data, "secrets.keys"), base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	c.Flags = [][]string{c.NodeFlags("a"), c.NodeFlags("b")}
 	c.Nodes = []*process.Server{site.Serve(t, c.Flags[0]...), fresh.Serve(t, c.Flags[1]...)}
+	// A node without the keys has the copy, and is ready when it gets them.
+	c.Nodes[1].WaitLog(t, "this node does not have the keys of secrets that are used")
+	c.CopyKeys(t, fresh.Data)
+	c.Nodes[1].Signal(t, syscall.SIGHUP)
 	for i := range c.Nodes {
 		c.Serves(t, i)
 		if x := c.Nodes[i].Execution(t, before.ID); x.Text != before.Text {
 			t.Errorf("the node %d has %s\ninstead of %s", i, x.Text, before.Text)
 		}
 	}
-	c.Nodes[1].WaitLog(t, "got a copy of the data from another node")
+	if n := strings.Count(c.Nodes[1].Log(t), "getting a copy of the data from another node"); n != 1 {
+		t.Errorf("the new node has asked for %d copies", n)
+	}
 	id := c.Nodes[1].Submit(t, "square", `{"n":8}`)
 	after := c.Nodes[1].WaitEnd(t, id)
 	var s clusters.State

@@ -38,7 +38,7 @@ func rotations(t *testing.T, node *process.Server) int {
 
 // A new key of secrets is used when all nodes have it, while they run. Then the former one is removed, and the cluster survives its
 // owner: secrets can be read, and so can cursors of tokens that see only their own executions. A node without the new key is not
-// ready, and says why, until it has it.
+// ready, and says why, until it has it. A node that is away counts, also for processes that were started meanwhile.
 func TestKeysOfSecretsAreReplaced(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 2)
@@ -87,12 +87,14 @@ func TestKeysOfSecretsAreReplaced(t *testing.T) {
 	reload(owner, key, "the keys of secrets cannot be used") // those before stay
 	reload(owner, both, read)
 	c.Nodes[owner].WaitLog(t, "the newest key of secrets is not used yet")
+	awaitSecrets(t, c, "waiting")
 	if n := rotations(t, c.Nodes[owner]); n != 0 {
 		t.Errorf("there were %d rotations before all nodes have the key", n)
 	}
 	reload(other, both, read)
 	process.Until(t, "the new key is used", func() bool { return rotations(t, c.Nodes[other]) == 1 })
 	c.Nodes[owner].WaitLog(t, "all secrets are encrypted with the newest key")
+	awaitSecrets(t, c, "current")
 	for _, i := range []int{owner, other} {
 		reads(i)
 		reload(i, both, read)
@@ -107,6 +109,9 @@ func TestKeysOfSecretsAreReplaced(t *testing.T) {
 	node.Refused(t, http.StatusServiceUnavailable, "unavailable", http.MethodGet, "/readyz", "")
 	if r := node.Must(t, http.MethodPost, "/v1/sync/functions/reads/rpc", `{}`); !strings.Contains(string(r.Body), canary) { // the owner answers
 		t.Errorf("%s", r.Body)
+	}
+	if s := c.State(t); !strings.Contains(s.Problem, "the node late does not have the keys of secrets") {
+		t.Errorf("the cluster is %+v", s)
 	}
 	replaceFile(t, lateKeys, key)
 	node.Signal(t, syscall.SIGHUP)
@@ -139,6 +144,39 @@ func TestKeysOfSecretsAreReplaced(t *testing.T) {
 	if n := rotations(t, c.Nodes[owner]); n != 1 {
 		t.Errorf("there were %d rotations", n)
 	}
+
+	// All nodes are lost, and have a next key when they come back. The first one is alone, and waits for the others, which its
+	// process has never heard.
+	both = key + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32)) + "\n"
+	for _, n := range c.Nodes {
+		n.Kill()
+	}
+	replaceFile(t, lateKeys, both)
+	for i := range c.Nodes {
+		replaceFile(t, path(i), both)
+		c.StartNode(t, i)
+		if i == 0 {
+			c.Nodes[0].WaitLog(t, "the newest key of secrets is not used yet")
+		}
+	}
+	awaitSecrets(t, c, "waiting")
+	late.Serve(t, c.NodeFlags("late")...)
+	awaitSecrets(t, c, "current")
+	for i := range c.Nodes {
+		reads(i)
+	}
+	if n := rotations(t, c.Nodes[0]); n != 2 {
+		t.Errorf("there were %d rotations", n)
+	}
+}
+
+// awaitSecrets waits until the owner says that the state of the secrets is one.
+func awaitSecrets(t *testing.T, c *clusterOfNodes, state string) {
+	t.Helper()
+	process.Until(t, "the secrets are "+state, func() bool {
+		s := c.State(t)
+		return s.Secrets != nil && s.Secrets.State == state
+	})
 }
 
 // The key of a cluster is replaced by restarting its processes one after the other, with a file of both keys; meanwhile the

@@ -102,12 +102,21 @@ func New(text []byte) (k Key, err error) {
 		return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has more than %d parts with empty lines between them", maxSecrets).
 			WithHint("leave the one that is used, and the one that replaces it")
 	}
-	for _, secret := range all {
+	for i, secret := range all {
 		secret = strings.TrimSpace(secret)
-		if n := len(secret); n < minBytes || n > maxBytes {
-			return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "the key of the cluster has %d bytes, not %d to %d", n, minBytes, maxBytes).
-				WithHint("make one with `openssl rand -hex 32`")
+		what := "the key of the cluster"
+		if len(all) > 1 {
+			what = fmt.Sprintf("part %d of the key of the cluster", i+1)
 		}
+		if n := len(secret); n < minBytes || n > maxBytes {
+			return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "%s has %d bytes, not %d to %d", what, n, minBytes, maxBytes).
+				WithHint("make one with `openssl rand -hex 32`; an empty line ends a part")
+		}
+		if i > 0 && secret == all[0] {
+			return Key{}, runtime.Errorf(runtime.CodeInvalidArgument, "both parts of the key of the cluster are the same").
+				WithHint("leave the one that is used, and the one that replaces it")
+		}
+		all[i] = secret
 		k.secrets = append(k.secrets, []byte(secret))
 	}
 	return k, nil

@@ -95,7 +95,7 @@ func TestKeysThatAreReplaced(t *testing.T) {
 func TestKeysThatAreRefused(t *testing.T) {
 	long := strings.Repeat("x", 64)
 	for _, text := range []string{
-		long + "\n\nshort", "short\n\n" + long, long + "\n\n" + long + "\n\n" + long, long + "\n\n" + strings.Repeat("x", 4097),
+		long + "\n\nshort", "short\n\n" + long, long + "\n\n " + long + "\n", long + "\n\n" + long + "\n\n" + long, long + "\n\n" + strings.Repeat("x", 4097),
 		"", "short", strings.Repeat(" ", 64), strings.Repeat("x", 31), strings.Repeat("x", 4097),
 	} {
 		path := filepath.Join(t.TempDir(), "key")

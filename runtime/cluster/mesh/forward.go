@@ -86,7 +86,7 @@ func (f *Forwarder) Close() {
 }
 
 // Forward sends a request of the client at an address to the owner, and returns the answer, whose body must be closed. sender
-// is whose places the request takes a part of, empty if that is not known. The
+// is whose places the request takes a part of, empty if that is not known: all such requests have one sender. The
 // URL of the request needs no host. Both end when another node owns the data. ErrNoOwner and ErrNoPlace say that nothing
 // was sent.
 func (f *Forwarder) Forward(r *http.Request, client net.Addr, sender string) (*http.Response, error) {

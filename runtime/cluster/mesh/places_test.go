@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -40,7 +41,7 @@ func TestPlaces(t *testing.T) {
 	for _, l := range leave {
 		l()
 	}
-	if p.taken != 0 || len(p.from) > 0 || len(p.senders) > 0 {
+	if p.taken != 0 || len(p.from)+len(p.senders)+len(p.strangers) > 0 {
 		t.Errorf("%d places are taken, by %v and %v", p.taken, p.from, p.senders)
 	}
 	if got := take("192.0.2.1"); got != 8 {
@@ -96,6 +97,16 @@ func TestPlacesOfSenders(t *testing.T) {
 	if got, again := take("z"), take("b"); got != 1024 || again != 0 {
 		t.Errorf("when one has left, a new one got %d places, and one that has many %d more", got, again)
 	}
+	// Those that are not known are one sender, and connections have none.
+	p = newPlaces(all)
+	if got, known := take(""), take("a"); got != all/2 || known != all/4 {
+		t.Errorf("those that are not known got %d places, and one that is known %d", got, known)
+	}
+	for i := range all / 4 {
+		if _, ok := p.take(from{address: netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}).String()}); !ok {
+			t.Fatalf("%d connections got a place, want %d", i, all/4)
+		}
+	}
 	// Two that take turns get the same.
 	p = newPlaces(300)
 	for range 300 {
@@ -105,5 +116,44 @@ func TestPlacesOfSenders(t *testing.T) {
 	}
 	if p.senders["a"] != p.senders["b"] || p.taken >= 300 {
 		t.Errorf("two senders have %v", p.senders)
+	}
+}
+
+// An address of those that are not known leaves three quarters of their places to other addresses, from the first place on, and
+// does not count there what it sends as known senders.
+func TestPlacesOfStrangers(t *testing.T) {
+	p := newPlaces(4096)
+	var leave []func()
+	take := func(address, sender string, atMost int) (n int) {
+		for ; n < atMost; n++ {
+			l, ok := p.takeFor(from{address: address}.RemoteAddr(), sender)
+			if !ok {
+				break
+			}
+			leave = append(leave, l)
+		}
+		return n
+	}
+	for _, step := range []struct {
+		address, sender string
+		atMost, want    int
+	}{
+		{"10.0.0.1", "a", 600, 600},
+		{"10.0.0.1", "", 4096, 512},
+		{"::ffff:10.0.0.1", "", 4096, 0},
+		{"10.0.0.2", "", 4096, 512},
+		{"10.0.0.2", "", 4096, 0},
+		{"10.0.0.2", "a", 1, 1},
+		{"10.0.0.3", "", 1, 1},
+	} {
+		if got := take(step.address, step.sender, step.atMost); got != step.want {
+			t.Errorf("%s as %q got %d places, want %d", step.address, step.sender, got, step.want)
+		}
+	}
+	for _, l := range leave {
+		l()
+	}
+	if p.taken != 0 || len(p.from)+len(p.senders)+len(p.strangers) > 0 {
+		t.Errorf("%d places are taken, by %v, %v and %v", p.taken, p.from, p.senders, p.strangers)
 	}
 }

@@ -27,7 +27,7 @@ type State struct {
 // Former is the log of an earlier generation, which is not used any more.
 type Former struct {
 	Generation      uint64
-	Bytes, MaxBytes int64 // that it has, and that its servers reserve for it
+	Bytes, MaxBytes int64 // that it has, and that its servers reserve for it; 0: they do not answer
 }
 
 // Server is a server of a log.
@@ -80,18 +80,28 @@ func Look(ctx context.Context, o Options) (s State, err error) {
 	return s, err
 }
 
-// look asks the leader of a log.
+// look asks for all generations of a log.
 func (o Options) look(ctx context.Context, js jetstream.JetStream, s *State, servers map[string]Server) (err error) {
 	all, err := o.generations(ctx, js)
 	if err != nil || len(all) == 0 {
 		return err
 	}
+	s.Generation, o.Generation = all[0], all[0]
+	err = o.lookAtLatest(ctx, js, s, servers)
 	for _, generation := range all[1:] {
-		if f, err := o.former(ctx, js, generation); err == nil && f != nil { // one without a majority says nothing
+		f, err := o.former(ctx, js, generation)
+		if err != nil { // such as one without a majority
+			f = &Former{Generation: generation}
+		}
+		if f != nil {
 			s.Former = append(s.Former, *f)
 		}
 	}
-	s.Generation, o.Generation = all[0], all[0]
+	return err
+}
+
+// lookAtLatest asks the leader of the latest generation of a log.
+func (o Options) lookAtLatest(ctx context.Context, js jetstream.JetStream, s *State, servers map[string]Server) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
 	defer cancel()
 	stream, err := js.Stream(ctx, o.name())
@@ -183,8 +193,8 @@ func (o Options) former(ctx context.Context, js jetstream.JetStream, generation 
 	return &Former{generation, int64(info.State.Bytes), info.Config.MaxBytes}, nil
 }
 
-// RemoveFormer removes the logs of all generations before one, and returns them, the latest first. What it returns with an
-// error is removed.
+// RemoveFormer removes the logs of all generations before one, also those whose servers do not answer, and returns them, the latest
+// first. What it returns with an error is removed.
 func RemoveFormer(ctx context.Context, o Options, before uint64) (removed []Former, err error) {
 	conn, js, err := o.ask(ctx)
 	if err != nil {
@@ -195,22 +205,46 @@ func RemoveFormer(ctx context.Context, o Options, before uint64) (removed []Form
 	if err != nil {
 		return nil, err
 	}
+	failed := make(map[uint64]error)
 	for _, generation := range all {
 		if generation >= before {
 			continue
 		}
 		f, err := o.former(ctx, js, generation)
-		if err != nil {
-			return removed, err
+		if err != nil { // all servers that have it may be gone: the others can remove it
+			f = &Former{Generation: generation}
 		}
 		if f == nil { // somebody else removes it
 			continue
 		}
-		o.Generation = generation
-		if err := js.DeleteStream(ctx, o.name()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-			return removed, fmt.Errorf("remove the log of generation %d: %w", generation, err)
+		if err := o.remove(ctx, js, generation); err != nil {
+			failed[generation] = fmt.Errorf("remove the log of generation %d: %w", generation, err)
 		}
 		removed = append(removed, *f)
 	}
-	return removed, nil
+	if len(failed) == 0 {
+		return removed, nil
+	}
+	// A log whose servers are gone is removed without an answer.
+	left, err := o.generations(ctx, js)
+	errs := []error{err}
+	removed = slices.DeleteFunc(removed, func(f Former) bool {
+		is := failed[f.Generation] != nil && (err != nil || slices.Contains(left, f.Generation))
+		if is {
+			errs = append(errs, failed[f.Generation])
+		}
+		return is
+	})
+	return removed, errors.Join(errs...)
+}
+
+// remove removes the log of a generation.
+func (o Options) remove(ctx context.Context, js jetstream.JetStream, generation uint64) error {
+	o.Generation = generation
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
+	if err := js.DeleteStream(ctx, o.name()); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return nil
 }

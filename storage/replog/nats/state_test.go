@@ -1,14 +1,21 @@
 package nats_test
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/faaspot/faaspot/runtime/cluster/key"
 	"github.com/faaspot/faaspot/storage/replog"
 	"github.com/faaspot/faaspot/storage/replog/nats"
+	"github.com/faaspot/faaspot/storage/replog/nats/engine"
 )
 
 // A log that was made from a copy begins behind a sequence: earlier records are gone, and none is there yet.
@@ -81,6 +88,7 @@ func TestLogFromACopy(t *testing.T) {
 
 // The latest generation of a log is found among the logs of other clusters, with the servers that have it.
 func TestState(t *testing.T) {
+	t.Parallel()
 	all := configurations(t, 3, key.Key{})
 	addresses := start(t, all)
 	o := options(addresses)
@@ -149,5 +157,63 @@ func TestState(t *testing.T) {
 	}
 	if s, err := nats.Look(t.Context(), other); err != nil || s.Generation != 99 {
 		t.Errorf("the log of another cluster: %+v, %v", s, err)
+	}
+}
+
+// A former log whose servers are gone is shown, and removed like all others.
+func TestFormerLogWithoutServers(t *testing.T) {
+	t.Parallel()
+	all := configurations(t, 3, key.Key{})
+	servers := make(map[string]func())
+	addresses := make(map[string]string)
+	for _, o := range all {
+		e, err := engine.Start(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kill := sync.OnceFunc(e.Kill)
+		t.Cleanup(kill)
+		servers[o.Name], addresses[o.Name] = kill, e.Address().String()
+	}
+	o := options(slices.Collect(maps.Values(addresses)))
+	o.Cluster = "gone"
+	for _, generation := range []uint64{1, 3} {
+		o.Generation = generation
+		if err := opensWithin(o, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, js := jetStream(t, o.Servers[0])
+	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "FAS_gone_3_2", Subjects: []string{"lost"}, Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := stream.CachedInfo().Cluster.Leader
+	servers[gone]()
+	delete(addresses, gone)
+	o.Servers = nil
+	for _, address := range addresses {
+		o.Servers = append(o.Servers, "nats://"+address)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var s nats.State
+	for { // until the others have elected leaders
+		s, err = nats.Look(ctx, o)
+		if err == nil && len(s.Former) == 2 && s.Former[1].MaxBytes > 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("got %+v, %v", s, err)
+		}
+	}
+	if s.Former[0] != (nats.Former{Generation: 2}) || s.Former[1].Generation != 1 {
+		t.Errorf("the former logs are %+v", s.Former)
+	}
+	if removed, err := nats.RemoveFormer(ctx, o, 3); err != nil || !slices.Equal(removed, s.Former) {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	if s, err := nats.Look(ctx, o); err != nil || s.Generation != 3 || len(s.Former) != 0 {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }

@@ -82,7 +82,7 @@ func TestCommandsAreRecorded(t *testing.T) {
 func TestChangesThatAreTriedAgain(t *testing.T) {
 	s := openStore(t, storage.Options{Dir: filepath.Join(t.TempDir(), "store")})
 	defer s.Close()
-	f := failures{key: "k"}
+	f := rotation{key: "k"}
 	failure := errors.New("no")
 	var last time.Duration
 	for range 20 {
@@ -92,7 +92,7 @@ func TestChangesThatAreTriedAgain(t *testing.T) {
 		if e := onlyEntry(t, s); e.Outcome != runtime.AuditUnknown {
 			t.Fatalf("after a failure: %+v", e)
 		}
-		pause := f.pause()
+		pause := f.postpone()
 		if pause < last || pause > rekeyPause {
 			t.Errorf("a pause of %s after one of %s", pause, last)
 		}

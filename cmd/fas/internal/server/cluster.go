@@ -75,6 +75,7 @@ type ClusterState struct {
 	Servers []ClusterServer `json:"servers"` // of the log
 	Log     *ClusterLog     `json:"log"`     // nil: it does not answer
 	Former  []FormerLog     `json:"former"`  // logs of earlier generations, which no node uses
+	Secrets *ClusterSecrets `json:"secrets"` // nil: no owner says it
 	Problem string          `json:"problem,omitempty"`
 }
 
@@ -91,7 +92,18 @@ type ClusterNode struct {
 	Version string `json:"version"`
 	// SecretsKey is the name of the newest key of secrets that the node has.
 	SecretsKey string `json:"secrets_key"`
-	released   uint64
+	// Keyless says that the node lacks keys of secrets that are used: it runs nothing, and cannot become the owner. It is false for
+	// a node that has not read all of the log: what it reads may say that it has them.
+	Keyless  bool `json:"keyless"`
+	released uint64
+}
+
+// ClusterSecrets is the state of the secrets, as the owner says it.
+type ClusterSecrets struct {
+	Key string `json:"key"` // the name of the newest key of the owner
+	// State is current (that key has encrypted all secrets), waiting (it is not used yet: not all nodes have it) or encrypting
+	// (it is used, and other keys have encrypted some secrets).
+	State string `json:"state"`
 }
 
 // ClusterServer is a server of the log.
@@ -116,7 +128,7 @@ type ClusterLog struct {
 type FormerLog struct {
 	Generation uint64 `json:"generation"`
 	Bytes      int64  `json:"bytes"`
-	MaxBytes   int64  `json:"max_bytes"` // that its servers reserve
+	MaxBytes   int64  `json:"max_bytes"` // that its servers reserve; 0: they do not answer
 }
 
 // Filled returns how full the log is, from 0 to 1.
@@ -157,16 +169,16 @@ func LookAtCluster(ctx context.Context, o ClusterOptions) (s ClusterState, err e
 		s.Log = &ClusterLog{state.Generation, state.First, state.Last, state.Bytes, state.MaxBytes}
 	}
 	for i, one := range ask(ctx, d, nodes) {
-		node := describe(one)
+		node := describe(one, s.Log)
 		node.Answers = one.Node != ""
 		if !node.Answers {
-			node = describe(nodes[i])
+			node = describe(nodes[i], s.Log)
 			node.Ready = false
 		}
-		if s.Log != nil && node.Applied < s.Log.Last {
-			node.Lag = s.Log.Last - node.Applied
-		}
 		s.Nodes = append(s.Nodes, node)
+		if one.Owns && one.Ready && one.Secrets != "" {
+			s.Secrets = &ClusterSecrets{one.SecretsKey, one.Secrets}
+		}
 	}
 	s.Problem = s.problem(looked)
 	return s, nil
@@ -250,8 +262,12 @@ func ask(ctx context.Context, d mesh.Dialer, nodes []cluster.Status) []cluster.S
 	return answers
 }
 
-func describe(s cluster.Status) ClusterNode {
+// describe returns what a node says. log is nil if that does not answer.
+func describe(s cluster.Status, log *ClusterLog) ClusterNode {
 	n := ClusterNode{Node: s.Node, Role: "follower", Ready: s.Ready, Drained: s.Drained, Applied: s.Applied, Address: s.Address, Version: s.Version, SecretsKey: s.SecretsKey, released: s.Released}
+	if log != nil && s.Applied < log.Last {
+		n.Lag = log.Last - s.Applied
+	}
 	switch {
 	case s.Owns:
 		n.Role = "owner"
@@ -260,6 +276,7 @@ func describe(s cluster.Status) ClusterNode {
 	case s.Applied == 0:
 		n.Role = "starts"
 	}
+	n.Keyless = s.Keyless && n.Lag == 0 && n.Role != "copies"
 	return n
 }
 
@@ -281,6 +298,9 @@ func (s *ClusterState) problem(looked error) string {
 		}
 	}
 	for _, one := range s.Nodes {
+		if one.Keyless {
+			return "the node " + one.Node + " does not have the keys of secrets that are used: copy the file from another node, and reload it"
+		}
 		if !one.Answers || !one.Ready {
 			return "the node " + one.Node + " is not ready"
 		}

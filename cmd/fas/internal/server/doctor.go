@@ -62,10 +62,11 @@ const (
 	enoughProcessors = 2
 )
 
-// Diagnose checks this machine and the data folder of a server on it, and changes nothing.
-func Diagnose(o Secrets) []Finding {
+// Diagnose checks this machine and the data folder of a server on it, and changes nothing. cache is the folder that the server
+// is given for the compiled guest; empty: none.
+func Diagnose(o Secrets, cache string) []Finding {
 	return []Finding{
-		checkGuest(), checkFiles(), checkMachineMemory(), checkProcessors(), checkWalls(), o.checkFolder(), o.checkKeys(), o.checkRoom(), o.checkCache(),
+		checkGuest(), checkFiles(), checkMachineMemory(), checkProcessors(), checkWalls(), o.checkFolder(), o.checkKeys(), o.checkRoom(), checkCache(cacheFolder(cache, o.Data)),
 	}
 }
 
@@ -219,10 +220,10 @@ func existing(path string) string {
 }
 
 // checkCache checks that the interpreter is compiled.
-func (o Secrets) checkCache() Finding {
-	all, err := filepath.Glob(filepath.Join(o.Data, "cache", "*"))
+func checkCache(folder string) Finding {
+	all, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil || len(all) == 0 {
 		return Ok("compiled interpreter", "none yet: the first start compiles it, which takes some seconds")
 	}
-	return Ok("compiled interpreter", "%s", filepath.Join(o.Data, "cache"))
+	return Ok("compiled interpreter", "%s", folder)
 }

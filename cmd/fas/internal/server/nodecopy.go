@@ -180,10 +180,8 @@ func (n *node) getCopyFrom(ctx context.Context, from cluster.Status) (err error)
 	if err != nil {
 		return err
 	}
-	n.sealing.mu.Lock()
-	keys := n.sealing.keys
-	n.sealing.mu.Unlock()
-	i, err := storage.Inspect(storage.InspectOptions{Dir: half, Keys: keys})
+	// Without keys: a node that does not have those of the copy follows, and gets them later.
+	i, err := storage.Inspect(storage.InspectOptions{Dir: half})
 	switch {
 	case err != nil:
 		return err

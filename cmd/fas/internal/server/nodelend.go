@@ -26,9 +26,9 @@ func (l *life) lendPlaces() {
 	l.lender.Store(lend.NewServer(lend.ServerOptions{Lender: l.engine, Lends: l.lends, Epoch: epoch, Memory: l.memory, Log: l.log}))
 }
 
-// lends reports whether this node lends places: it has the last state of the data, and shall not stop soon.
+// lends reports whether this node lends places: it has the last state of the data and their keys, and shall not stop soon.
 func (l *life) lends() bool {
-	return l.Follows() && l.standing.Ready() && l.node.confined() && l.node.stopping.Err() == nil && !l.node.cluster.Status().Drained
+	return l.Follows() && l.standing.Ready() && l.keyless.Load() == nil && l.node.confined() && l.node.stopping.Err() == nil && !l.node.cluster.Status().Drained
 }
 
 // lenders returns the nodes that may lend places, and this one: it may still run what a former owner has sent. So may those that were

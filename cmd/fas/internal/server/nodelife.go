@@ -253,7 +253,7 @@ func (l *life) Close() error {
 	if !l.stopped {
 		err = l.end()
 	}
-	l.node.life.CompareAndSwap(l, nil)
+	l.leave()
 	l.sending.Lock() // until a copy that was being sent has ended
 	defer l.sending.Unlock()
 	if l.stuck {
@@ -261,6 +261,15 @@ func (l *life) Close() error {
 		return errors.Join(err, fmt.Errorf("some runs did not end, and the process must: %w", cluster.ErrInUse))
 	}
 	return errors.Join(err, l.store.Close())
+}
+
+// leave makes the node one without a store, of which nothing is known, so that no keys of it are missing.
+func (l *life) leave() {
+	l.checking.Lock()
+	defer l.checking.Unlock()
+	if l.node.life.CompareAndSwap(l, nil) {
+		l.node.cluster.SetKeyless(false)
+	}
 }
 
 // Follows implements [httpapi.Follower].

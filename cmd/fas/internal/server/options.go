@@ -100,9 +100,12 @@ type Options struct {
 
 // cacheFolder returns the folder of the compiled guest. Whatever else is in it is removed, so it is never one that a user has
 // named.
-func (o *Options) cacheFolder() string {
-	if o.Cache != "" {
-		return filepath.Join(o.Cache, "faaspot-interpreter")
+func (o *Options) cacheFolder() string { return cacheFolder(o.Cache, o.Data) }
+
+// cacheFolder returns the folder of the compiled guest in a folder that a user has named; empty: in the data folder.
+func cacheFolder(named, data string) string {
+	if named != "" {
+		return filepath.Join(named, "faaspot-interpreter")
 	}
-	return filepath.Join(o.Data, "cache")
+	return filepath.Join(data, "cache")
 }
