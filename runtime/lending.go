@@ -45,11 +45,15 @@ type Place interface {
 	// of that tenant, and for no longer than a second. If ctx ends with the cause ErrOwnerLeaves, Run returns at once, the run is
 	// not cancelled, and the node keeps its end for the next owner.
 	Run(ctx context.Context, c RunCall) (Outcome, error)
-	// Release gives the place back. It must be called once, after Run has returned or instead of Run, unless this process ends.
+	// Release gives the place back. It must be called once, after Run has returned or instead of Run, unless this process ends, or is not
+	// the owner of the data any more.
 	Release()
+	// Recorded notes that the end that Run has returned is on disk, or needs not be: until then the node keeps it, for the next owner of the
+	// data. It is called once at most, after Release.
+	Recorded()
 }
 
-// LentRun is a run that another node has begun for an owner before, and not ended, or whose end no owner has taken yet.
+// LentRun is a run that another node has begun for an owner before, and not ended, or whose end no owner has recorded.
 type LentRun struct {
 	Tenant    Tenant
 	Execution string // ID

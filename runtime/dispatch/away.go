@@ -21,7 +21,8 @@ import (
 //
 // Suspects stay, and so does a run that has lost an attempt: it may be what has ended the process. Runs that are so short
 // that to send them would take longer stay, too. A run gets its place before its lease, so that nothing waits with a lease for
-// a place; a run that gets none keeps its turn. One that a node refuses begins here, if it may, or is in front of its queue again.
+// a place; a run that gets none keeps its turn. One that a node refuses begins here, if it may, or is queued again, and takes turns with the
+// others of its function or job.
 
 const (
 	// mostAway bounds the runs that get places in one step, and the step begins with minAhead.
@@ -73,6 +74,7 @@ type awayTurn struct {
 	trial   uint64
 	least   int64 // if trial is that of away: no node has room for so many bytes of this tenant
 	refused int64 // when a node has refused a run of it
+	again   int64 // when those of its runs may go away again that were refused, since one of them was refused again
 }
 
 // awayTrial is what other nodes have said to a queued run.
@@ -220,11 +222,17 @@ func (p *plan) mayGoAway(r *QueuedRun, bytes int64, clock int64) bool {
 	if !p.lendable(r) || bytes > 0 && bytes >= w.leastOf(r.Tenant) || r.away != nil && r.away.missed == w.trials {
 		return false
 	}
-	if r.away != nil && r.away.after > clock {
-		if w.look == 0 || w.look > r.away.after {
-			w.look = r.away.after
+	if r.away != nil && r.away.refusals > 0 {
+		after := r.away.after
+		if t := w.of[r.Tenant]; t != nil {
+			after = max(after, t.again)
 		}
-		return false
+		if after > clock {
+			if w.look == 0 || w.look > after {
+				w.look = after
+			}
+			return false
+		}
 	}
 	most := r.Use.RunsHere()
 	return most == 0 || r.Use.RunsAway() < most*w.nodes
@@ -385,11 +393,13 @@ func (p *plan) move(a *attempt) {
 func (p *plan) comeBack(a *attempt, clock int64) (begins bool) {
 	a.began, a.leave = time.Time{}, nil
 	r := a.run
-	if t := p.away.of[r.Tenant]; t != nil {
-		t.refused = clock
-	}
 	trial := r.trial()
 	trial.bytes, trial.after = a.bytes, clock+int64(min(firstTrial<<min(trial.refusals, 8), lookAgain))
+	if t := p.away.of[r.Tenant]; t != nil {
+		if t.refused = clock; trial.refusals > 0 {
+			t.again = trial.after
+		}
+	}
 	trial.refusals++
 	ahead := p.aheadOf[r.Tenant]
 	switch {

@@ -136,6 +136,9 @@ func (d *Dispatcher) afterCommit(batch []*attempt, results []runtime.FinishResul
 	d.mu.Unlock()
 	d.leaser.Set()
 	for i, a := range batch {
+		if a.place != nil {
+			a.place.Recorded()
+		}
 		d.o.Attempts.Notify(a.run.id)
 		switch err := results[i].Err; {
 		case err != nil:

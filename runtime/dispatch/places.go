@@ -287,7 +287,7 @@ func (d *Dispatcher) leaveAdopted(a *attempt) {
 	d.account()
 }
 
-// takeBack notes that the attempt has not begun, and that its run goes in front of its queue again.
+// takeBack notes that the attempt has not begun, and that its run goes in front of its group again.
 func (a *attempt) takeBack() {
 	a.dispatcher.mu.Lock()
 	defer a.dispatcher.mu.Unlock()
@@ -301,7 +301,8 @@ func (a *attempt) isLeft() bool {
 	return a.left
 }
 
-// comeBack lets an attempt whose place was not used begin here, if there is room for it; else it is queued again, in front of others.
+// comeBack lets an attempt whose place was not used begin here, if there is room for it; else it is queued again, behind others
+// that were refused.
 func (d *Dispatcher) comeBack(a *attempt) {
 	a.place.Release()
 	a.place = nil

@@ -33,6 +33,8 @@ type nodes struct {
 	order  []string       // executions in the order in which they have begun away
 	most   int            // at once
 	shares map[int]bool   // that were asked for
+
+	recorded int // ends
 }
 
 func newNodes(t *testing.T, run sandboxFunc, rooms ...int) *nodes {
@@ -107,6 +109,7 @@ type nodePlace struct {
 	node     int
 	tenant   runtime.Tenant
 	released bool
+	recorded bool
 }
 
 func (p *nodePlace) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
@@ -134,6 +137,16 @@ func (p *nodePlace) Release() {
 	p.nodes.taken[p.node][p.tenant]--
 	p.nodes.mu.Unlock()
 	p.nodes.onFree()
+}
+
+func (p *nodePlace) Recorded() {
+	p.nodes.mu.Lock()
+	defer p.nodes.mu.Unlock()
+	if !p.released || p.recorded {
+		p.nodes.t.Errorf("an end is recorded: its place was given back %t, it was recorded before %t", p.released, p.recorded)
+	}
+	p.recorded = true
+	p.nodes.recorded++
 }
 
 // newAwayRig returns a rig of a node that runs some runs at once and has places on others.
@@ -337,6 +350,43 @@ func TestNodesThatEndAgainAndAgain(t *testing.T) {
 		}
 		r.settled()
 		n.check()
+	})
+}
+
+// TestEndsAreRecordedAtPlaces checks that a place learns that the end of its run is on disk when it is, and never of one that was given up.
+func TestEndsAreRecordedAtPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNodes(t, sleep(time.Second), 4)
+		r := newRig(t, nil, 1)
+		disk := &smallDisk{Store: r.store}
+		r.lend(sleep(24*time.Hour), 1, n, disk)
+		defer r.end()
+		recorded := func(want int) {
+			t.Helper()
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			if n.recorded != want {
+				t.Errorf("%d ends are recorded, want %d", n.recorded, want)
+			}
+		}
+		r.submit(5, 0)
+		time.Sleep(10 * time.Second)
+		if sent := r.PlaceFigures().Sent; sent != 4 {
+			t.Errorf("%d runs were away, want 4", sent)
+		}
+		n.check()
+		recorded(0)
+		disk.room.Store(1 << 40)
+		time.Sleep(2 * time.Second)
+		recorded(4)
+		disk.room.Store(0)
+		r.submit(3, 0)
+		time.Sleep(10 * time.Second)
+		n.check()
+		r.Stop()
+		r.Abort()
+		time.Sleep(10 * time.Second)
+		recorded(4)
 	})
 }
 

@@ -153,7 +153,7 @@ func (p *plan) place(r *QueuedRun) {
 	case suspected(r.suspicion):
 		p.laneOf(r).insert(r)
 		return
-	case r.takenBack:
+	case r.takenBack && !p.waitsRefused(r):
 		p.queue.PushFront(&r.item, r.Tenant, r.FunctionID, p.groupOf(r), func(s *QueuedRun) bool { return s.takenBack && s.Before(r) })
 	default:
 		p.queue.Push(&r.item, r.Tenant, r.FunctionID, p.groupOf(r))
@@ -167,16 +167,37 @@ func (p *plan) place(r *QueuedRun) {
 	}
 }
 
-// staying is the end of the names of groups whose runs may not go away.
-const staying = " stays"
+// staying and refused are the ends of the names of groups whose runs may not go away, and of those whose runs a node has refused.
+const (
+	staying = " stays"
+	refused = " refused"
+)
 
-// groupOf returns the group of the queue in which a run waits. A run that has lost an attempt has a group of its own kind if others
-// may go away, so that it holds none of these up.
+// waitsRefused reports whether a run that waits is of those that nodes have refused. Each of these goes behind the others: it is the last
+// of them that may go away again, and there may be many.
+func (p *plan) waitsRefused(r *QueuedRun) bool {
+	return p.away.lends && r.lost == 0 && r.away != nil && r.away.refusals > 0
+}
+
+// groupOf returns the group of the queue in which a run waits. Those that may not go away, or not at once, have groups of their own if
+// others may, so that they hold none of these up. Each group of a function or job has turns of its own, here too.
 func (p *plan) groupOf(r *QueuedRun) string {
-	if p.away.lends && r.lost > 0 {
+	switch {
+	case !p.away.lends:
+	case r.lost > 0:
 		return r.turn() + staying
+	case p.waitsRefused(r):
+		return r.turn() + refused
 	}
 	return r.turn()
+}
+
+// clearGroups removes the queued tasks of an execution of a job, and returns how many there were.
+func (p *plan) clearGroups(g *TaskGroup) (n int) {
+	for _, kind := range []string{"", staying, refused} {
+		n += p.queue.Clear(g.tenant, g.id+kind)
+	}
+	return n
 }
 
 func (p *plan) laneOf(r *QueuedRun) *lane { return &p.lanes[min(r.suspicion.Stretch, 1)] }
@@ -464,7 +485,7 @@ func (p *plan) cancelGroup(id string) (waiting []*attempt) {
 		}
 	}
 	g.state.cancelled = true
-	removed := p.queue.Clear(g.tenant, g.id) + p.queue.Clear(g.tenant, g.id+staying) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g) + p.dropPausedTasks(g)
+	removed := p.clearGroups(g) + p.lanes[0].removeTasks(g) + p.lanes[1].removeTasks(g) + p.dropPausedTasks(g)
 	g.state.places -= removed
 	if gone := removed + g.state.holding(); gone > 0 {
 		g.state.use.Queue(-gone)

@@ -443,3 +443,21 @@ func TestLoadOfManyFunctions(t *testing.T) {
 		t.Errorf("left: %v", l)
 	}
 }
+
+// Runs that nodes have refused, however often, are tried again in the order of their refusals, and all others in the order of their age.
+func TestPlanTriesRefusedRunsInTurn(t *testing.T) {
+	p := testPlan()
+	p.away.lends = true
+	p.target = 10
+	first, second, old := queued("a", "f", "1"), queued("a", "f", "2"), queued("b", "f", "0")
+	for _, r := range []*QueuedRun{second, first, old} {
+		if r != old {
+			r.trial().refusals = 1
+		}
+		p.putBack(r)
+	}
+	p.putBack(queued("b", "f", "00"))
+	if got := fmt.Sprint(chosen(p, 1)); got != "[2 0 1 00]" {
+		t.Errorf("the order is %s", got)
+	}
+}

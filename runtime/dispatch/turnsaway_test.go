@@ -155,9 +155,10 @@ func TestRefusedRuns(t *testing.T) {
 	for _, c := range []struct{ limit, runs, takes int }{{6, 50, 0}, {0, 1, 0}, {0, 1, 4}} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
-			here, most, there, ran := 0, 0, 0, 0
+			here, most, there, ran, tried := 0, 0, 0, 0, 0
 			n := newNodes(t, func(ctx context.Context, call runtime.RunCall) (runtime.Outcome, error) {
 				mu.Lock()
+				tried++
 				takes := there < c.takes
 				if takes {
 					there++
@@ -195,6 +196,9 @@ func TestRefusedRuns(t *testing.T) {
 			b := r.Backlog()
 			if most != want || b.Active-b.Away > want+2 {
 				t.Errorf("%+v: %d ran here, want %d; the backlog is %+v", c, most, want, b)
+			}
+			if tried > 13_000 { // the first try of each, and those for which there are places once a second
+				t.Errorf("%+v: runs were sent %d times", c, tried)
 			}
 			if ran < 10*c.takes || there != c.takes {
 				t.Errorf("%+v: %d ran on the node, and run %d", c, ran, there)
@@ -364,6 +368,55 @@ func TestRefusedRunsGoAwayLater(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if b := r.Backlog(); b.Active != 1 || b.Away != 0 {
 			t.Errorf("the backlog is %+v, want one that runs here", b)
+		}
+	})
+}
+
+// TestRefusedRunsHoldUpNobody has a run that the node refuses each time, in front of others of its function: these go away, also those of a
+// job, and nothing is left when that is cancelled.
+func TestRefusedRunsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away began
+		var mu sync.Mutex
+		refused := make(map[string]string) // by function
+		n := newNodes(t, func(ctx context.Context, c runtime.RunCall) (runtime.Outcome, error) {
+			mu.Lock()
+			first, known := refused[c.Info.Function]
+			if !known {
+				first = c.Info.Execution
+				refused[c.Info.Function] = first
+			}
+			mu.Unlock()
+			if first == c.Info.Execution {
+				return runtime.Outcome{}, runtime.ErrPlaceUnfit
+			}
+			return noting(&away, time.Second)(ctx, c)
+		}, 1)
+		r := newAwayRig(t, sleep(24*time.Hour), 1, n)
+		defer r.end()
+		r.submitMany(originOf("a", "here"), 1)
+		synctest.Wait()
+		for range 2 { // which keep others from being leased here
+			r.submitLost(originOf("a", "lost"))
+		}
+		synctest.Wait()
+		r.submitMany(originOf("a", "f"), 11)
+		ids := r.submitTasks(11, 0)
+		time.Sleep(2*time.Minute + 30*time.Millisecond) // nothing happens at this moment
+		if away.of("f") != 10 || away.of("hello") != 10 {
+			t.Errorf("%d runs and %d tasks were away, want 10 of each", away.of("f"), away.of("hello"))
+		}
+		job, err := r.store.GetExecution(tenant, ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := r.store.CancelJobExecution(tenant, job.Task.JobExecution, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		before := r.Backlog()
+		r.CancelGroup(job.Task.JobExecution)
+		if after := r.Backlog(); before.Waiting != 2 || after.Waiting != 1 {
+			t.Errorf("the backlog is %+v before the cancellation of the job, and %+v after it", before, after)
 		}
 	})
 }

@@ -318,6 +318,8 @@ func (b *borrowed) Release() {
 	b.onFree()
 }
 
+func (b *borrowed) Recorded() {}
+
 // TestNoStaleVersionElsewhere updates a function while its background runs use the places of a node that follows, late: no run that was
 // accepted after an update has returned uses an earlier version, wherever it runs.
 func TestNoStaleVersionElsewhere(t *testing.T) {
@@ -385,6 +387,8 @@ func (p *heldPlace) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome
 }
 
 func (p *heldPlace) Release() { p.released.Add(1) }
+
+func (p *heldPlace) Recorded() {}
 
 // check checks that a place was used and given back once.
 func (p *heldPlace) check() { p.t.Helper(); p.checkUsed(1) }
@@ -480,6 +484,18 @@ func TestAdoption(t *testing.T) {
 		p.checkGivenUp()
 	}
 	closeAll(t, e, d)
+}
+
+// TestAdoptionThatFails has a process that becomes the owner and cannot read what is queued: what other nodes run goes on, for the next one.
+func TestAdoptionThatFails(t *testing.T) {
+	run, place := lentRun(t, runtime.NewID(), 1)
+	store := unreadableStore{newStore(t), errors.New("bad block")}
+	if _, err := engine.New(engine.Options{Store: store, Sandbox: &fakeSandbox{}, Log: quiet, Adopt: adopt(run)}); runtime.CodeOf(err) != runtime.CodeUnavailable {
+		t.Error(err)
+	}
+	if place.called.Load()+place.released.Load() > 0 {
+		t.Error("a run was cancelled, or taken")
+	}
 }
 
 // TestAdoptionOfACancelledRun adopts a run whose cancellation was requested before the owner died.

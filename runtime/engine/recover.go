@@ -36,7 +36,6 @@ func (e *Engine) recover() error {
 		return e.background.QueuedRun(o, x)
 	}
 	lent := newLentList(e.adopt())
-	defer lent.cancelRest()
 	var queued []*dispatch.QueuedRun
 	var interrupted []runtime.Execution // that ran
 	var adopted []runtime.Execution     // that another node runs
@@ -115,6 +114,7 @@ func (e *Engine) recover() error {
 		return 1
 	})
 	e.background.Add(queued)
+	lent.cancelRest() // after an error, all of them are for the next owner of the data
 	return nil
 }
 

@@ -92,21 +92,25 @@ func (c *clusterOfNodes) places(t *testing.T) (all []string) {
 	return all
 }
 
-// spread submits runs that sleep until some are on another node than the owner, and returns the ids of all by number.
+// spread submits n runs that sleep, and returns the ids of all by number when they have begun. The second half comes when the owner is busy
+// and has leased nothing for a moment, so that other nodes get some of it: the owner alone may have begun all of the first.
 func (c *clusterOfNodes) spread(t *testing.T, l *ledger, from, n int, seconds float64) map[string]string {
 	t.Helper()
-	args := make([]string, n)
-	for i := range args {
-		args[i] = whereArgs(from+i, seconds)
-	}
 	ids := make(map[string]string)
-	for i, id := range c.Nodes[c.Owner(t)].SubmitBulk(t, "where", args) {
-		ids[fmt.Sprint(from+i)] = id
+	for _, to := range []int{from + n/2, from + n} {
+		first := from + len(ids)
+		var args []string
+		for i := first; i < to; i++ {
+			args = append(args, whereArgs(i, seconds))
+		}
+		for i, id := range c.Nodes[c.Owner(t)].SubmitBulk(t, "where", args) {
+			ids[fmt.Sprint(first+i)] = id
+		}
+		process.Until(t, "all runs have begun", func() bool {
+			begun, _ := l.read(from, to)
+			return len(begun) == to-from
+		})
 	}
-	process.Until(t, "all runs have begun", func() bool {
-		begun, _ := l.read(from, from+n)
-		return len(begun) == n
-	})
 	return ids
 }
 
@@ -229,7 +233,10 @@ func (c *clusterOfNodes) lostLender(t *testing.T, l *ledger) {
 	t.Helper()
 	owner, places := c.Owner(t), c.places(t)
 	ids := c.spread(t, l, 2000, sleepers, 4)
-	victim := (owner + 1) % 3
+	victim, other := (owner+1)%3, (owner+2)%3
+	if _, on := l.read(2000, 2000+sleepers); on[places[other]] > on[places[victim]] {
+		victim = other // one of them may have run nothing
+	}
 	c.Nodes[victim].Kill()
 	killed := time.Now().UTC().Format("2006-01-02 15:04:05.000000+00:00") // as in executions
 	lost := 0

@@ -52,6 +52,7 @@ type BorrowerOptions struct {
 type Borrower struct {
 	BorrowerOptions
 	account *memory.Account
+	intake  *intake
 	ctx     context.Context // ends when Close is called
 	cancel  context.CancelFunc
 	group   sync.WaitGroup
@@ -68,7 +69,10 @@ var _ runtime.Places = (*Borrower)(nil)
 
 // NewBorrower returns a Borrower. Close must be called.
 func NewBorrower(o BorrowerOptions) *Borrower {
-	b := &Borrower{BorrowerOptions: o, account: o.Memory.Open(memory.Options{Name: "runs on other nodes", Heap: true}), members: make(map[string]*member), onFree: func() {}}
+	b := &Borrower{
+		BorrowerOptions: o, account: o.Memory.Open(memory.Options{Name: "runs on other nodes", Heap: true}), members: make(map[string]*member), onFree: func() {},
+	}
+	b.intake = newIntake(b.account, o.Memory.Total())
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -113,7 +117,7 @@ func (b *Borrower) look() {
 }
 
 // Collect returns the runs that nodes have begun for an owner before, and waits for their nodes for a short time. It must be called once after
-// Start, and each place of what it returns must be run, or given up by Release.
+// Start, and each place of what it returns must be run, or given up by Release, unless all of them are for the next owner.
 func (b *Borrower) Collect(ctx context.Context) (found []runtime.LentRun) {
 	ctx, cancel := context.WithTimeout(ctx, slowCollectTime)
 	defer cancel()
@@ -229,7 +233,8 @@ type place struct {
 	member *member
 	tenant runtime.Tenant
 	bytes  int64
-	began  *key // the run that the node has begun before; nil: none
+	began  *key      // the run that the node has begun before; nil: none
+	run    *borrowed // that Run has begun, or waits for
 }
 
 // Run implements [runtime.Place].
@@ -238,6 +243,7 @@ func (p *place) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, er
 	if err != nil {
 		return runtime.Outcome{}, err
 	}
+	p.run = r
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -258,6 +264,16 @@ func (p *place) Run(ctx context.Context, c runtime.RunCall) (runtime.Outcome, er
 
 // Release implements [runtime.Place].
 func (p *place) Release() {
+	if p.run != nil {
+		p.member.borrower.intake.give(p.run.held)
+	}
 	p.member.release(p)
 	p.member.borrower.freed()
+}
+
+// Recorded implements [runtime.Place].
+func (p *place) Recorded() {
+	if p.run != nil {
+		p.member.recorded(p.run.key)
+	}
 }

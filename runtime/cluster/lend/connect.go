@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"sync"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ func (m *member) attend(ctx context.Context) {
 		if gone {
 			m.loseAll()
 		}
-		if leaves := gone && !m.listed; leaves || ctx.Err() != nil {
+		if leaves := gone && !m.listed && len(m.ends) == 0; leaves || ctx.Err() != nil {
 			delete(b.members, m.Name)
 			b.mu.Unlock()
 			return
@@ -88,7 +89,11 @@ func (m *member) session(ctx context.Context, asked func()) (served bool, err er
 	if err != nil {
 		return false, err
 	}
-	closed := sync.OnceFunc(func() { _ = conn.Close() })
+	open, end := context.WithCancel(ctx)
+	closed := sync.OnceFunc(func() {
+		end()
+		_ = conn.Close()
+	})
 	defer closed()
 	defer context.AfterFunc(ctx, closed)()
 	b.mu.Lock()
@@ -96,6 +101,9 @@ func (m *member) session(ctx context.Context, asked func()) (served bool, err er
 	b.mu.Unlock()
 	paced := &pacedConn{conn, helloTime}
 	link := mesh.NewLink(paced)
+	size := &meter{intake: b.intake, ctx: open, most: maxOffer, urgent: true} // the node gives up its runs if its offer waits too long
+	defer size.end()
+	link.OnMessage(size.begin)
 	if err := link.Send(hello{Owner: b.Node, Epoch: epoch}, helloTime); err != nil {
 		return false, err
 	}
@@ -109,6 +117,8 @@ func (m *member) session(ctx context.Context, asked func()) (served bool, err er
 		return false, errors.New(o.Refused)
 	}
 	m.connect(&o)
+	size.handled()
+	size.most, size.urgent = math.MaxInt64, false
 	asked()
 	defer m.disconnect()
 	ended := make(chan struct{})
@@ -125,9 +135,10 @@ func (m *member) session(ctx context.Context, asked func()) (served bool, err er
 		if err := link.Receive(&r, silenceTime); err != nil {
 			return true, err
 		}
-		if err := m.receive(&r); err != nil {
+		if err := m.receive(&r, size); err != nil {
 			return true, err
 		}
+		size.handled()
 	}
 }
 
@@ -137,23 +148,25 @@ func (m *member) connect(o *offer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m.orders, m.calls = order{}, nil
-	m.stops = false
+	m.stops, m.wanted = false, 0
 	clear(m.asking)
 	late := 0
 	has := make(map[key]bool, len(o.Runs))
 	for _, one := range o.Runs {
 		has[one.Key], one.Bytes = true, max(one.Bytes, 0)
 		_, known := m.offers[one.Key]
+		_, ended := m.ends[one.Key]
 		switch r := m.runs[one.Key]; {
 		case r != nil:
 			m.orders.Takes = append(m.orders.Takes, take{Key: r.key, From: r.received})
 			if r.cancelled {
 				m.orders.Cancels = append(m.orders.Cancels, r.key)
 			}
-		case known:
+		case known, ended:
 		case b.collecting:
 			m.offers[one.Key] = one
-		case b.leaving: // the next owner may want it
+		case b.leaving:
+			m.orders.Leaves = append(m.orders.Leaves, one.Key)
 		default:
 			late++
 			m.orders.Drops = append(m.orders.Drops, one.Key)
@@ -168,8 +181,10 @@ func (m *member) connect(o *offer) {
 			m.lose(r)
 		}
 	}
+	if o.Server != m.server { // else the node has not begun those that it has forgotten
+		maps.DeleteFunc(m.offers, func(k key, _ offered) bool { return !has[k] })
+	}
 	m.server = o.Server
-	maps.DeleteFunc(m.offers, func(k key, _ offered) bool { return !has[k] })
 	m.connected = true
 	m.send()
 }

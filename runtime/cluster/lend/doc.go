@@ -3,7 +3,7 @@
 //
 // The owner asks each node for a grant once a second: how many runs, and how many bytes, it may have on that node at once. A grant
 // is valid for a few seconds from when the owner has asked. The owner sends runs and cancellations; the node sends output while
-// it is written, and ends. The owner acknowledges ends.
+// it is written, and ends. The owner acknowledges an end when it has recorded it.
 //
 // A run belongs to an attempt of an execution, and not to a connection. A node that has lost the connection to the owner
 // goes on to run what it has begun, and keeps the ends, for a while. It offers them to the next connection of an owner,

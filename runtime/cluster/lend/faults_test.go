@@ -57,11 +57,20 @@ func loseAtRandom(t *testing.T, seed uint64) {
 		defer mu.Unlock()
 		left = append(left, r)
 	}
-	follow := func(r run, ended <-chan ran) {
+	follow := func(r run, p runtime.Place, c runtime.RunCall) {
+		records := rng.IntN(4) > 0
+		if !records {
+			p = unrecorded{p}
+		}
+		ended := begin(t.Context(), p, c)
 		group.Go(func() {
 			switch got := <-ended; {
 			case got.err == nil:
 				got.check(t, r.id, r.o)
+				if !records { // the next owner may have the end
+					r.attempt++
+					again(r)
+				}
 			case errors.Is(got.err, runtime.ErrPlaceLost):
 				r.attempt++
 				again(r)
@@ -97,7 +106,7 @@ func loseAtRandom(t *testing.T, seed uint64) {
 			left = append(left[:at], left[at+1:]...)
 			mu.Unlock()
 			r.attempt--
-			follow(r, begin(t.Context(), l.Place, call("", 0, r.o)))
+			follow(r, l.Place, call("", 0, r.o))
 		}
 		for until := time.Now().Add(some(20 * time.Second)); time.Now().Before(until); time.Sleep(some(100 * time.Millisecond)) {
 			p, ok := b.Take("t", 1, 0)
@@ -113,7 +122,7 @@ func loseAtRandom(t *testing.T, seed uint64) {
 			r := left[0]
 			left = left[1:]
 			mu.Unlock()
-			follow(r, begin(t.Context(), p, call(r.id, r.attempt, r.o)))
+			follow(r, p, call(r.id, r.attempt, r.o))
 		}
 		b.Close()
 		group.Wait()
@@ -326,6 +335,77 @@ func TestHostileNode(t *testing.T) {
 		synctest.Wait()
 		if used := account.Used(); used != 0 {
 			t.Errorf("%d bytes are held", used)
+		}
+	})
+}
+
+// A node of the former release forgets an end, also one of a run that it has offered to this owner before, when that has recorded it.
+func TestFormerReleaseForgetsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct {
+			Execution string
+			Attempt   int
+		}
+		type grant struct {
+			Bytes int64
+			Runs  int
+		}
+		type end struct{ Key key }
+		acks, drops := make(chan key, 10), make(chan key, 10)
+		b := lend.NewBorrower(lend.BorrowerOptions{
+			Node: "x", Members: func() []lend.Member { return []lend.Member{{Name: "a"}} }, Memory: memory.New(hostMemory, quiet), Log: quiet,
+			Dial: func(context.Context, lend.Member) (net.Conn, error) {
+				own, other := net.Pipe()
+				go func() {
+					defer other.Close()
+					in, out := gob.NewDecoder(other), gob.NewEncoder(other)
+					var hello struct{ Owner string }
+					if in.Decode(&hello) != nil || out.Encode(struct{ Server string }{"s"}) != nil {
+						return
+					}
+					for {
+						var o struct {
+							Asks        uint64
+							Calls       []struct{ Info runtime.RunInfo }
+							Acks, Drops []key
+						}
+						if in.Decode(&o) != nil {
+							return
+						}
+						for _, k := range o.Acks {
+							acks <- k
+						}
+						for _, k := range o.Drops {
+							drops <- k
+						}
+						var ends []end
+						for _, c := range o.Calls {
+							ends = append(ends, end{key{c.Info.Execution, c.Info.Attempt}})
+						}
+						if out.Encode(struct {
+							Answers uint64
+							Grant   grant
+							Ends    []end
+						}{o.Asks, grant{1 << 40, 10}, ends}) != nil {
+							return
+						}
+					}
+				}()
+				return own, nil
+			},
+		})
+		defer b.Close()
+		b.Start(1)
+		b.Collect(t.Context())
+		settled()
+		if r := <-begin(t.Context(), take(t, b), runCall("e")); r.err != nil {
+			t.Fatal(r.err)
+		}
+		time.Sleep(time.Second)
+		for what, got := range map[string]chan key{"forget it": acks, "drop it": drops} {
+			if len(got) != 1 || <-got != (key{"e", 1}) {
+				t.Errorf("the node was not asked once to %s", what)
+			}
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 // settled lets nodes connect, and grant what they have.
@@ -301,7 +302,7 @@ func TestNodesThatAreLost(t *testing.T) {
 }
 
 // What the nodes have begun for an owner that is lost is run once: the next owner gets its output and its end, also if it had ended
-// before, or the former owner had that end a moment ago. What the next owner does not want is cancelled.
+// before, and the former owner had that end. What the next owner does not want is cancelled.
 func TestAdoption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a", "b", "x", "y")
@@ -313,9 +314,8 @@ func TestAdoption(t *testing.T) {
 		}
 		var ends []<-chan ran
 		(<-begin(t.Context(), take(t, x), call("old", 1, o["old"]))).check(t, "old", o["old"])
-		time.Sleep(40 * time.Second)
 		for _, id := range []string{"long", "soon", "just", "unwanted", "unused"} {
-			ends = append(ends, begin(t.Context(), take(t, x), call(id, 2, o[id])))
+			ends = append(ends, beginUnrecorded(t.Context(), take(t, x), call(id, 2, o[id])))
 		}
 		time.Sleep(2100 * time.Millisecond)
 		x.Close()
@@ -445,29 +445,36 @@ func TestFormerOwnersAreRefused(t *testing.T) {
 	})
 }
 
-// A run that a former owner has cancelled, without having recorded it, has not ended for the next one: it is queued again.
+// A run that a former owner has cancelled, without having recorded it, has not ended for the next one: it is queued again. If its process has
+// ended, it was not the cancellation.
 func TestCancelledByAFormerOwner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 10, "a")
-		x := w.settledOwner(t, "x", 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := begin(ctx, take(t, x), call("e", 1, order{Sleep: time.Hour}))
-		time.Sleep(time.Second)
-		cancel()
-		<-ended
-		x.Close()
-		y := w.owner(t, "y", 2)
-		found := y.Collect(t.Context())
-		if len(found) != 1 {
-			t.Fatalf("%+v", found)
-		}
-		r := <-begin(t.Context(), found[0].Place, runtime.RunCall{})
-		if e, ok := runtime.AsError(r.err); !ok || e.Code != runtime.CodeUnavailable || e.RetryAfter == 0 || errors.Is(r.err, runtime.ErrPlaceLost) {
-			t.Errorf("%+v, %v", r.outcome, r.err)
-		}
-		time.Sleep(5 * time.Second)
-		w.empty(t)
-	})
+	for _, crashes := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 10, "a")
+			x := w.settledOwner(t, "x", 1)
+			o := order{Sleep: time.Hour}
+			if crashes {
+				o = order{Sleep: 5 * time.Second, Fail: "worker", Deaf: true}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := beginUnrecorded(ctx, take(t, x), call("e", 1, o))
+			time.Sleep(time.Second)
+			cancel()
+			<-ended
+			x.Close()
+			y := w.owner(t, "y", 2)
+			found := y.Collect(t.Context())
+			if len(found) != 1 {
+				t.Fatalf("%+v", found)
+			}
+			r := <-begin(t.Context(), found[0].Place, runtime.RunCall{})
+			if e, ok := runtime.AsError(r.err); !ok || e.Code != runtime.CodeUnavailable || e.RetryAfter == 0 || errors.Is(r.err, runtime.ErrPlaceLost) ||
+				errors.Is(r.err, runtime.ErrWorkerLost) != crashes {
+				t.Errorf("crashes %v: %+v, %v", crashes, r.outcome, r.err)
+			}
+			w.empty(t)
+		})
+	}
 }
 
 // A node that stops begins nothing, lets runs end for a while, and then ends them, so that they are queued again without a charge.
@@ -556,35 +563,121 @@ func TestLossAtAnyTime(t *testing.T) {
 	}
 }
 
-// An end outlasts the owner that has acknowledged it, for as long as an owner is tolerated that answers and cannot record it.
-func TestAcknowledgedEndsAreKept(t *testing.T) {
+// A node keeps an end until its owner has recorded it, however long that takes, and whatever becomes of connections: the next owner gets what
+// the former one had and has not recorded, and nothing else. What is recorded is forgotten at once.
+func TestEndsAreKeptUntilTheyAreRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, "a")
 		h := w.hosts["a"]
 		x := w.settledOwner(t, "x", 1)
 		o := order{Sleep: time.Second, Print: 5}
-		ended := begin(t.Context(), take(t, x), call("e", 1, o))
-		(<-begin(t.Context(), take(t, x), call("f", 1, order{}))).check(t, "f", order{})
-		time.Sleep(1900 * time.Millisecond)
-		h.set(func() { h.lag = time.Second })
-		(<-ended).check(t, "e", o)
-		time.Sleep(100 * time.Millisecond)
-		h.set(func() { h.lag = 0 })
-		h.disconnect() // the acknowledgement has not arrived
-		time.Sleep(10 * time.Second)
+		late := take(t, x)
+		for id, ended := range map[string]<-chan ran{
+			"kept": beginUnrecorded(t.Context(), take(t, x), call("kept", 1, o)),
+			"soon": begin(t.Context(), take(t, x), call("soon", 1, o)),
+			"late": beginUnrecorded(t.Context(), late, call("late", 1, o)),
+		} {
+			(<-ended).check(t, id, o)
+		}
+		for range 3 { // it goes on to ask
+			h.disconnect()
+			time.Sleep(time.Minute)
+		}
+		h.set(func() { h.cut = true })
 		h.disconnect()
-		time.Sleep(10 * time.Second) // it goes on to ask
+		time.Sleep(10 * time.Second)
+		late.Recorded() // while the node cannot be reached
+		h.set(func() { h.cut = false })
+		time.Sleep(10 * time.Second)
 		x.Close()
 		y := w.owner(t, "y", 2)
 		found := y.Collect(t.Context())
-		if len(found) != 2 {
+		if len(found) != 1 || found[0].Execution != "kept" {
 			t.Fatalf("%+v", found)
 		}
-		for _, r := range found {
-			o := map[string]order{"e": o}[r.Execution]
-			(<-begin(t.Context(), r.Place, runtime.RunCall{Logs: runtime.NewLogBuffer(runtime.DefaultLogs)})).check(t, r.Execution, o)
+		(<-begin(t.Context(), found[0].Place, runtime.RunCall{Logs: runtime.NewLogBuffer(runtime.DefaultLogs)})).check(t, "kept", o)
+		w.empty(t)
+	})
+}
+
+// A run that its node has not begun when there is another owner is none that is lost, also if the connection is lost meanwhile.
+func TestCollectedRunsThatHaveNotBegun(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 10, "a")
+			x := w.settledOwner(t, "x", 1)
+			begin(t.Context(), take(t, x), call("e", 1, order{Sleep: 5 * time.Second, Fail: "late"}))
+			time.Sleep(time.Second)
+			x.Close()
+			y := w.owner(t, "y", 2)
+			found := y.Collect(t.Context())
+			if len(found) != 1 {
+				t.Fatalf("%+v", found)
+			}
+			time.Sleep(5 * time.Second)
+			if lose {
+				w.hosts["a"].disconnect()
+				time.Sleep(time.Second)
+			}
+			if r := <-begin(t.Context(), found[0].Place, runtime.RunCall{}); !errors.Is(r.err, runtime.ErrPlaceUnused) {
+				t.Errorf("lose %v: %v", lose, r.err)
+			}
+			w.empty(t)
+		})
+	}
+}
+
+// Results that the owner cannot store take a bounded part of its memory: nodes keep further ones, and send those that are small. None is
+// lost, also if connections are meanwhile.
+func TestResultsWaitForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		for i := range 10 {
+			name := fmt.Sprint("n", i)
+			w.hosts[name] = newHost(t, name, 1)
+		}
+		budget := memory.New(hostMemory, quiet)
+		b := w.ownerWith(t, "x", 1, budget)
+		b.Collect(t.Context())
+		settled()
+		big := order{Sleep: time.Second, Result: runtime.MiB}
+		type result struct {
+			id string
+			o  order
+			ran
+			place runtime.Place
+		}
+		results := make(chan result, 10)
+		for i := range 10 {
+			r := result{id: fmt.Sprint(i), o: big, place: take(t, b)}
+			if i == 9 {
+				r.o = order{Sleep: 2 * time.Second}
+			}
+			go func() {
+				r.outcome, r.err = r.place.Run(t.Context(), call(r.id, 1, r.o))
+				results <- r
+			}()
+		}
+		time.Sleep(time.Minute)
+		if n, used := len(results), budget.Used(); n != 5 || used < 4*runtime.MiB || used > 8*runtime.MiB {
+			t.Errorf("there are %d results, want 4 large ones and one that is small; they hold %d bytes", n, used)
+		}
+		for i := range 10 {
+			r := <-results
+			if r.check(t, r.id, r.o); r.o.Result == 0 && i > 4 {
+				t.Error("a small result waits for large ones")
+			}
+			r.place.Release()
+			r.place.Recorded()
 		}
 		w.empty(t)
+		if used := budget.Used(); used > 10*runtime.KiB {
+			t.Errorf("the owner holds %d bytes when all results are stored", used)
+		}
+		b.Close()
+		if used := budget.Used(); used != 0 {
+			t.Errorf("the owner holds %d bytes in the end", used)
+		}
 	})
 }
 
@@ -721,5 +814,159 @@ func TestStopAfterTheOwnerHasLeft(t *testing.T) {
 			t.Errorf("the node has stopped after %v", took)
 		}
 		w.empty(t)
+	})
+}
+
+// Runs for which no node has room do not keep it secret that a node has places again for others.
+func TestLargeRunsHideNoPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 4, "a")
+		h, b := w.hosts["a"], w.settledOwner(t, "x", 1)
+		if _, ok := b.Take("t", 1<<50, 0); ok {
+			t.Fatal("a node has room for everything")
+		}
+		h.set(func() { h.places = 0 })
+		time.Sleep(5 * time.Second)
+		if n := b.Nodes(); n != 0 {
+			t.Fatalf("%d nodes lend", n)
+		}
+		var notified atomic.Int64
+		b.OnFree(func() { notified.Add(1) })
+		h.set(func() { h.places = 4 })
+		time.Sleep(5 * time.Second)
+		if n := notified.Load(); n != 1 {
+			t.Errorf("there were %d notices of the places of a node that had none", n)
+		}
+	})
+}
+
+// A node that grants less than is used there has no free place.
+func TestNoPlaceIsFreeBeyondTheGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, "a")
+		h, b := w.hosts["a"], w.settledOwner(t, "x", 1)
+		begin(t.Context(), take(t, b), call("e", 1, order{Sleep: time.Hour}))
+		time.Sleep(time.Second)
+		h.idle.Store(true)
+		time.Sleep(2 * time.Second)
+		var notified atomic.Int64
+		b.OnFree(func() { notified.Add(1) })
+		b.Take("t", runtime.MiB, 0)
+		time.Sleep(10 * time.Second)
+		if n := notified.Load(); n != 0 {
+			t.Errorf("there were %d notices of places that are not free", n)
+		}
+	})
+}
+
+// A run that its node has refused since its new owner has asked for it is none that is lost, although the answer is.
+func TestCollectedRunsWhoseRefusalIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 10, "a")
+		h := w.hosts["a"]
+		x := w.settledOwner(t, "x", 1)
+		begin(t.Context(), take(t, x), call("e", 1, order{Sleep: 5 * time.Second, Fail: "late"}))
+		time.Sleep(time.Second)
+		x.Close()
+		y := w.owner(t, "y", 2)
+		found := y.Collect(t.Context())
+		if len(found) != 1 {
+			t.Fatalf("%+v", found)
+		}
+		ended := begin(t.Context(), found[0].Place, runtime.RunCall{})
+		time.Sleep(time.Second)
+		h.set(func() { h.still = true })
+		time.Sleep(5 * time.Second)
+		h.set(func() { h.still = false })
+		h.disconnect()
+		if r := <-ended; !errors.Is(r.err, runtime.ErrPlaceUnused) {
+			t.Error(r.err)
+		}
+		w.empty(t)
+	})
+}
+
+// A call that arrives after its grant is begun although the node has granted less since, several times; one that is too late is not.
+func TestCallsForFormerGrants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 10, "a")
+		h, b := w.hosts["a"], w.settledOwner(t, "x", 1)
+		time.Sleep(1100 * time.Millisecond)
+		first, second := take(t, b), take(t, b)
+		h.set(func() { h.places, h.asked = 0, 0 })
+		if _, ok := b.Take("t", 1<<50, 0); ok {
+			t.Fatal("a node has room for everything")
+		}
+		time.Sleep(time.Second)
+		h.set(func() {
+			if h.asked < 5 {
+				t.Errorf("the node has granted %d times, want more often", h.asked)
+			}
+		})
+		(<-begin(t.Context(), first, call("e", 1, order{}))).check(t, "e", order{})
+		time.Sleep(5 * time.Second)
+		if r := <-begin(t.Context(), second, call("f", 1, order{})); !errors.Is(r.err, runtime.ErrPlaceUnused) {
+			t.Errorf("a call that is too late has ended with %v", r.err)
+		}
+		w.empty(t)
+	})
+}
+
+// A node that stops waits until its owner has recorded an end, also one that the owner had before they connected again.
+func TestStopWaitsForRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 10, "a")
+		h, x := w.hosts["a"], w.settledOwner(t, "x", 1)
+		p := take(t, x)
+		(<-beginUnrecorded(t.Context(), p, call("e", 1, order{}))).check(t, "e", order{})
+		h.disconnect()
+		time.Sleep(time.Second)
+		time.AfterFunc(time.Second, p.Recorded)
+		began := time.Now()
+		h.server.Close(t.Context())
+		if took := time.Since(began); took < time.Second || took > 2*time.Second { // of the time of this test
+			t.Errorf("the node has stopped after %v", took)
+		}
+		w.empty(t)
+	})
+}
+
+// A node that connects again offers its runs at once, however many, also while the results of others have all the room.
+func TestOffersDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 1000 // whose offer is large
+		w := newWorld(t, many, "a")
+		for i := range 8 {
+			name := fmt.Sprint("n", i)
+			w.hosts[name] = newHost(t, name, 1)
+		}
+		b := w.settledOwner(t, "x", 1)
+		var ends []<-chan ran
+		o := order{Sleep: time.Minute}
+		for i := range many {
+			ends = append(ends, begin(t.Context(), take(t, b), call(fmt.Sprintf("%0100d", i), 1, o)))
+		}
+		big := order{Sleep: time.Second, Result: runtime.MiB}
+		stores := make(chan struct{})
+		for i := range 8 {
+			p := take(t, b)
+			go func() {
+				_, _ = p.Run(t.Context(), call(fmt.Sprint(i), 1, big))
+				<-stores
+				p.Release()
+				p.Recorded()
+			}()
+		}
+		time.Sleep(10 * time.Second)
+		w.hosts["a"].disconnect()
+		time.Sleep(80 * time.Second) // longer than it goes on without a connection
+		close(stores)
+		for i, e := range ends {
+			if r := <-e; i%100 == 0 || r.err != nil {
+				if r.check(t, fmt.Sprintf("%0100d", i), o); t.Failed() {
+					break
+				}
+			}
+		}
 	})
 }

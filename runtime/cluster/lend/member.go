@@ -28,6 +28,7 @@ type member struct {
 	stops     bool              // the node begins nothing more
 	runs      map[key]*borrowed // that the owner waits for
 	offers    map[key]offered   // that the node has begun before, and nobody waits for
+	ends      map[key]struct{}  // runs whose ends are here, and not recorded yet
 	granted   grant
 	until     time.Time               // when the grant ends
 	refused   time.Time               // when the node did not begin a run, and would not begin another one
@@ -57,12 +58,13 @@ type borrowed struct {
 	done      chan struct{} // closed at the end
 	outcome   runtime.Outcome
 	err       error
+	held      share // of the intake, for the result
 }
 
 func newMember(b *Borrower, one Member) *member {
 	return &member{
 		borrower: b, Member: one, asked: make(chan struct{}), wake: make(chan struct{}, 1), runs: make(map[key]*borrowed), offers: make(map[key]offered),
-		unfit: make(map[runtime.Tenant]bool), tenants: make(map[runtime.Tenant]int), asking: make(map[uint64]time.Time),
+		ends: make(map[key]struct{}), unfit: make(map[runtime.Tenant]bool), tenants: make(map[runtime.Tenant]int), asking: make(map[uint64]time.Time),
 	}
 }
 
@@ -122,16 +124,19 @@ func (m *member) asksSoon(now time.Time) bool {
 	return left <= 0
 }
 
-// answered notes an answer to a question of some time, and reports whether a place may be free.
+// answered notes an answer to a question of some time, and reports whether a place may be free: if the node has granted nothing before, also
+// if there is no room for what is wanted, which may not wait any more, while others do.
 func (m *member) answered(sent time.Time, g grant) bool {
+	now := time.Now()
+	closed := m.granted.Runs == 0 || now.After(m.until)
 	m.granted, m.until = g, sent.Add(grantTime)
 	if m.wanted == 0 {
 		return g.Runs > m.used.Runs
 	}
-	if m.room(time.Now(), m.wanted) == 0 {
+	if m.room(now, m.wanted) <= 0 {
 		m.patience = min(2*m.patience, askTime)
 		m.send()
-		return false
+		return closed && g.Runs > m.used.Runs
 	}
 	m.wanted = 0
 	return true
@@ -204,7 +209,7 @@ func (m *member) begin(p *place, c *runtime.RunCall) (*borrowed, error) {
 			return nil, m.lost()
 		}
 		delete(m.offers, r.key)
-		m.runs[r.key], r.sent = r, true
+		m.runs[r.key], r.sent, r.server = r, true, m.server
 		m.orders.Takes = append(m.orders.Takes, take{Key: r.key})
 		m.send()
 		return r, nil
@@ -220,6 +225,18 @@ func (m *member) begin(p *place, c *runtime.RunCall) (*borrowed, error) {
 	})
 	m.send()
 	return r, nil
+}
+
+// recorded lets the node forget the end of a run.
+func (m *member) recorded(k key) {
+	m.borrower.mu.Lock()
+	defer m.borrower.mu.Unlock()
+	if _, ok := m.ends[k]; ok {
+		delete(m.ends, k)
+		m.orders.Acks = append(m.orders.Acks, k)
+		m.orders.Drops = append(m.orders.Drops, k) // a node of the former release forgets an end that it has offered for this alone
+		m.send()
+	}
 }
 
 // leave leaves a run to the next owner: the node keeps its end.
@@ -330,8 +347,8 @@ func (m *member) next(asks bool) (o *order, bytes int64) {
 // errMalformed ends a connection on which output came that is none.
 var errMalformed = errors.New("malformed output of a run")
 
-// receive does what a message of the node says. It fails before that if the message is malformed.
-func (m *member) receive(r *report) error {
+// receive does what a message of the node says, which a meter counts. It fails before that if the message is malformed.
+func (m *member) receive(r *report, size *meter) error {
 	for i := range r.Logs {
 		if !valid(&r.Logs[i].Logs) {
 			return errMalformed
@@ -342,33 +359,49 @@ func (m *member) receive(r *report) error {
 			return errMalformed
 		}
 	}
-	if m.note(r) {
+	m.output(r.Logs)
+	if m.note(r, size) {
 		m.borrower.freed()
 	}
 	return nil
 }
 
-// note notes what a message says, and reports whether the node grants a place that is free.
-func (m *member) note(r *report) (free bool) {
+// output adds output to that of the runs which have written it.
+func (m *member) output(all []output) {
+	runs := make([]*borrowed, len(all))
+	m.borrower.mu.Lock()
+	for i := range all {
+		if runs[i] = m.runs[all[i].Key]; runs[i] != nil {
+			runs[i].received += len(all[i].Logs.Data)
+		}
+	}
+	m.borrower.mu.Unlock()
+	for i, r := range runs {
+		if r != nil {
+			r.logs.AppendAll(all[i].Logs)
+		}
+	}
+}
+
+// note notes what a message says beside output, and reports whether the node grants a place that is free.
+func (m *member) note(r *report, size *meter) (free bool) {
 	b := m.borrower
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, o := range r.Logs {
-		if run := m.runs[o.Key]; run != nil {
-			run.received += len(o.Logs.Data)
-			run.logs.AppendAll(o.Logs)
-		}
-	}
 	for i := range r.Ends {
 		e := &r.Ends[i]
 		run, err := m.runs[e.Key], e.Fault.error()
-		if errors.Is(err, runtime.ErrPlaceUnused) {
+		switch {
+		case errors.Is(err, runtime.ErrPlaceUnused):
 			m.pause(run, errors.Is(err, runtime.ErrPlaceUnfit))
-		} else if run != nil || !b.leaving {
+		case run != nil:
+			m.ends[e.Key] = struct{}{}
+			run.held = size.part(int64(len(e.Outcome.Result)))
+		case !b.leaving: // it was given up
 			m.orders.Acks = append(m.orders.Acks, e.Key)
 		}
 		switch {
-		case run == nil: // it was given up
+		case run == nil:
 		case errors.Is(err, runtime.ErrPlaceLost), errors.Is(err, runtime.ErrPlaceUnused):
 			m.end(run, runtime.Outcome{}, fmt.Errorf("the node %s: %w", m.Name, err))
 		default:

@@ -66,8 +66,8 @@ type order struct {
 	Calls   []call
 	Takes   []take
 	Cancels []key
-	Acks    []key // ends that the owner has
-	Drops   []key // runs that are offered, and that the owner does not want
+	Acks    []key // ends that the owner has recorded, or does not want
+	Drops   []key // runs that are offered, and that the owner does not want, and those of Acks that it has recorded
 	Leaves  []key // runs that the owner has taken, and whose ends are for the next one
 	Noted   bool  // the owner knows that the node begins nothing more: no calls come behind this
 }

@@ -1,13 +1,14 @@
 package lend
 
 import (
-	"container/list"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,19 +21,15 @@ const (
 	// HoldTime is how long a node without a connection to an owner goes on to run what it has begun, and keeps ends. It is
 	// longer than it takes to replace an owner.
 	HoldTime = time.Minute
-	// lingerTime is how long a node keeps an end that the owner has acknowledged, if there is memory: the owner may be lost
-	// before it has recorded it, and so are the ends of all the time for which it could not write to the log. It is longer than an
-	// owner that answers and cannot write is tolerated ([cluster.StuckTime]). The owner must have sent something that long after, so
-	// that the ends of its last moments are kept for HoldTime.
-	lingerTime = 30 * time.Second
 	// heldShare is the divisor of the memory budget that ends may take which no owner takes at present, and maxHeldBytes bounds
 	// that, in bytes. Those that are on their way to an owner are never given up: instead, nothing begins.
 	heldShare    = 16
 	maxHeldBytes = 64 << 20
-	// maxRuns bounds the runs that run or whose ends the owner does not have, and the further ends that are kept.
+	// maxRuns bounds the runs that run or whose ends the owner has not recorded.
 	maxRuns = 1 << 13
-	// recentGrants is the number of grants that may be valid at once.
-	recentGrants = int(grantTime/askTime) + 1
+	// recentTime is the time for which calls may come for a grant, and those of a grantSlot of it are kept as one.
+	recentTime = grantTime + askTime
+	grantSlot  = askTime / 4
 )
 
 // errSuperseded ends a connection of an owner when there is another one.
@@ -53,6 +50,7 @@ type ServerOptions struct {
 type Server struct {
 	ServerOptions
 	account *memory.Account
+	intake  *intake
 	maxHeld int64  // bytes of ends
 	name    string // of this Server
 
@@ -62,43 +60,27 @@ type Server struct {
 	session *session // nil: there is none
 	since   time.Time
 	runs    map[key]*lentRun
-	active  int                 // runs that have not ended
-	bytes   int64               // that they may use
-	held    int64               // bytes of ends that the owner does not have
-	kept    int64               // bytes of ends that it has acknowledged
-	acked   list.List           // of *lentRun, with these ends: those first that were acknowledged first
-	expiry  *time.Timer         // of what is kept without a connection
-	grants  [recentGrants]grant // the last ones
-	stopped bool                // no run begins
-	closed  bool                // no owner is served
-	idle    chan struct{}       // closed when stopped and no run is active
+	active  int           // runs that have not ended
+	bytes   int64         // that they may use
+	held    int64         // bytes of ends
+	expiry  *time.Timer   // of what is kept without a connection
+	grants  []pastGrant   // of the session, those of recentTime
+	stopped bool          // no run begins
+	closed  bool          // no owner is served
+	idle    chan struct{} // closed when stopped and no run is active
 }
 
-// lentRun is a run that the node has begun. The mutex of its Server guards what follows logs.
-type lentRun struct {
-	offered
-	cancel context.CancelCauseFunc
-	over   chan struct{} // closed when it has ended
-	logs   *runtime.LogBuffer
-
-	sent        int    // bytes of output that the owner has, or are on the way
-	taken       bool   // the owner waits for it, on the present connection
-	queued      bool   // in session.ready
-	cancelledIn uint64 // the epoch of the owner that has cancelled it; 0: none has
-	unwanted    bool   // it is forgotten when it ends
-	ended       bool
-	outcome     runtime.Outcome // without logs
-	fault       *fault
-	rest        runtime.Logs // all of its output, when it has ended
-	size        int64        // bytes that are counted
-	ackedAt     time.Time
-	acked       *list.Element // of Server.acked; nil: the owner does not have its end
+// pastGrant is the most of the grants of a grantSlot.
+type pastGrant struct {
+	since time.Time
+	grant
 }
 
 // NewServer returns a Server. Close must be called.
 func NewServer(o ServerOptions) *Server {
+	account := o.Memory.Open(memory.Options{Name: "runs for another node", Heap: true})
 	return &Server{
-		ServerOptions: o, account: o.Memory.Open(memory.Options{Name: "runs for another node", Heap: true}),
+		ServerOptions: o, account: account, intake: newIntake(account, o.Memory.Total()),
 		maxHeld: min(o.Memory.Total()/heldShare, maxHeldBytes), name: rand.Text(), runs: make(map[key]*lentRun), idle: make(chan struct{}),
 	}
 }
@@ -149,7 +131,7 @@ func (s *Server) Close(ctx context.Context) {
 	}
 }
 
-// flush waits until the owner has all ends that it waits for, and the answers to all calls that it has sent, for a short time.
+// flush waits until the owner has recorded all ends that it waits for, and has the answers to all calls that it has sent, for a short time.
 // An owner whose connection is lost may come back meanwhile.
 func (s *Server) flush() {
 	for deadline := time.Now().Add(helloTime); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -170,7 +152,7 @@ func (s *Server) flushed() bool {
 		return false
 	}
 	for _, r := range s.runs {
-		if r.ended && r.acked == nil && (r.taken || s.session == nil) {
+		if r.ended && (!r.left || s.session == nil) {
 			return false
 		}
 	}
@@ -194,6 +176,11 @@ func (s *Server) Serve(conn net.Conn) error {
 	paced := &pacedConn{conn, helloTime}
 	link := mesh.NewLink(paced)
 	defer func() { _ = link.Close() }()
+	open, end := context.WithCancel(context.Background())
+	defer end()
+	size := &meter{intake: s.intake, ctx: open, most: maxHello}
+	defer size.end()
+	link.OnMessage(size.begin)
 	var h hello
 	if err := link.Receive(&h, helloTime); err != nil {
 		return err
@@ -208,7 +195,7 @@ func (s *Server) Serve(conn net.Conn) error {
 	if x == nil {
 		return fmt.Errorf("the owner %s of epoch %d is refused: %s", h.Owner, h.Epoch, o.Refused)
 	}
-	paced.limit = silenceTime
+	paced.limit, size.most = silenceTime, math.MaxInt64
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	defer x.close()
@@ -221,6 +208,7 @@ func (s *Server) Serve(conn net.Conn) error {
 		if err := s.obey(x, &o); err != nil {
 			return err
 		}
+		size.handled()
 	}
 }
 
@@ -240,19 +228,17 @@ func (s *Server) attach(h hello, conn net.Conn) (*session, offer) {
 	if s.session != nil {
 		s.session.close()
 	}
-	again := h.Epoch == s.epoch && h.Owner == s.owner
-	s.epoch, s.owner, s.grants = h.Epoch, h.Owner, [recentGrants]grant{}
-	s.session = &session{server: s, conn: conn, epoch: h.Epoch, again: again, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	later := h.Epoch > s.epoch
+	s.epoch, s.owner, s.grants = h.Epoch, h.Owner, nil
+	s.session = &session{server: s, conn: conn, epoch: h.Epoch, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	if s.stopped {
 		s.session.notify()
 	}
 	o := offer{Server: s.name}
 	for _, r := range s.runs {
 		r.taken, r.queued, r.sent = false, false, 0
-		if !again {
-			s.unack(r) // this owner may not have recorded its end
-		}
-		if !r.unwanted && r.acked == nil {
+		r.left = r.left && !later
+		if !r.unwanted {
 			o.Runs = append(o.Runs, r.offered)
 		}
 	}
@@ -290,6 +276,27 @@ func (s *Server) expire(since time.Time) {
 	}
 }
 
+// grant notes what is granted.
+func (s *Server) grant(g grant) {
+	now := time.Now()
+	s.grants = slices.DeleteFunc(s.grants, func(p pastGrant) bool { return now.Sub(p.since) > recentTime+grantSlot })
+	if n := len(s.grants); n == 0 || now.Sub(s.grants[n-1].since) >= grantSlot {
+		s.grants = append(s.grants, pastGrant{since: now})
+	}
+	last := &s.grants[len(s.grants)-1]
+	last.Runs, last.Bytes = max(last.Runs, g.Runs), max(last.Bytes, g.Bytes)
+}
+
+// mostGranted returns the most that calls may use now.
+func (s *Server) mostGranted() (most grant) {
+	for _, p := range s.grants {
+		if time.Since(p.since) <= recentTime+grantSlot {
+			most.Runs, most.Bytes = max(most.Runs, p.Runs), max(most.Bytes, p.Bytes)
+		}
+	}
+	return most
+}
+
 // obey does what an owner asks for.
 func (s *Server) obey(x *session, o *order) error {
 	known, lends := s.Epoch(), len(o.Calls) > 0 && s.Lends()
@@ -299,25 +306,23 @@ func (s *Server) obey(x *session, o *order) error {
 		return errSuperseded
 	}
 	for _, k := range o.Acks {
-		if r := s.runs[k]; r != nil && r.ended && r.taken {
-			s.ack(r)
+		if r := s.runs[k]; r != nil && r.ended {
+			s.forget(r)
 		}
 	}
 	for _, k := range o.Drops {
-		switch r := s.runs[k]; {
-		case r == nil || r.taken:
-		case r.ended && x.again: // the owner has its end, whose acknowledgement was lost with the connection before
-			s.ack(r)
-		default:
+		if r := s.runs[k]; r != nil && !r.taken {
 			s.drop(r)
 		}
 	}
 	for _, t := range o.Takes {
-		if r := s.runs[t.Key]; r == nil || r.unwanted {
+		switch r := s.runs[t.Key]; {
+		case r == nil: // it was offered, and has not begun
+			x.answer(t.Key, unusedFault)
+		case r.unwanted:
 			x.answer(t.Key, lostFault)
-		} else {
-			s.unack(r)
-			r.taken, r.sent = true, max(t.From, 0)
+		default:
+			r.taken, r.left, r.sent = true, false, max(t.From, 0)
 			x.queue(r)
 		}
 	}
@@ -332,89 +337,13 @@ func (s *Server) obey(x *session, o *order) error {
 	}
 	for _, k := range o.Leaves {
 		if r := s.runs[k]; r != nil {
-			r.taken = false
+			r.taken, r.left = false, true
 		}
 	}
 	x.noted = x.noted || o.Noted
 	if o.Asks > 0 {
 		x.asked = o.Asks
 		x.notify()
-		s.sweep(time.Now().Add(-lingerTime))
 	}
 	return nil
-}
-
-// begin begins a run if the node lends.
-func (s *Server) begin(x *session, c *call, lends bool) {
-	k := c.key()
-	if r := s.runs[k]; r != nil {
-		if !r.taken || r.acked != nil {
-			x.answer(k, lostFault) // it has run
-		}
-		return
-	}
-	var most grant
-	for _, g := range s.grants {
-		most.Runs, most.Bytes = max(most.Runs, g.Runs), max(most.Bytes, g.Bytes)
-	}
-	full := s.active >= most.Runs || s.bytes+c.Bytes > most.Bytes || len(s.runs)-s.acked.Len() >= maxRuns || s.held > s.maxHeld
-	if !lends || s.stopped || full || c.Bytes < 0 || !s.account.TryTake(c.size()) {
-		x.answer(k, unusedFault)
-		return
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &lentRun{
-		offered: offered{Key: k, Tenant: c.Tenant, Version: c.Version, Bytes: c.Bytes, Started: time.Now().UTC()},
-		cancel:  cancel, over: make(chan struct{}), logs: runtime.NewLogBuffer(c.LogLimit), taken: true, size: c.size(),
-	}
-	s.runs[k] = r
-	s.active++
-	s.bytes += c.Bytes
-	go s.run(ctx, r, runtime.RunCall{
-		Program: runtime.Program{Tenant: c.Tenant, FunctionID: c.FunctionID, Version: c.Version},
-		Args:    c.Args, Env: c.Env, Limits: c.Limits, Info: c.Info, Pinned: c.Pinned, Logs: r.logs,
-	})
-}
-
-// run runs a function. It is called without mu.
-func (s *Server) run(ctx context.Context, r *lentRun, c runtime.RunCall) {
-	defer r.cancel(nil)
-	timer := time.AfterFunc(followPause, func() { s.follow(r) })
-	outcome, err := s.Lender.RunLent(ctx, c)
-	timer.Stop()
-	close(r.over)
-	logs := r.logs.End()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.resize(r, int64(len(outcome.Result))+r.logs.Size()+partBytes)
-	s.active--
-	s.bytes -= r.Bytes
-	s.held += r.size
-	r.ended, r.outcome, r.rest, r.fault = true, outcome, logs, newFault(err)
-	r.outcome.Logs = runtime.Logs{}
-	s.settle()
-	if unused := r.fault != nil && r.fault.Unused; unused || r.unwanted || s.closed {
-		s.forget(r)
-		if unused && r.taken {
-			s.session.answer(r.Key, r.fault)
-		}
-		return
-	}
-	if !s.makeRoom() && !r.taken { // no owner takes ends
-		r.outcome, r.rest, r.fault = runtime.Outcome{}, runtime.Logs{}, lostFault
-		s.resize(r, partBytes)
-	}
-	if r.taken {
-		s.session.queue(r)
-	}
-}
-
-// drop cancels a run that nobody wants, and forgets it when it has ended.
-func (s *Server) drop(r *lentRun) {
-	if r.ended {
-		s.forget(r)
-		return
-	}
-	r.unwanted, r.taken = true, false
-	r.cancel(nil)
 }

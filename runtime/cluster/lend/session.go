@@ -25,7 +25,6 @@ type session struct {
 	ready   []*lentRun // that have output or an end to send
 	answers []end      // of runs that were not begun
 	asked   uint64     // the number of a question that was not answered; 0: none
-	again   bool       // its owner has had a connection before
 	sending bool       // a message is on its way
 	stops   bool       // the owner is informed that the node begins nothing more
 	noted   bool       // the owner knows that, so that no calls are on their way
@@ -122,8 +121,7 @@ func (x *session) next() (r *report, bytes int64) {
 	}
 	if x.asked > 0 {
 		r.Answers, r.Grant, x.asked = x.asked, granted, 0
-		copy(s.grants[1:], s.grants[:])
-		s.grants[0] = granted
+		s.grant(granted)
 		parts++
 	}
 	if s.stopped && !x.stops {
@@ -153,7 +151,7 @@ func (x *session) add(m *report, r *lentRun) int64 {
 		rest := r.rest.Slice(min(r.sent, len(r.rest.Data)), len(r.rest.Data))
 		rest.Truncated = r.rest.Truncated
 		e.Outcome.Logs = rest
-		if stopped := r.fault != nil || r.outcome.Failure != nil && r.outcome.Failure.Class == runtime.ClassCancelled; stopped && r.cancelledIn > 0 && r.cancelledIn != x.epoch {
+		if r.cancelledIn > 0 && r.cancelledIn != x.epoch && r.stopped() {
 			e.Outcome, e.Fault = runtime.Outcome{Logs: rest}, newFault(runtime.ShuttingDownError()) // this owner has not asked for that
 		}
 		r.sent = len(r.rest.Data)

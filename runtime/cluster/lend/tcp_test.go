@@ -90,6 +90,7 @@ func runMany(t testing.TB, b *lend.Borrower, runs int) {
 				c := call(fmt.Sprint("e", n), 1, order{Print: int(n)})
 				o, err := p.Run(t.Context(), c)
 				p.Release()
+				p.Recorded()
 				if errors.Is(err, runtime.ErrPlaceUnused) {
 					continue
 				}

@@ -334,6 +334,52 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// A link says how large a message is before it takes memory for it, and receives none that is refused then, or that has no size.
+func TestSizesOfMessages(t *testing.T) {
+	own, other := net.Pipe()
+	in, out := mesh.NewLink(own), mesh.NewLink(other)
+	defer in.Close()
+	defer out.Close()
+	refused := errors.New("too large")
+	var size int64
+	in.OnMessage(func(bytes int64) error {
+		if size = bytes; bytes > 1<<20 {
+			return refused
+		}
+		return nil
+	})
+	for _, n := range []int{0, 1, 100, 120, 127, 128, 255, 256, 65535, 65536, 1 << 19, 1 << 20} {
+		sent, got := message{strings.Repeat("x", n)}, message{}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = out.Send(sent, patience)
+		}()
+		err := in.Receive(&got, patience)
+		if err != nil {
+			in.Close()
+		}
+		<-done
+		if large := n == 1<<20; errors.Is(err, refused) != large || (err == nil) == large || !large && got != sent || size < int64(n) || size > int64(n)+100 {
+			t.Errorf("a message of %d bytes: %d are announced, %d have come, %v", n, size, len(got.Text), err)
+		}
+	}
+	for _, head := range []string{"\xf8\x7f\xff\xff\xff\xff\xff\xff\xff", "\xf8\xff\xff\xff\xff\xff\xff\xff\xff", "\x80", "\xf7", "\xfc\x04\x00\x00\x01"} {
+		own, other := net.Pipe()
+		go func() { _, _ = other.Write([]byte(head)) }()
+		in := mesh.NewLink(own)
+		in.OnMessage(func(bytes int64) error {
+			t.Errorf("%q announces %d bytes", head, bytes)
+			return nil
+		})
+		if err := in.Receive(new(message), patience); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("%q: %v", head, err)
+		}
+		in.Close()
+		other.Close()
+	}
+}
+
 // A front hands connections to the present server, and to the standby without one.
 func TestFront(t *testing.T) {
 	ln := listen(t)
