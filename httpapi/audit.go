@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -75,7 +76,11 @@ func (a *auditor) change(ctx *fasthttp.RequestCtx, r *web.Route, caller *runtime
 	e := a.entry(ctx, r, caller, runtime.AuditUnknown)
 	begun := new(*e)
 	if err := a.store.BeginAudit(*e); err != nil {
-		if r.Method != fasthttp.MethodDelete {
+		switch {
+		case r.Method == fasthttp.MethodDelete:
+		case errors.Is(err, runtime.ErrUnknownOutcome): // that of the entry
+			return stalledError()
+		default:
 			return err
 		}
 		begun = nil

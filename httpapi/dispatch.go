@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -85,6 +86,9 @@ func (s *Server) dispatch(r web.Route) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer s.barrier(ctx, &r)
 		if err := s.answer(ctx, &r); err != nil {
+			if errors.Is(err, runtime.ErrUnknownOutcome) && mayChange(&r) {
+				_ = ctx.Conn().Close() // each answer would say whether something was changed
+			}
 			s.writeError(ctx, err)
 		}
 	}
@@ -141,6 +145,13 @@ func (s *Server) operate(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 	}
+	if r.Writes {
+		leave, err := s.stalls.enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	if err := s.handle(ctx, r, caller); err != nil {
 		return err
 	}
@@ -168,6 +179,11 @@ func (s *Server) fence(ctx *fasthttp.RequestCtx, r *web.Route, err error) error 
 		return err
 	}
 	resetAnswer(ctx)
+	if err == nil && r.Change != "" { // it was made, as far as this server knows
+		unknown := runtime.Errorf(runtime.CodeUnavailable, "it is not known whether this was changed").WithHint("look whether it was")
+		unknown.Err = runtime.ErrUnknownOutcome
+		return unknown
+	}
 	return outdated
 }
 

@@ -26,6 +26,11 @@ type Follower interface {
 	Follows() bool
 	// Runs reports whether this process runs functions itself for callers that wait, while it follows.
 	Runs() bool
+	// HandsOver reports whether the data are being handed over from one process to another, so that there is an owner soon.
+	HandsOver() bool
+	// Await waits while they are, until this process or another one owns them, or for as long as a request of the client at an address,
+	// and of a tenant, may wait. It fails if no further request may wait, or if ctx ends.
+	Await(ctx context.Context, client net.Addr, tenant runtime.Tenant) error
 	// Settle is called before a request is forwarded that reads what this process may not have sent to the owner yet.
 	Settle()
 	// Forward sends the request of the client at an address, and of a tenant, to the owner. The tenant is empty if this process
@@ -73,16 +78,46 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *web.Route) error {
 			return err
 		}
 	}
+	if !s.opts.Follower.HandsOver() {
+		s.settle(r)
+	}
+	if s.opts.Follower.HandsOver() { // perhaps since settle was called
+		if err := s.awaitOwner(ctx); err != nil {
+			return err
+		}
+		if !s.follows() {
+			return s.fence(ctx, r, s.operate(ctx, r))
+		}
+		s.settle(r)
+	}
 	return s.forward(ctx, r)
+}
+
+// settle prepares that a request is forwarded which may read what the owner does not have yet.
+func (s *Server) settle(r *web.Route) {
+	if !r.Open && !r.Submits && !r.Queues && (!r.Writes || r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut) {
+		s.opts.Follower.Settle()
+	}
+}
+
+// awaitOwner holds a request back while the data are handed over. Its body has not been read.
+func (s *Server) awaitOwner(ctx *fasthttp.RequestCtx) error {
+	if !s.forwarded.TryTake(forwardBytes) {
+		return s.forwarded.Refuse(forwardBytes)
+	}
+	defer s.forwarded.Give(forwardBytes)
+	waits, cancel := context.WithCancel(s.host.Context())
+	defer cancel()
+	if c, ok := ctx.Conn().(*conn); ok {
+		defer s.hangups.Watch(c, cancel)()
+	}
+	return s.opts.Follower.Await(waits, ctx.RemoteAddr(), s.tenantOf(&ctx.Request.Header))
 }
 
 // forward sends a request to the process that owns the data, and answers what that does.
 func (s *Server) forward(ctx *fasthttp.RequestCtx, r *web.Route) error {
 	if announced(&ctx.Request.Header) > r.MaxBody {
 		return errBodyTooLarge(r.MaxBody, r.Spools)
-	}
-	if !r.Open && !r.Submits && !r.Queues && (!r.Writes || r.Method != fasthttp.MethodPost && r.Method != fasthttp.MethodPut) {
-		s.opts.Follower.Settle()
 	}
 	body := s.outgoingBody(ctx)
 	taken := forwardBytes + int64(len(body.bytes)) // of which a copy is made

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type node struct {
 	sent    atomic.Int64
 	tenant  atomic.Pointer[runtime.Tenant] // of the last request that was sent
 	ended   atomic.Int64                   // requests that were sent, and are not under way any more
+	over    atomic.Pointer[chan struct{}]  // closed when the data are handed over; nil: they are not being
+	waits   atomic.Int64                   // requests that wait for that
+	full    atomic.Bool                    // no request may wait
 	through *http.Transport
 	late    bool // the end of a body is looked for when the answer is read
 }
@@ -38,6 +42,33 @@ type node struct {
 func (n *node) Follows() bool { return n.follows.Load() }
 func (n *node) Runs() bool    { return n.runs.Load() }
 func (n *node) Settle()       { n.settled.Add(1) }
+
+func (n *node) HandsOver() bool { return n.over.Load() != nil }
+
+func (n *node) Await(ctx context.Context, _ net.Addr, _ runtime.Tenant) error {
+	if n.full.Load() {
+		return runtime.Errorf(runtime.CodeTooBusy, "too many wait")
+	}
+	n.waits.Add(1)
+	defer n.waits.Add(-1)
+	select {
+	case <-*n.over.Load():
+		return nil
+	case <-ctx.Done():
+		return runtime.Errorf(runtime.CodeUnavailable, "the client has hung up")
+	}
+}
+
+// handOver begins to hand the data over. end says who owns them then.
+func (n *node) handOver() (end func(follows bool)) {
+	over := make(chan struct{})
+	n.over.Store(&over)
+	return func(follows bool) {
+		n.follows.Store(follows)
+		n.over.Store(nil)
+		close(over)
+	}
+}
 
 func (n *node) Forward(r *http.Request, _ net.Addr, tenant runtime.Tenant) (*http.Response, error) {
 	n.sent.Add(1)
@@ -295,6 +326,61 @@ func TestForwardWithoutAnOwner(t *testing.T) {
 		if a := n.Do(t, r[0], r[1], "{}", nil); a.Status != 503 || a.Header.Get("Retry-After") != "1" {
 			t.Errorf("%v: %d %s", r, a.Status, a.Body)
 		}
+	}
+}
+
+// While the data are handed over, requests wait, and are answered by the next owner with all that they have, whichever node that is. A run
+// does not wait if the node may run it.
+func TestForwardWaitsForTheNextOwner(t *testing.T) {
+	t.Parallel()
+	own, owners := &apitest.Fake{Outcome: apitest.Succeeded(`1`)}, &apitest.Fake{}
+	n := startNode(t, own, owners, unchanged)
+	large := `{"name":"f","code":"` + strings.Repeat("#", 1<<19) + `"}` // read while it is forwarded
+	for _, follows := range []bool{true, false} {
+		end := n.handOver()
+		if a := n.Do(t, "POST", "/v1/sync/functions/f/rpc", "{}", nil); a.Status != 200 {
+			t.Errorf("a run: %d %s", a.Status, a.Body)
+		}
+		var waiting sync.WaitGroup
+		for _, r := range [][3]string{{"GET", "/v1/functions/", ""}, {"PUT", "/v1/functions/", large}, {"POST", "/v1/functions/f/rpc", "{}"}} {
+			waiting.Go(func() {
+				if a := n.Do(t, r[0], r[1], r[2], nil); a.Status != 200 {
+					t.Errorf("follows %v: %s %s: %d %s", follows, r[0], r[1], a.Status, a.Body)
+				}
+			})
+		}
+		apitest.Eventually(t, func() bool { return n.waits.Load() == 3 })
+		if n.sent.Load() > 0 && follows {
+			t.Error("a request was sent to nobody")
+		}
+		end(follows)
+		waiting.Wait()
+		if got := map[bool]*apitest.Fake{true: owners, false: own}[follows].Made(); len(got) != 1 || len(got[0].Source) != 1<<19 {
+			t.Errorf("follows %v: the owner has made %d functions", follows, len(got))
+		}
+	}
+	if n.sent.Load() != 3 {
+		t.Errorf("%d requests were sent, want 3", n.sent.Load())
+	}
+}
+
+// A request that waits for the next owner is not sent once its client has hung up, and none waits for which there is no room.
+func TestWaitingForTheNextOwnerEnds(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, &apitest.Fake{}, &apitest.Fake{}, unchanged)
+	end := n.handOver()
+	c := apitest.DialRaw(t, n.Addr)
+	c.Send(t, "POST /v1/functions/f/rpc HTTP/1.1\r\nHost: x\r\nAuthorization: Token "+apitest.Token+"\r\nContent-Length: 2\r\n\r\n{}")
+	apitest.Eventually(t, func() bool { return n.waits.Load() == 1 })
+	_ = c.Close()
+	apitest.Eventually(t, func() bool { return n.waits.Load() == 0 })
+	n.full.Store(true)
+	if a := n.Do(t, "GET", "/v1/functions/", "", nil); a.Status != 429 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	end(true)
+	if n.sent.Load() > 0 {
+		t.Errorf("%d requests were sent", n.sent.Load())
 	}
 }
 

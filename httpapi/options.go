@@ -54,13 +54,16 @@ type Options struct {
 	// stored nothing, also one that has failed, and before a run whose caller waits. The request fails with its error.
 	// Nil: it always is.
 	Current func() error
+	// StallTime is how long a request that writes waits while Current fails, before its connection is closed without an answer: the outcome is
+	// not known. From a third of that on, no further one begins. Zero: 15 s.
+	StallTime time.Duration
 	// Follower forwards requests to the process that owns the data. Nil: this one always does.
 	Follower Follower
 	// Spread returns when no other process answers with the state from before a change. It is called after each change of
 	// functions, tenants and tokens, before that is answered. Nil: there is no other process.
 	Spread func()
-	// Standby says that there never is an engine: the server refuses requests with what Auth returns, and
-	// closes their connections. Ready alone says whether it is ready.
+	// Standby says that there never is an engine: the server forwards requests if it has a Follower, or else refuses them with what Auth
+	// returns, and closes their connections. Ready alone says whether it is ready.
 	Standby bool
 
 	// Ready returns why the server cannot serve requests yet or any more, nil if it can. Only
@@ -116,6 +119,7 @@ const (
 	defaultBodyTimeout   = 60 * time.Second
 	defaultWriteTimeout  = 15 * time.Second
 	defaultIdleTimeout   = 60 * time.Second
+	defaultStallTime     = 15 * time.Second
 	defaultMaxConns      = 5_000
 	defaultMaxHeader     = 16 * runtime.KiB
 
@@ -147,13 +151,14 @@ func (o Options) withDefaults() (Options, error) {
 	if err := CheckBaseURL(o.BaseURL); err != nil {
 		return o, err
 	}
-	if min(o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.IdleTimeout) < 0 {
+	if min(o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.IdleTimeout, o.StallTime) < 0 {
 		return o, runtime.Errorf(runtime.CodeInvalidArgument, "httpapi: a timeout is negative")
 	}
 	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, defaultHeaderTimeout)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, defaultBodyTimeout)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, defaultWriteTimeout)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, defaultIdleTimeout)
+	o.StallTime = cmp.Or(o.StallTime, defaultStallTime)
 	if o.Memory == nil {
 		o.Memory = memory.New(unboundedMemory, o.Log)
 	}

@@ -52,6 +52,7 @@ type Server struct {
 	hangups  web.Hangups // of clients whose requests are forwarded
 
 	forwarded *memory.Account // requests that are
+	stalls    *stalls
 }
 
 // New returns a Server. It starts nothing.
@@ -70,6 +71,7 @@ func New(o Options) (*Server, error) {
 		s.hangups.Patience = hangUpTime
 		s.forwarded = o.Memory.Open(memory.Options{Name: "requests that are forwarded", Heap: true, Requests: true})
 	}
+	s.stalls = newStalls(o, s.closing.Load)
 	s.host.Secrets = o.Secrets
 	s.host.Workers = o.Workers
 	s.accounts.Short = s.conns.dropStalled
@@ -184,23 +186,19 @@ func (s *Server) stopAccepting() {
 	}
 }
 
-// handOverTime is the time for which a server that hands its socket over serves on once all connections that it has
-// have sent something: their requests arrive, and a client that sends one after the other learns with the next answer
-// that it must connect again. handOverLook is the time between two looks at them.
-const (
-	handOverTime = 250 * time.Millisecond
-	handOverLook = 5 * time.Millisecond
-)
+// handOverLook is the time between two looks at the connections of a server that hands over.
+const handOverLook = 5 * time.Millisecond
 
-// HandOver begins a shutdown of a server whose socket another process listens at, too: it stops accepting
-// connections, and serves those that it has, each for one more answer, until for a while there was none whose first
-// request has not arrived, or ctx ends. /readyz answers 200 meanwhile: requests are served, the next ones by the other
+// HandOver begins a shutdown of a server whose place another one takes, at the same socket or for the same data: it stops accepting
+// connections, and serves those that it has, each for one more answer, until for a quiet time there was none whose first
+// request has not arrived, or ctx ends. In that time requests arrive, and a client that sends one after the other learns with the next
+// answer that it must connect again. /readyz answers 200 meanwhile: requests are served, the next ones by the other
 // process, so a proxy must not take the address out of use. [Server.Shutdown] does the rest.
-func (s *Server) HandOver(ctx context.Context) {
+func (s *Server) HandOver(ctx context.Context, quiet time.Duration) {
 	s.stopAccepting()
 	look := time.NewTicker(handOverLook)
 	defer look.Stop()
-	for last := time.Now(); time.Since(last) < handOverTime; {
+	for last := time.Now(); time.Since(last) < quiet; {
 		if s.conns.silent() {
 			last = time.Now()
 		}

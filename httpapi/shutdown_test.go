@@ -47,6 +47,9 @@ func TestShutdownLetsRunsFinish(t *testing.T) {
 	}
 }
 
+// quietTime is the time for which a server that hands over serves the last connections.
+const quietTime = 250 * time.Millisecond
+
 // A server that hands its socket over is ready for the connections that it has: a check of a proxy that arrives there
 // does not take the address out of use.
 func TestReadyWhileHandingOver(t *testing.T) {
@@ -60,7 +63,7 @@ func TestReadyWhileHandingOver(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		ts.HandOver(ctx)
+		ts.HandOver(ctx, quietTime)
 	}()
 	for !ts.Leaving() {
 		time.Sleep(time.Millisecond)
@@ -94,7 +97,7 @@ func TestHandOverAndKeptConnections(t *testing.T) {
 	}
 	waiting, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond) // longer than without any
 	defer cancel()
-	if ts.HandOver(waiting); waiting.Err() == nil {
+	if ts.HandOver(waiting, quietTime); waiting.Err() == nil {
 		t.Error("it does not wait for the first request of a connection")
 	}
 	silent.Send(t, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -103,7 +106,7 @@ func TestHandOverAndKeptConnections(t *testing.T) {
 	}
 	patient, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if ts.HandOver(patient); patient.Err() != nil {
+	if ts.HandOver(patient, quietTime); patient.Err() != nil {
 		t.Error("it waits for a connection that is kept")
 	}
 }

@@ -145,6 +145,9 @@ func AbandonedError(cause error) error {
 // ErrBegan is in the chain of the error of a run that had perhaps begun: what it has done is not known.
 var ErrBegan = errors.New("the run may have begun")
 
+// ErrUnknownOutcome is in the chain of the error of a write of which it is not known whether it is, or will be, stored.
+var ErrUnknownOutcome = errors.New("the outcome is not known")
+
 // ErrWorkerLost is in the chain of the error of a run whose process ended before the run did.
 var ErrWorkerLost = errors.New("the worker process has ended")
 

@@ -401,7 +401,7 @@ func (g *gatedLog) putUnknown(t *testing.T, s *Store) (checked func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err := s.PutSetting("name", []byte("value"))
-		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !bytes.Contains([]byte(e.Message), []byte("not known")) {
+		if e, ok := errors.AsType[*runtime.Error](err); !ok || e.Code != runtime.CodeUnavailable || !errors.Is(err, runtime.ErrUnknownOutcome) || !bytes.Contains([]byte(e.Message), []byte("not known")) {
 			t.Errorf("got %#v", err)
 		}
 	})
@@ -430,6 +430,43 @@ func TestUnknownOutcome(t *testing.T) {
 	must(t, err)
 	if string(value) != "value" {
 		t.Errorf("the setting is %q", value)
+	}
+}
+
+// A write that is in the log and cannot be applied, and those behind it, are not reported as not made: other replicas have them.
+func TestWritesThatAreNotApplied(t *testing.T) {
+	shared := mem.New()
+	g := &gatedLog{Log: shared.Client(), open: make(chan struct{})}
+	s := openReplica(t, vfs.NewMem(), "owner", g, false)
+	at, _ := s.Applied()
+	_, pipeline := s.replica.now()
+	pipeline.Apply = func(*pebble.Batch, replog.Position) error { return errors.New("the disk is lost") }
+	g.shut.Store(true)
+	var wg sync.WaitGroup
+	for i := range uint64(3) {
+		wg.Go(func() {
+			if err := s.PutSetting("name", fmt.Append(nil, i)); runtime.CodeOf(err) != runtime.CodeUnavailable || !errors.Is(err, runtime.ErrUnknownOutcome) {
+				t.Errorf("got %#v", err)
+			}
+		})
+		for end := uint64(0); end != at.Seq+i+1; { // it is in the log
+			time.Sleep(time.Millisecond)
+			var err error
+			end, err = g.End(t.Context())
+			must(t, err)
+		}
+	}
+	close(g.open)
+	wg.Wait()
+	err := s.PutSetting("name", []byte("later"))
+	if wantUnavailable(t, err); errors.Is(err, runtime.ErrUnknownOutcome) {
+		t.Errorf("what was not written: %v", err)
+	}
+	f := openReplica(t, vfs.NewMem(), "next", shared.Client(), false)
+	value, err := f.Setting("name")
+	must(t, err)
+	if string(value) != "2" {
+		t.Errorf("the next owner has %q", value)
 	}
 }
 

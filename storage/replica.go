@@ -194,10 +194,12 @@ func (r *replica) failed(err error) error {
 	case errors.Is(err, replog.ErrUnknown):
 		r.set(lost)
 		r.log.Error("storage: it is not known whether the last writes are in the replicated log; this node does not own it any more", "shard", r.Shard, "err", err)
-		return refuse("it is not known whether this was stored, because the replicated log does not say so",
+		unknown := refuse("it is not known whether this was stored, because the replicated log does not say so",
 			"look whether it was, or repeat the request with the same idempotency key")
+		unknown.Err = runtime.ErrUnknownOutcome
+		return unknown
 	}
-	return r.broken(err)
+	return r.broken(fmt.Errorf("%w: %w", runtime.ErrUnknownOutcome, err)) // of this write and of those that were sent behind it
 }
 
 // broken stops a replica whose log is not the one that it has followed. What it has is kept.

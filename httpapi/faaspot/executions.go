@@ -189,21 +189,30 @@ func (a *api) cancelExecution(ctx *fasthttp.RequestCtx, tenant runtime.Tenant) e
 	if err != nil {
 		return err
 	}
+	late := false
 	if !x.State.Terminal() {
 		// Without room to wait, the answer says that the execution is being stopped.
 		if now, err := a.await(ctx, tenant, x.ID, cancelPatience); err == nil {
 			x = now
 		}
+		late = !x.State.Terminal() && a.engine().EndsLate(tenant, x.ID)
 	}
 	return web.WriteValue(ctx, wire.Cancellation[*string]{
 		Execution: renderExecution(a.URL(ctx), &x),
 		Changed:   changed,
-		Message:   cancelMessage(&x, changed),
+		Message:   cancelMessage(&x, changed, late),
 	})
 }
 
-func cancelMessage(x *runtime.Execution, changed bool) string {
+// cancelMessage says what a cancellation has done. late says that the run has ended, and its end is not stored yet.
+func cancelMessage(x *runtime.Execution, changed, late bool) string {
 	switch {
+	case late && x.State == runtime.StateCancelling:
+		return "the execution was stopped; its end is not stored yet"
+	case late:
+		return "the execution has ended by itself, and its end is not stored yet; nothing was changed"
+	case !changed && (x.State == runtime.StateRunning || x.State == runtime.StateQueued):
+		return "the attempt of the execution has ended, and that is not stored yet; nothing was changed: repeat the request"
 	case !x.State.Terminal():
 		return "the execution is being stopped"
 	case x.State != runtime.StateCancelled && changed:

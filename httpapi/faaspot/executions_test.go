@@ -273,19 +273,24 @@ func TestCancel(t *testing.T) {
 		changed       bool
 		status        wire.Status
 		message       string
+		late          bool
 	}{
-		"running":           {runtime.StateCancelling, runtime.StateCancelled, false, true, wire.StatusCancelled, "while it ran"},
-		"ended by itself":   {runtime.StateCancelling, runtime.StateSucceeded, false, true, wire.StatusSuccess, "by itself"},
-		"does not stop yet": {runtime.StateCancelling, runtime.StateCancelling, false, true, wire.StatusStarted, "is being stopped"},
-		"again":             {runtime.StateCancelling, runtime.StateCancelling, true, false, wire.StatusStarted, "is being stopped"},
-		"ended":             {runtime.StateFailed, "", false, false, wire.StatusFailed, "had already ended"},
-		"cancelled":         {runtime.StateCancelled, "", false, false, wire.StatusCancelled, "cancelled before; nothing"},
+		"running":                {runtime.StateCancelling, runtime.StateCancelled, false, true, wire.StatusCancelled, "while it ran", false},
+		"ended by itself":        {runtime.StateCancelling, runtime.StateSucceeded, false, true, wire.StatusSuccess, "by itself", false},
+		"does not stop yet":      {runtime.StateCancelling, runtime.StateCancelling, false, true, wire.StatusStarted, "is being stopped", false},
+		"again":                  {runtime.StateCancelling, runtime.StateCancelling, true, false, wire.StatusStarted, "is being stopped", false},
+		"ended":                  {runtime.StateFailed, "", false, false, wire.StatusFailed, "had already ended", false},
+		"cancelled":              {runtime.StateCancelled, "", false, false, wire.StatusCancelled, "cancelled before; nothing", false},
+		"stopped, not stored":    {runtime.StateCancelling, runtime.StateCancelling, false, true, wire.StatusStarted, "was stopped; its end is not stored yet", true},
+		"ended, not stored":      {runtime.StateRunning, runtime.StateRunning, true, false, wire.StatusStarted, "has ended by itself, and its end is not stored yet; nothing", true},
+		"an attempt, not stored": {runtime.StateRunning, runtime.StateRunning, true, false, wire.StatusStarted, "nothing was changed: repeat the request", false},
+		"stored meanwhile":       {runtime.StateCancelling, runtime.StateCancelled, false, true, wire.StatusCancelled, "while it ran", true},
 	} {
 		x := apitest.ExecutionAt(apitest.ID, c.before)
 		x.CancelRequested = c.asked
 		fake.Renew(func(f *apitest.Fake) {
 			f.All = map[string]runtime.Execution{apitest.ID: x}
-			f.Done = nil
+			f.Done, f.Late = nil, map[string]bool{apitest.ID: c.late}
 			if c.after != "" {
 				f.Done = map[string]runtime.Execution{apitest.ID: apitest.ExecutionAt(apitest.ID, c.after)}
 			}

@@ -44,6 +44,8 @@ type Engine interface {
 	// ScanExecutions lists those that a filter with Where selects and that the scan sees.
 	ScanExecutions(ctx context.Context, tenant runtime.Tenant, filter runtime.ExecutionFilter, scan runtime.ExecutionScan) (page runtime.Page[runtime.Execution], looks int, err error)
 	CancelExecution(ctx context.Context, tenant runtime.Tenant, id string) (x runtime.Execution, changed bool, err error)
+	// EndsLate reports whether an execution has ended, and its end is not stored yet.
+	EndsLate(tenant runtime.Tenant, id string) bool
 	GetLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 	FollowLogs(ctx context.Context, tenant runtime.Tenant, id string, from runtime.LogPosition) (runtime.LogPage, error)
 

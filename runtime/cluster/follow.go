@@ -191,7 +191,7 @@ func (n *Node) claim(ctx context.Context, r Replica, end uint64) (owned bool, er
 	n.mu.Lock()
 	n.claiming, n.owns = false, err == nil
 	if err == nil {
-		n.owner, n.acked, n.serves = n.Name, sent, false
+		n.owner, n.acked, n.serves, n.leaves = n.Name, sent, false, false
 	}
 	drained := n.drained && !before
 	n.mu.Unlock()

@@ -22,7 +22,9 @@ type members struct {
 	all map[string]member
 	// remembered is since when nodes count that this process has not heard, by their names.
 	remembered map[string]time.Time
-	warned     time.Time // that another node has the same name
+	left       time.Time     // when a node has given up the shard last
+	turned     chan struct{} // is closed, and replaced, when a node owns or serves the shard, leaves it or has given it up, or does so no more
+	warned     time.Time     // that another node has the same name
 }
 
 // member is the last announcement of a node.
@@ -32,7 +34,10 @@ type member struct {
 }
 
 func newMembers(o Options) *members {
-	return &members{self: o.Name, address: o.Address, generation: o.Generation, log: o.Log, moved: make(chan struct{}, 1), all: make(map[string]member), remembered: make(map[string]time.Time)}
+	return &members{
+		self: o.Name, address: o.Address, generation: o.Generation, log: o.Log, moved: make(chan struct{}, 1), turned: make(chan struct{}),
+		all: make(map[string]member), remembered: make(map[string]time.Time),
+	}
 }
 
 // hear remembers an announcement. It ignores what is none.
@@ -59,6 +64,9 @@ func (m *members) hear(message []byte) {
 		return
 	}
 	if s.Released > before.Released {
+		if known { // else it may have done so long ago
+			m.left = now
+		}
 		select {
 		case m.moved <- struct{}{}:
 		default:
@@ -66,6 +74,15 @@ func (m *members) hear(message []byte) {
 	}
 	m.all[s.Node] = member{s, now}
 	delete(m.remembered, s.Node)
+	if s.Owns != before.Owns || s.Ready != before.Ready || s.Leaves != before.Leaves || s.Released != before.Released {
+		m.wake()
+	}
+}
+
+// wake wakes those that wait for the next owner. It is called with mu held.
+func (m *members) wake() {
+	close(m.turned)
+	m.turned = make(chan struct{})
 }
 
 // forget drops the nodes that are silent, and reports whether there was one.

@@ -29,7 +29,9 @@ type Node struct {
 	claiming bool    // the node tries to become the owner
 	owns     bool
 	serves   bool // as the owner: requests are answered
+	leaves   bool // it owns the shard, and is about to give it up
 	released uint64
+	left     time.Time // when it has given up the shard; zero: never
 	// successor is the node that shall be the next owner; empty: any.
 	successor  string
 	drained    bool
@@ -64,7 +66,7 @@ func (n *Node) Status() Status {
 	owner, _ := n.Owner()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Drained: n.drained, Version: n.Version, SecretsKey: n.secretsKey, Keyless: n.keyless}
+	s := Status{Node: n.Name, Address: n.Address, Generation: n.Generation, Owns: n.owns || n.claiming, Released: n.released, Durable: n.durable, Copies: n.copies, Leaves: n.leaves, Drained: n.drained, Version: n.Version, SecretsKey: n.secretsKey, Keyless: n.keyless}
 	if s.Ready = owner.Ready; n.owns {
 		s.Ready = n.serves && time.Since(n.acked) < LeaseTime
 	}
@@ -184,6 +186,7 @@ func (n *Node) Serves() {
 	n.mu.Lock()
 	n.serves = true
 	n.mu.Unlock()
+	n.wake()
 	n.announceNow()
 }
 
@@ -218,8 +221,9 @@ func (n *Node) Hold(ctx context.Context, r Replica) error {
 // lose notes that the node does not own the shard.
 func (n *Node) lose() {
 	n.mu.Lock()
-	n.owns, n.claiming, n.secrets = false, false, ""
+	n.owns, n.claiming, n.leaves, n.secrets = false, false, false, ""
 	n.mu.Unlock()
+	n.wake()
 	n.announceNow()
 }
 
@@ -228,7 +232,7 @@ func (n *Node) lose() {
 func (n *Node) Release(epoch uint64) {
 	n.mu.Lock()
 	if n.owns {
-		n.released = epoch
+		n.released, n.left = epoch, time.Now()
 		if !n.drained { // else Drain has chosen one
 			n.successor = best(n.members.able())
 		}

@@ -36,6 +36,8 @@ const (
 	askTime = time.Second
 	// successorTime is how long the others wait for the node to which the owner has handed over.
 	successorTime = 2 * time.Second
+	// successionTime is how long requests wait for the next owner after one has given up the shard.
+	successionTime = 10 * time.Second
 	// stepBackTime is the time without a record after which a node that is drained, or lacks keys, tries to become the owner
 	// although others are there, which have not.
 	stepBackTime = 15 * time.Second
@@ -121,6 +123,8 @@ type Status struct {
 	Released uint64 `json:"released,omitempty"`
 	// Successor is the node to which it has given up that epoch; empty: to any.
 	Successor string `json:"successor,omitempty"`
+	// Leaves says that the node owns the shard, and is about to give it up.
+	Leaves bool `json:"leaves,omitempty"`
 	// Drained says that the node does not become the owner while others can.
 	Drained bool `json:"drained,omitempty"`
 	// Ready says that requests to the node are answered: by itself, or by the owner that it knows.

@@ -217,6 +217,7 @@ func (r *replica) Serve(ctx context.Context) error {
 	r.p.mu.Lock()
 	r.p.serves = r
 	r.p.mu.Unlock()
+	r.p.node.Serves()
 	<-ctx.Done()
 	r.p.mu.Lock()
 	r.p.serves = nil

@@ -52,6 +52,7 @@ type attempt struct {
 	outlived  bool               // the process has outlived its probation
 	cancelled bool               // a cancellation was requested before it returned
 	returned  bool               // it has ended, and its end is not on disk yet
+	final     bool               // its execution has ended with it
 	aside     aside              // what it waits for in spite of free memory
 	takenBack bool               // its function was paused before it began
 	away      bool               // it has a place on another node, or is about to take one
@@ -222,6 +223,14 @@ func (a *attempt) execution() runtime.Execution {
 		x.Version = a.adopted.Version
 	}
 	return x
+}
+
+// setResult sets the execution to store.
+func (a *attempt) setResult(x runtime.Execution) {
+	a.result = x
+	a.dispatcher.mu.Lock()
+	defer a.dispatcher.mu.Unlock()
+	a.final = x.State.Terminal()
 }
 
 // markReturned marks the attempt as ended, and reports whether it was cancelled before.

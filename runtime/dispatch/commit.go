@@ -11,14 +11,14 @@ import (
 
 // end hands the end of an attempt to the committer, when there is room.
 func (d *Dispatcher) end(a *attempt, x runtime.Execution) {
-	a.result = x
+	a.setResult(x)
 	d.outbox.reserve(x.Weight())
 	d.handOver(a)
 }
 
 // endNow hands over an end without waiting for room.
 func (d *Dispatcher) endNow(a *attempt, x runtime.Execution) {
-	a.result = x
+	a.setResult(x)
 	d.outbox.reserveNow(x.Weight())
 	d.handOver(a)
 }

@@ -274,6 +274,15 @@ func (d *Dispatcher) Returned(tenant runtime.Tenant, id string) bool {
 	return a != nil && a.run.Tenant == tenant && a.returned && !a.cancelled
 }
 
+// Unstored reports whether an execution has ended, also because it was cancelled, and that is not on disk yet. One whose attempt is
+// followed by another has not.
+func (d *Dispatcher) Unstored(tenant runtime.Tenant, id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.plan.active[id]
+	return a != nil && a.run.Tenant == tenant && a.returned && a.final
+}
+
 // Logs returns a page of the logs of an execution that has an attempt which has begun and
 // whose end is not on disk; else ok is false. written is closed when the attempt writes more.
 func (d *Dispatcher) Logs(tenant runtime.Tenant, id string, from runtime.LogPosition) (p runtime.LogPage, written <-chan struct{}, ok bool) {

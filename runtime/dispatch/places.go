@@ -202,7 +202,7 @@ func (d *Dispatcher) runAway(a *attempt) {
 	a.leave = nil
 	d.plan.away.learn(a.run.FunctionID, a.took)
 	d.mu.Unlock()
-	a.result = x
+	a.setResult(x)
 	d.outbox.reserve(x.Weight()) // until then no other run takes the place, and has a result
 	a.place.Release()
 	d.handOver(a)

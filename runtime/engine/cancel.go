@@ -10,7 +10,7 @@ import (
 // CancelExecution cancels an execution: a queued one never starts, a running one is stopped and
 // ends as cancelled, even if it returns at the same moment. Blocking runs are stopped in the same
 // way. changed is false, and nothing changes, if it has ended or its cancellation was requested
-// before; a run that has returned has ended, even if its outcome cannot be written for a while. The returned execution is in its new state, without its logs;
+// before, or if its attempt has returned, also one that is followed by another, and that cannot be written for a while. The returned execution is in its new state, without its logs;
 // [Engine.AwaitExecution] waits for its end.
 //
 // Errors: CodeNotFound, CodeUnavailable, CodeInternal.
@@ -51,6 +51,11 @@ func (e *Engine) CancelExecution(ctx context.Context, tenant runtime.Tenant, id 
 	}
 	changed = changed && (x.State == runtime.StateCancelled || !active && !x.State.Terminal())
 	return x, changed, nil
+}
+
+// EndsLate reports whether an execution has ended, and its end is not stored yet: the store may not take it for a while.
+func (e *Engine) EndsLate(tenant runtime.Tenant, id string) bool {
+	return e.background.Unstored(tenant, id)
 }
 
 // commitPatience is how long a cancellation waits for the outcome of a run that has returned: on a

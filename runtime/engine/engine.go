@@ -129,10 +129,11 @@ type Engine struct {
 	dropArgs bool // see Options
 	idle     bool // schedules do not fire
 
-	follow     *Following             // see Options
-	leads      atomic.Bool            // the Engine does not follow
-	unsure     atomic.Pointer[string] // id of the first run of the last batch that may be recorded; nil: none
-	foreign    sync.Mutex             // held while runs of another process are recorded
+	follow     *Following               // see Options
+	leads      atomic.Bool              // the Engine does not follow
+	unsure     atomic.Pointer[string]   // id of the first run of the last batch that may be recorded; nil: none
+	kept       atomic.Pointer[keptRuns] // that are not recorded; nil: none
+	foreign    sync.Mutex               // held while runs of another process are recorded
 	gate       *gate
 	admission  *queue.Admission
 	current    *versionCache
@@ -226,6 +227,8 @@ func New(o Options) (*Engine, error) {
 	})
 	e.operations = newOperations(e, o.Memory)
 	e.schedules = cron.New(cron.Options{Start: e.startTick, LastTick: o.Store.LastTick, Now: clock.Now, Log: o.Log})
+	e.records.keep = e.keep
+	e.recordKept()
 	e.records.start()
 	if o.Follow == nil {
 		if err := e.begin(); err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -11,6 +12,40 @@ type Following struct {
 	// Record records runs that have ended, as [Engine.RecordForeign] of that process does. CodeUnavailable: it is not
 	// known whether it has, and Record is called again.
 	Record func(batch []runtime.Execution) error
+	// Keep keeps runs that have ended and were not recorded, for the next Engine of this process, and reports whether it does: the
+	// process that was followed, or was this one, has changed. Nil: none are kept.
+	Keep func(batch []runtime.Execution) bool
+	// Kept are those that the Engine before has kept. It is not known whether they are recorded.
+	Kept []runtime.Execution
+	// Still calls record with the runs of a batch whose tenants still exist. An Engine that leads records those with it that it has kept, or
+	// sent to the process that it followed. Nil: all are recorded.
+	Still func(batch []runtime.Execution, record func([]runtime.Execution) error) error
+}
+
+// keptRuns has the ids of runs that the Engine before has kept.
+type keptRuns struct {
+	ids  map[string]bool
+	last string
+}
+
+// keep keeps runs that were not recorded for the next Engine.
+func (e *Engine) keep(batch []runtime.Execution) bool {
+	return e.follow != nil && e.follow.Keep != nil && e.follow.Keep(batch)
+}
+
+// recordKept begins to record what the Engine before has kept, before all else.
+func (e *Engine) recordKept() {
+	if e.follow == nil || len(e.follow.Kept) == 0 {
+		return
+	}
+	kept := &keptRuns{ids: make(map[string]bool, len(e.follow.Kept))}
+	for i := range e.follow.Kept {
+		kept.last = e.follow.Kept[i].ID
+		kept.ids[kept.last] = true
+	}
+	e.kept.Store(kept)
+	e.records.restore(e.follow.Kept)
+	e.follow.Kept = nil
 }
 
 // follows reports whether another process changes what is in the store.
@@ -28,22 +63,37 @@ func (e *Engine) Lead() error {
 
 // record records blocking runs. What the process that this one has followed may have recorded is recorded once.
 func (e *Engine) record(batch []runtime.Execution) (err error) {
-	unsure := e.unsure.Load()
+	unsure, kept := e.unsure.Load(), e.kept.Load()
 	switch {
 	case e.follows():
 		first := batch[0].ID // the batch is used again
 		e.unsure.Store(&first)
 		err = e.follow.Record(batch)
-	case unsure != nil && *unsure == batch[0].ID:
-		_, err = e.store.RecordOnce(batch)
+	case unsure != nil && *unsure == batch[0].ID, kept != nil && kept.ids[batch[0].ID]: // what was kept is in front of all else
+		err = e.recordStill(batch)
 	default:
 		return e.store.Record(batch)
 	}
 	if err == nil {
 		e.unsure.Store(nil)
+		if kept != nil && slices.ContainsFunc(batch, func(x runtime.Execution) bool { return x.ID == kept.last }) {
+			e.kept.Store(nil)
+		}
 		e.store.countEnded(batch)
 	}
 	return err
+}
+
+// recordStill records what may be recorded already, without runs of tenants that were deleted since.
+func (e *Engine) recordStill(batch []runtime.Execution) error {
+	record := func(batch []runtime.Execution) error {
+		_, err := e.store.RecordOnce(batch)
+		return err
+	}
+	if e.follow.Still == nil {
+		return record(batch)
+	}
+	return e.follow.Still(batch, record)
 }
 
 // RecordForeign records runs that have ended in a process that follows this one. Repeated, it records them once.

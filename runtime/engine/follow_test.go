@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,20 +80,45 @@ func newPair(t *testing.T, o engine.Options) *pair { return newPairOf(t, engine.
 func newPairOf(t *testing.T, owner, o engine.Options) *pair {
 	t.Helper()
 	p := &pair{log: mem.New()}
-	openStore := func(node string, follow bool) *storage.Store {
-		s, err := storage.Open(storage.Options{Dir: node, FS: vfs.NewMem(), Log: quiet, Replication: &storage.Replication{Log: p.log.Client(), Generation: 1, Node: node, Follow: follow}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		return s
+	owner.Store = p.openStore(t, "owner")
+	if err := owner.Store.(*storage.Store).Own(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	owner.Store = openStore("owner", false)
 	p.owner = newEngine(t, owner)
-	p.store = openStore("follower", true)
+	p.store = p.openStore(t, "follower")
 	o.Store, o.Follow = p.store, &engine.Following{Record: p.record}
 	p.follower = newEngine(t, o)
 	return p
+}
+
+// openStore opens a store that follows.
+func (p *pair) openStore(t *testing.T, node string) *storage.Store {
+	t.Helper()
+	s, err := storage.Open(storage.Options{Dir: node, FS: vfs.NewMem(), Log: quiet, Replication: &storage.Replication{Log: p.log.Client(), Generation: 1, Node: node, Follow: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// takeOver returns an Engine that follows at first, with runs which were kept, and then owns the data.
+// still is the Still of its Following.
+func (p *pair) takeOver(t *testing.T, kept []runtime.Execution, still func([]runtime.Execution, func([]runtime.Execution) error) error) *engine.Engine {
+	t.Helper()
+	store := p.openStore(t, "again")
+	e := newEngine(t, engine.Options{Store: store, Follow: &engine.Following{
+		Record: func([]runtime.Execution) error { return runtime.Errorf(runtime.CodeUnavailable, "there is no owner") }, Kept: kept, Still: still,
+	}})
+	err := store.Own(t.Context())
+	if err == nil {
+		err = e.Lead()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.RecordNow(time.Minute)
+	return e
 }
 
 func (p *pair) want(t *testing.T, e *engine.Engine, ids ...string) {
@@ -223,6 +250,104 @@ func TestFollowerThatLeads(t *testing.T) {
 	x, err := p.follower.AwaitExecution(t.Context(), tenant, accepted.IDs[0])
 	if err != nil || x.State != runtime.StateSucceeded {
 		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// What an owner has run that is not the owner any more is recorded by the next one, once: the next Engine of its process sends it. If that
+// one owns the data itself before, it records it, once, also what was recorded meanwhile.
+func TestRunsOfAFormerOwner(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		var mu sync.Mutex
+		var kept []runtime.Execution
+		p := newPairOf(t, engine.Options{Follow: &engine.Following{
+			Record: func([]runtime.Execution) error { return errors.New("an owner sends nothing") },
+			Keep: func(batch []runtime.Execution) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				kept = append(kept, batch...)
+				return true
+			},
+		}}, engine.Options{})
+		if err := p.owner.Lead(); err != nil {
+			t.Fatal(err)
+		}
+		create(t, p.owner, spec("f", "1"))
+		p.sync(t)
+		end, err := p.log.Client().End(t.Context())
+		if err == nil {
+			err = p.store.OwnAt(t.Context(), end)
+		}
+		if err == nil {
+			err = p.follower.Lead()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for range 20 { // whose callers have their results
+			x, err := run(p.owner, "f", "{}")
+			if err != nil || string(x.Result) != "1" {
+				t.Fatalf("%+v, %v", x, err)
+			}
+			ids = append(ids, x.ID)
+		}
+		p.owner.RecordNow(time.Minute)
+		if err := p.owner.Close(t.Context()); err != nil || len(kept) != len(ids) {
+			t.Fatalf("%d runs of %d are kept, %v", len(kept), len(ids), err)
+		}
+		if err := p.follower.RecordForeign(slices.Clone(kept[:5])); err != nil { // whose answer was lost
+			t.Fatal(err)
+		}
+		next := p.follower
+		if again {
+			next = p.takeOver(t, kept, nil)
+		} else {
+			sender := newEngine(t, engine.Options{Store: p.openStore(t, "again"), Follow: &engine.Following{Record: p.follower.RecordForeign, Kept: kept}})
+			sender.RecordNow(time.Minute)
+		}
+		p.want(t, next, ids...)
+		counted := 0
+		for end := time.Now().Add(20 * time.Second); counted < len(ids) && time.Now().Before(end); time.Sleep(time.Millisecond) { // history in the background
+			s, err := next.GetStats(t.Context(), tenant, runtime.StatsQuery{Since: time.Now().Add(-time.Hour)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted = s.Total.Ended()
+		}
+		if counted != len(ids) {
+			t.Errorf("owns the data again %v: %d runs are counted, want %d", again, counted, len(ids))
+		}
+	}
+}
+
+// An owner that has runs of its former life records all of them once, whatever room there is, but not those of tenants that were deleted since.
+func TestKeptRunsOfDeletedTenants(t *testing.T) {
+	p := newPair(t, engine.Options{})
+	create(t, p.owner, spec("f", "1"))
+	p.sync(t)
+	var kept []runtime.Execution
+	for i := range 20 {
+		x, err := run(p.owner, "f", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := *x
+		again.ID = runtime.NewID()
+		again.Result = bytes.Repeat([]byte{'1'}, 4<<20) // more than there is room for
+		if i%2 == 1 {
+			again.Tenant = "deleted"
+		}
+		kept = append(kept, again)
+	}
+	all := slices.Clone(kept)
+	next := p.takeOver(t, kept, func(batch []runtime.Execution, record func([]runtime.Execution) error) error {
+		return record(slices.DeleteFunc(slices.Clone(batch), func(x runtime.Execution) bool { return x.Tenant == "deleted" }))
+	})
+	for _, x := range all {
+		_, err := next.GetExecution(t.Context(), x.Tenant, x.ID)
+		if x.Tenant == tenant && err != nil || x.Tenant != tenant && runtime.CodeOf(err) != runtime.CodeNotFound {
+			t.Errorf("a run of the tenant %s: %v", x.Tenant, err)
+		}
 	}
 }
 

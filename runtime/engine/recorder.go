@@ -47,7 +47,8 @@ const (
 // called concurrently.
 type recorder struct {
 	record  func([]runtime.Execution) error
-	follows func() bool // another process records
+	follows func() bool                    // another process records
+	keep    func([]runtime.Execution) bool // keeps what cannot be recorded by this recorder any more
 	log     *slog.Logger
 
 	mu    sync.Mutex
@@ -56,7 +57,7 @@ type recorder struct {
 }
 
 func newRecorder(record func([]runtime.Execution) error, follows func() bool, b *memory.Budget, log *slog.Logger) *recorder {
-	r := &recorder{record: record, follows: follows, log: log}
+	r := &recorder{record: record, follows: follows, keep: func([]runtime.Execution) bool { return false }, log: log}
 	r.queue.limit = min(maxRecordBytes, b.Total()/recordShare)
 	if follows() {
 		r.queue.limit = min(maxFollowBytes, b.Total()/followShare)
@@ -90,6 +91,12 @@ func (q *recordQueue) add(x *runtime.Execution) bool {
 	if q.bytes+weight > q.limit || q.stopped {
 		return false
 	}
+	q.push(x, weight)
+	return true
+}
+
+// push adds an execution although there may be no room.
+func (q *recordQueue) push(x *runtime.Execution, weight int64) {
 	q.waiting = append(q.waiting, *x)
 	q.bytes += weight
 	q.memory.Add(weight)
@@ -97,7 +104,6 @@ func (q *recordQueue) add(x *runtime.Execution) bool {
 	if len(q.waiting) == 1 || q.full() {
 		q.changed.Broadcast()
 	}
-	return true
 }
 
 // hasRoom reports whether there is room for an execution besides those that are being written, which may take long.
@@ -154,6 +160,15 @@ func (r *recorder) add(x *runtime.Execution) {
 		r.note(x, 1, errNoRoom)
 	default:
 		r.write([]runtime.Execution{*x})
+	}
+}
+
+// restore records executions that another recorder has kept, whether or not there is room for them.
+func (r *recorder) restore(all []runtime.Execution) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range all {
+		r.queue.push(&all[i], all[i].Weight())
 	}
 }
 
@@ -278,6 +293,9 @@ func (r *recorder) write(batch []runtime.Execution) {
 		if r.follows() && r.goesOn() {
 			time.Sleep(pause)
 			pause = min(2*pause, maxFollowPause)
+		} else if r.keep(batch) {
+			err = nil
+			break
 		} else if waited < recordPatience && r.isPatient() {
 			time.Sleep(recordPause)
 			waited += recordPause

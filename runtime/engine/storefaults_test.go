@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,6 +334,63 @@ func TestReadsOfTheEndedDoNotWait(t *testing.T) {
 		}
 		if _, err := e.GetExecutions(t.Context(), tenant, []string{ended.ID}); err != nil || time.Since(began) == 0 {
 			t.Errorf("nothing waits for the recorder: %v", err)
+		}
+	})
+}
+
+// TestCancelWithoutAStore checks that a cancellation of a run that has ended says so while the store does not take its end, and not
+// that it is being stopped.
+func TestCancelWithoutAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faultyStore{Store: newStore(t)}
+		g := newGated()
+		var tries atomic.Int64
+		e := newEngine(t, engine.Options{Store: store, Sandbox: &fakeSandbox{run: func(ctx context.Context, p runtime.Program, args, c []byte) (runtime.Outcome, error) {
+			switch string(args) {
+			case `{"wait":1}`:
+				return g.run(ctx, p, args, c)
+			case `{"fail":1}`:
+				if tries.Add(1) == 1 {
+					return runtime.Outcome{Failure: &runtime.Failure{Class: runtime.ClassError, Message: "once"}}, nil
+				}
+			}
+			return echo(ctx, p, args, c)
+		}}})
+		defer e.Close(context.Background())
+		create(t, e, spec("hello", "[]"))
+		store.set(func() {
+			store.finish = func(string) error { return runtime.Errorf(runtime.CodeUnavailable, "the log does not answer") }
+		})
+		ended := submit(t, e, runtime.SubmitRequest{})
+		running := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"wait":1}`)})
+		retried := submit(t, e, runtime.SubmitRequest{Args: []byte(`{"fail":1}`), Retries: ptr(1)})
+		<-g.began
+		synctest.Wait()
+		if e.EndsLate(tenant, running) || !e.EndsLate(tenant, ended) || e.EndsLate("b", ended) {
+			t.Error("a run ends late exactly if it has ended")
+		}
+		if x, changed := cancelled(t, e, ended); changed || x.State != runtime.StateRunning || !e.EndsLate(tenant, ended) {
+			t.Errorf("a run that has ended: %+v, changed %v", x, changed)
+		}
+		if x, changed := cancelled(t, e, retried); changed || x.State.Terminal() || e.EndsLate(tenant, retried) {
+			t.Errorf("an attempt that has ended, and is followed by another: %+v, changed %v", x, changed)
+		}
+		if x, changed := cancelled(t, e, running); !changed || x.State != runtime.StateCancelling {
+			t.Errorf("a run that runs: %+v, changed %v", x, changed)
+		}
+		synctest.Wait()
+		if !e.EndsLate(tenant, running) {
+			t.Error("a run that was stopped has no end that is not stored")
+		}
+		store.set(func() { store.finish = nil })
+		if x := await(t, e, ended); x.State != runtime.StateSucceeded || e.EndsLate(tenant, ended) {
+			t.Errorf("got %+v", x)
+		}
+		if x := await(t, e, retried); x.State != runtime.StateSucceeded || tries.Load() != 2 {
+			t.Errorf("got %+v after %d attempts", x, tries.Load())
+		}
+		if x := await(t, e, running); x.State != runtime.StateCancelled {
+			t.Errorf("got %+v", x)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ import (
 // clusterOfNodes is a cluster whose nodes take runs.
 type clusterOfNodes struct {
 	*clusters.Cluster
+
+	left [3]atomic.Bool // nodes that have handed over, in TestHandOver
 
 	mu       sync.Mutex
 	accepted map[string]int // the number that a run got, by id
@@ -259,4 +262,82 @@ func TestNodeOwnsTwice(t *testing.T) {
 			break
 		}
 	}
+}
+
+// ask sends requests to a node until ctx ends, each on a connection of its own if they are fresh. None may fail, but for those that have no answer
+// on a connection which was idle when the node left the data.
+func (c *clusterOfNodes) ask(ctx context.Context, t *testing.T, i int, fresh bool) {
+	node := process.NewClient(c.Nodes[i].Base, c.Nodes[i].Token)
+	defer node.Close()
+	for n := i; ctx.Err() == nil; n += len(c.Nodes) {
+		for _, r := range [][3]string{
+			{http.MethodPost, "/v1/functions/square/rpc", fmt.Sprintf(`{"n":%d}`, n)},
+			{http.MethodGet, "/v1/functions/", ""},
+			{http.MethodPost, "/v1/sync/functions/square/rpc", `{"n":7}`},
+		} {
+			answer, err := node.Do(context.Background(), r[0], r[1], r[2])
+			if err != nil && !fresh && c.left[i].Load() {
+				continue
+			}
+			if err != nil || answer.Status != http.StatusOK {
+				t.Errorf("%s %s to node %s, fresh %v: %d %s, %v", r[0], r[1], clusters.NodeName(i), fresh, answer.Status, answer.Body, err)
+				continue
+			}
+			var id string
+			if json.Unmarshal(answer.Body, &id) == nil && id != "" {
+				c.mu.Lock()
+				c.accepted[id] = n
+				c.mu.Unlock()
+			}
+			if fresh {
+				node.Close()
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// While owners are drained and stopped, no request to a node that stays fails, and nothing that was accepted is lost.
+func TestHandOver(t *testing.T) {
+	c := startCluster(t, 3)
+	c.Nodes[0].Must(t, http.MethodPut, "/v1/functions/", process.FunctionJSON("square", process.EchoCode))
+	c.Settled(t)
+	var load sync.WaitGroup
+	defer load.Wait()
+	ends := make([]func(), len(c.Nodes)) // the load on each node
+	for i := range c.Nodes {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var own sync.WaitGroup
+		for _, fresh := range []bool{false, true} {
+			own.Go(func() { c.ask(ctx, t, i, fresh) })
+		}
+		ends[i] = func() { stop(); own.Wait() }
+		load.Go(own.Wait)
+	}
+	c.more(t)
+	for range 2 {
+		owner := c.Owner(t)
+		c.left[owner].Store(true)
+		var h struct{ Seconds float64 }
+		if status := c.Command(t, &h, "drain", clusters.NodeName(owner)); status != process.ExitOK {
+			t.Fatal("the owner was not drained")
+		}
+		t.Logf("the node %s has handed over in %.2f s", clusters.NodeName(owner), h.Seconds)
+		c.more(t)
+		c.Settled(t)
+		if status := c.Command(t, &h, "drain", clusters.NodeName(owner), "--undo"); status != process.ExitOK {
+			t.Error("a drained node stays drained")
+		}
+	}
+	owner := c.Owner(t)
+	ends[owner]()
+	c.Nodes[owner].Signal(t, syscall.SIGTERM)
+	c.Nodes[owner].WaitExit(t, process.ExitOK)
+	c.more(t)
+	for _, end := range ends {
+		end()
+	}
+	c.Nodes[owner] = c.Nodes[(owner+1)%3] // verify asks it
+	c.verify(t)
 }

@@ -33,6 +33,7 @@ type FakeExecutions struct {
 	// Selected reports whether Where selects an execution. Nil: it does.
 	Selected func(*runtime.Execution) bool
 	Done     map[string]runtime.Execution
+	Late     map[string]bool // those whose runs have ended, and whose ends are not stored
 	Replay   bool
 	Failing  error
 	OnAwait  func(ctx context.Context, id string) (runtime.Execution, error)
@@ -216,6 +217,13 @@ func (f *FakeExecutions) CancelExecution(_ context.Context, tenant runtime.Tenan
 	}
 	f.Cancelled = append(f.Cancelled, id)
 	return x, !x.CancelRequested && x.Finished.IsZero(), f.Failing
+}
+
+// EndsLate reports whether Late has an execution.
+func (f *FakeExecutions) EndsLate(_ runtime.Tenant, id string) bool {
+	f.guard.Lock()
+	defer f.guard.Unlock()
+	return f.Late[id]
 }
 
 // FollowExecutions returns what Feed returns, or a feed without changes.

@@ -132,6 +132,8 @@ func (e FullEngine) CancelExecution(context.Context, runtime.Tenant, string) (ru
 	return FullExecution(), true, nil
 }
 
+func (e FullEngine) EndsLate(runtime.Tenant, string) bool { return false }
+
 func (e FullEngine) GetStats(context.Context, runtime.Tenant, runtime.StatsQuery) (runtime.Stats, error) {
 	counts := runtime.RunStats{Succeeded: 5, Failed: 2, Timeout: 1, Cancelled: 3, Ran: 9, P50: time.Millisecond, P90: 2 * time.Millisecond, P99: time.Second, Max: 1500 * time.Microsecond, Mean: 700 * time.Microsecond}
 	return runtime.Stats{

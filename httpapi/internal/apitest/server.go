@@ -190,6 +190,13 @@ func (f *Fake) Run(ctx context.Context, r runtime.RunRequest) (*runtime.Executio
 	return f.Outcome, f.Err
 }
 
+// Made returns the functions that were created so far, also while requests are answered.
+func (f *Fake) Made() []runtime.FunctionSpec {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.Created)
+}
+
 // Renew forgets the calls and lets change say what to answer from now on.
 func (f *Fake) Renew(change func(*Fake)) {
 	f.mu.Lock()

@@ -99,7 +99,7 @@ func (m *member) session(ctx context.Context, asked func()) (served bool, err er
 	b.mu.Lock()
 	m.reached = true
 	b.mu.Unlock()
-	paced := &pacedConn{conn, helloTime}
+	paced := &pacedConn{Conn: conn, limit: helloTime}
 	link := mesh.NewLink(paced)
 	size := &meter{intake: b.intake, ctx: open, most: maxOffer, urgent: true} // the node gives up its runs if its offer waits too long
 	defer size.end()

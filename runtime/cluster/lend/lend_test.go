@@ -970,3 +970,42 @@ func TestOffersDoNotWait(t *testing.T) {
 		}
 	})
 }
+
+// A node that stops does not wait for an owner that is silent, or whose connection is lost, if it has nothing for it; it does if it has an
+// end that the owner lacks.
+func TestStopAfterTheOwnerHasDied(t *testing.T) {
+	for _, c := range []struct {
+		what          string
+		silent, ended bool // the owner is silent, instead of cut off; and a run has ended since
+	}{{"cut off", false, false}, {"silent", true, false}, {"cut off, with an end", false, true}, {"silent, with an end", true, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 10, "a")
+			h := w.hosts["a"]
+			x := w.settledOwner(t, "x", 1)
+			(<-begin(t.Context(), take(t, x), runCall("before"))).check(t, "before", order{})
+			if c.ended {
+				begin(t.Context(), take(t, x), call("e", 1, order{Sleep: time.Second}))
+			}
+			settled()
+			h.set(func() {
+				h.cut = true // no connection can be opened
+				if c.silent {
+					h.lag, h.still = 20*time.Second, true // what was sent does not arrive
+				}
+			})
+			if !c.silent {
+				h.disconnect()
+			}
+			time.Sleep(3 * time.Second)
+			began := time.Now()
+			h.server.Close(t.Context())
+			if took := time.Since(began); (took > 0) != c.ended {
+				t.Errorf("%s: the node has stopped after %v", c.what, took)
+			}
+			x.Close()
+			h.set(func() { h.lag = 0 })
+			time.Sleep(20 * time.Second) // the last message arrives
+			w.empty(t)
+		})
+	}
+}

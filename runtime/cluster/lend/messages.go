@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/faaspot/faaspot/runtime"
@@ -203,6 +204,7 @@ func valid(l *runtime.Logs) bool {
 type pacedConn struct {
 	net.Conn
 	limit time.Duration
+	heard atomic.Pointer[time.Time] // when the other side has sent something; nil: it has not
 }
 
 // SetReadDeadline does nothing: Read sets it.
@@ -215,7 +217,12 @@ func (c *pacedConn) Read(b []byte) (int, error) {
 	if err := c.Conn.SetReadDeadline(time.Now().Add(c.limit)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		now := time.Now()
+		c.heard.Store(&now)
+	}
+	return n, err
 }
 
 func (c *pacedConn) Write(b []byte) (n int, err error) {

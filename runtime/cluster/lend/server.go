@@ -132,7 +132,7 @@ func (s *Server) Close(ctx context.Context) {
 }
 
 // flush waits until the owner has recorded all ends that it waits for, and has the answers to all calls that it has sent, for a short time.
-// An owner whose connection is lost may come back meanwhile.
+// An owner whose connection is lost may come back meanwhile. One that is silent is waited for only if there is something to give.
 func (s *Server) flush() {
 	for deadline := time.Now().Add(helloTime); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		s.mu.Lock()
@@ -148,7 +148,7 @@ func (s *Server) flush() {
 
 // flushed reports whether nothing is left to send to an owner.
 func (s *Server) flushed() bool {
-	if x := s.session; x != nil && (!x.noted || x.sending || len(x.answers) > 0) {
+	if x := s.session; x != nil && (!x.noted && !x.silent() || x.sending || len(x.answers) > 0) {
 		return false
 	}
 	for _, r := range s.runs {
@@ -173,7 +173,7 @@ func (s *Server) settle() {
 // Serve serves a connection of an owner until that ends, and returns why. It closes the connection. It takes mu, as do
 // attach, detach, expire and obey.
 func (s *Server) Serve(conn net.Conn) error {
-	paced := &pacedConn{conn, helloTime}
+	paced := &pacedConn{Conn: conn, limit: helloTime}
 	link := mesh.NewLink(paced)
 	defer func() { _ = link.Close() }()
 	open, end := context.WithCancel(context.Background())
@@ -185,7 +185,7 @@ func (s *Server) Serve(conn net.Conn) error {
 	if err := link.Receive(&h, helloTime); err != nil {
 		return err
 	}
-	x, o := s.attach(h, conn)
+	x, o := s.attach(h, paced)
 	if x != nil {
 		defer s.detach(x)
 	}
@@ -213,7 +213,7 @@ func (s *Server) Serve(conn net.Conn) error {
 }
 
 // attach makes a connection the one of the owner, and returns what is offered. The session is nil if the owner is refused.
-func (s *Server) attach(h hello, conn net.Conn) (*session, offer) {
+func (s *Server) attach(h hello, conn *pacedConn) (*session, offer) {
 	known := s.Epoch()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,6 @@ package lend
 
 import (
 	"math"
-	"net"
 	"sync"
 	"time"
 
@@ -16,7 +15,7 @@ const followPause = 10 * time.Millisecond
 // session is a connection of an owner. The mutex of its Server guards what follows wake.
 type session struct {
 	server *Server
-	conn   net.Conn
+	conn   *pacedConn
 	epoch  uint64
 	once   sync.Once
 	closed chan struct{} // closed by close
@@ -29,6 +28,9 @@ type session struct {
 	stops   bool       // the owner is informed that the node begins nothing more
 	noted   bool       // the owner knows that, so that no calls are on their way
 }
+
+// silent reports whether the owner has missed two questions, each of which it sends after askTime: it is dead, or cut off.
+func (x *session) silent() bool { return time.Since(*x.conn.heard.Load()) > 2*askTime }
 
 // close closes the connection.
 func (x *session) close() {

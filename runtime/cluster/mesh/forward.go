@@ -85,14 +85,24 @@ func (f *Forwarder) Close() {
 	f.transport.CloseIdleConnections()
 }
 
+// Hold takes a place of a request of the client at an address that waits to be forwarded, until leave is called, once. ErrNoPlace: too many
+// are under way.
+func (f *Forwarder) Hold(client net.Addr, sender string) (leave func(), err error) {
+	leave, ok := f.places.takeFor(client, sender)
+	if !ok {
+		return nil, ErrNoPlace
+	}
+	return leave, nil
+}
+
 // Forward sends a request of the client at an address to the owner, and returns the answer, whose body must be closed. sender
 // is whose places the request takes a part of, empty if that is not known: all such requests have one sender. The
 // URL of the request needs no host. Both end when another node owns the data. ErrNoOwner and ErrNoPlace say that nothing
 // was sent.
 func (f *Forwarder) Forward(r *http.Request, client net.Addr, sender string) (*http.Response, error) {
-	leave, ok := f.places.takeFor(client, sender)
-	if !ok {
-		return nil, ErrNoPlace
+	leave, err := f.Hold(client, sender)
+	if err != nil {
+		return nil, err
 	}
 	owner, ok := f.Owner()
 	if !ok {

@@ -206,6 +206,14 @@ func TestFloodsOfTenants(t *testing.T) {
 	if len(streams) != 8 {
 		t.Errorf("the flood has %d places, want 8 of 16", len(streams))
 	}
+	if _, err := f.Hold(client, "flood"); !errors.Is(err, mesh.ErrNoPlace) {
+		t.Errorf("a request of the flood may wait: %v", err)
+	}
+	leave, err := f.Hold(client, "other")
+	if err != nil {
+		t.Fatalf("a request of another tenant may not wait: %v", err)
+	}
+	leave()
 	for from := range 4 {
 		r, err := send(100+from, "other", "/name")
 		if err != nil {

@@ -65,13 +65,15 @@ type node struct {
 	standby    *httpapi.Server
 	forwarder  *mesh.Forwarder
 	records    recordLink
+	kept       keptRuns
 	requests   atomic.Pointer[mesh.Queue] // of connections on which other nodes send requests
 	walled     atomic.Bool                // the process is confined
 	announce   func()                     // says once that the node serves
 	stopping   context.Context            // ends when the process shall end
 	running    context.Context            // ends when it does
 	life       atomic.Pointer[life]
-	grace      atomic.Int64 // of the last order to give up the data, in nanoseconds
+	ordered    atomic.Pointer[time.Time] // when the process was to end; nil: it was not
+	grace      atomic.Int64              // of the last order to give up the data, in nanoseconds
 	sealing    nodeKeys
 }
 
@@ -154,8 +156,18 @@ func (n *node) lookForGenerations(ctx context.Context, options nats.Options, sto
 	}
 }
 
+// end returns until when requests may be answered once the process shall end.
+func (n *node) end() time.Time {
+	if ordered := n.ordered.Load(); ordered != nil {
+		return ordered.Add(n.Grace)
+	}
+	return time.Now()
+}
+
 // beginStop stops accepting connections.
 func (n *node) beginStop() {
+	now := time.Now()
+	n.ordered.Store(&now)
 	n.notifier.send("STOPPING=1")
 	n.log.Info("stopping", "grace", n.Grace.String())
 	if err := n.front.Stop(); err != nil {
@@ -215,7 +227,7 @@ func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
 		n.checks = mesh.NewFront(n.health, n.log)
 	}
 	n.standby, err = httpapi.New(httpapi.Options{
-		Auth: starting{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Ready: startingError, Log: n.log, Secrets: n.secrets,
+		Auth: starting{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Follower: between{forwarding{n}}, Ready: startingError, Log: n.log, Secrets: n.secrets,
 		TLS: n.encryption, SpoolDir: filepath.Join(n.Data, "standby"), Version: n.Version,
 	})
 	if err != nil {
@@ -234,9 +246,9 @@ func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
 func (n *node) close() error {
 	var errs []error
 	if n.standby != nil {
-		now, cancel := context.WithCancel(context.Background())
+		ending, cancel := context.WithDeadline(context.Background(), n.end())
+		_ = n.standby.Shutdown(ending) // it closes what has not ended then
 		cancel()
-		_ = n.standby.Shutdown(now) // its requests are refused anyway
 	}
 	switch {
 	case n.front != nil:
@@ -344,13 +356,6 @@ func (n *node) filled(ctx context.Context) (float64, error) {
 		return 0, nil
 	}
 	return sized.Filled(ctx)
-}
-
-// noOwnerError is the answer to requests while there is no owner.
-func noOwnerError() error {
-	err := runtime.Errorf(runtime.CodeUnavailable, "no node of the cluster owns the data at the moment").WithHint("try again in a moment")
-	err.RetryAfter = time.Second
-	return err
 }
 
 // starting refuses all requests: a node begins a life.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/faaspot/faaspot/cmd/fas/internal/clierror"
+	"github.com/faaspot/faaspot/runtime"
 )
 
 // Options of a node that cannot work are refused before anything is started, with what to do.
@@ -59,6 +60,26 @@ func TestNodesThatAreRefused(t *testing.T) {
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(clierror.Message(err), test.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What a node keeps between two lives is bounded, and the next life gets all of it once.
+func TestKeptRuns(t *testing.T) {
+	var k keptRuns
+	run := func(bytes int) []runtime.Execution {
+		x := runtime.Execution{ID: runtime.NewID()}
+		x.Result = make([]byte, bytes)
+		return []runtime.Execution{x}
+	}
+	first, second := run(10), run(keptBytes/2)
+	if !k.add(first) || !k.add(second) || k.add(run(keptBytes/2)) || !k.add(run(10)) {
+		t.Error("there is no room for what fits, or for more")
+	}
+	if all := k.take(); len(all) != 3 || all[0].ID != first[0].ID || all[1].ID != second[0].ID || len(k.take()) > 0 {
+		t.Errorf("%d runs were kept", len(all))
+	}
+	if !k.add(run(keptBytes / 2)) {
+		t.Error("what was taken takes room")
 	}
 }
 

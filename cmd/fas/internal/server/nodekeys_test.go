@@ -210,7 +210,7 @@ func TestKeysOfAStoreThatIsClosed(t *testing.T) {
 		t.Error("a node with its keys lacks some")
 	}
 	n.cluster.SetKeyless(true)
-	l.leave()
+	l.detach()
 	if err := l.store.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,12 +16,25 @@ import (
 	"github.com/faaspot/faaspot/storage/replog"
 )
 
+const (
+	// leaveTime is the time between the announcement that the owner leaves the data and when it accepts no connections any more: the other
+	// nodes hear of it meanwhile.
+	leaveTime = 50 * time.Millisecond
+	// answerTime bounds the time for which it answers the last requests on the connections that it has then, while its runs go on, and
+	// answerRest is how long it does once all of them have sent something.
+	answerTime = 500 * time.Millisecond
+	answerRest = 100 * time.Millisecond
+	// holdTime bounds how long a request is held back while the data are handed over.
+	holdTime = 10 * time.Second
+)
+
 // settleTime is how long a request that reads waits until the runs that have ended on this node are recorded.
 const settleTime = time.Second
 
 // life is a server of a node from when its store is opened until it is closed.
 type life struct {
 	*server
+	forwarding
 	standing *cluster.Standing
 	roll     atomic.Pointer[cluster.Roll] // of the other nodes; nil: this life does not own the data
 	places   *lend.Borrower               // of other nodes, while this life owns the data
@@ -62,7 +73,7 @@ func (n *node) openLife() (cluster.Life, error) {
 		Options: n.Options, log: n.log, levels: n.levels, secrets: n.secrets, certificate: n.certificate, listener: n.listener, encryption: n.encryption,
 		keepKeys: n.keepKeys, at: n.at, spawner: n.spawner, node: n,
 	}
-	l := &life{server: s, standing: cluster.NewStanding()}
+	l := &life{server: s, forwarding: forwarding{n}, standing: cluster.NewStanding()}
 	s.life = l
 	s.openMemory()
 	l.openPlaces()
@@ -232,6 +243,9 @@ func (l *life) lead(began time.Time) (err error) {
 // end stops all parts but the store.
 func (l *life) end() error {
 	grace := time.Duration(0)
+	if l.node.cluster.Status().Owns {
+		l.leave()
+	}
 	switch {
 	case l.node.stopping.Err() != nil:
 		grace = l.Grace
@@ -246,6 +260,15 @@ func (l *life) end() error {
 	return err
 }
 
+// leave prepares that the data are handed over: nodes hold requests back from now on, and what they and clients have sent is answered.
+func (l *life) leave() {
+	l.node.cluster.Leave()
+	time.Sleep(leaveTime)
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	l.web.HandOver(ctx, answerRest)
+}
+
 // Close implements [cluster.Life].
 func (l *life) Close() error {
 	l.stopCopies()
@@ -253,7 +276,7 @@ func (l *life) Close() error {
 	if !l.stopped {
 		err = l.end()
 	}
-	l.leave()
+	l.detach()
 	l.sending.Lock() // until a copy that was being sent has ended
 	defer l.sending.Unlock()
 	if l.stuck {
@@ -263,8 +286,8 @@ func (l *life) Close() error {
 	return errors.Join(err, l.store.Close())
 }
 
-// leave makes the node one without a store, of which nothing is known, so that no keys of it are missing.
-func (l *life) leave() {
+// detach makes the node one without a store, of which nothing is known, so that no keys of it are missing.
+func (l *life) detach() {
 	l.checking.Lock()
 	defer l.checking.Unlock()
 	if l.node.life.CompareAndSwap(l, nil) {
@@ -301,20 +324,6 @@ func (l *life) Settle() {
 	if e := l.measured.Load(); e != nil {
 		e.RecordNow(settleTime)
 	}
-}
-
-// Forward implements [httpapi.Follower].
-func (l *life) Forward(r *http.Request, client net.Addr, tenant runtime.Tenant) (*http.Response, error) {
-	answer, err := l.node.forwarder.Forward(r, client, string(tenant))
-	switch {
-	case errors.Is(err, mesh.ErrNoOwner):
-		return nil, noOwnerError()
-	case errors.Is(err, mesh.ErrNoPlace):
-		busy := runtime.Errorf(runtime.CodeTooBusy, "this node forwards as many requests as it may").WithHint("try again in a moment, or use another node")
-		busy.RetryAfter = runtime.BusyRetry
-		return nil, busy
-	}
-	return answer, err
 }
 
 // readiness returns why this node does not know the last state of the data, or nil.

@@ -112,10 +112,14 @@ func (l *life) answerRecords(link *mesh.Link) error {
 	return link.Send(answer, linkTime)
 }
 
-// recordForeign records runs of another node. It leaves out those of tenants that are deleted, also if others have their
-// names.
+// recordForeign records runs of another node.
 func (l *life) recordForeign(runs []runtime.Execution) error {
-	kept := runs[:0]
+	return l.still(runs, l.engine.RecordForeign)
+}
+
+// still calls record with runs, without those of tenants that are deleted, also if others have their names.
+func (l *life) still(runs []runtime.Execution, record func([]runtime.Execution) error) error {
+	kept := make([]runtime.Execution, 0, len(runs))
 	for i := range runs {
 		use := l.access.Use(runs[i].Tenant)
 		if use == nil || !use.Enter() {
@@ -130,7 +134,7 @@ func (l *life) recordForeign(runs []runtime.Execution) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	return l.engine.RecordForeign(kept)
+	return record(kept)
 }
 
 // reportAll reports what a life has applied to the owner until ctx ends.

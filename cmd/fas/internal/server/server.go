@@ -54,6 +54,8 @@ const (
 	// passOnTime bounds the time for which connections are served whose first request has not arrived, if
 	// another process takes the listener over.
 	passOnTime = 2 * time.Second
+	// passOnRest is the time for which they are served once all of them have sent something.
+	passOnRest = 250 * time.Millisecond
 	// traceTime is the time that the last spans get to reach their collector.
 	traceTime = 3 * time.Second
 )
@@ -295,7 +297,7 @@ func (s *server) begin(ctx context.Context, began time.Time) (err error) {
 		},
 	}
 	if s.life != nil {
-		options.Owner, options.Follow = s.life.current, &engine.Following{Record: s.life.record}
+		options.Owner, options.Follow = s.life.current, &engine.Following{Record: s.life.record, Keep: s.life.keep, Kept: s.node.kept.take(), Still: s.life.still}
 		options.Places, options.Adopt = s.life.places, s.life.adopt
 	}
 	if s.engine, err = engine.New(options); err != nil {
@@ -395,7 +397,7 @@ func (s *server) attend(ctx context.Context) error {
 func (s *server) stop(grace time.Duration) error {
 	if s.passed && s.engine != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), min(grace, passOnTime))
-		s.web.HandOver(ctx)
+		s.web.HandOver(ctx, passOnRest)
 		cancel()
 	}
 	if err := drain(s.engine, s.web, grace, s.log); err != nil {
