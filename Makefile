@@ -247,14 +247,14 @@ guest-check: ## Rebuild the guest elsewhere and compare it with what is committe
 	pyguest/build/check.sh
 
 # The parts of `make check`, which run two at a time: those that take longest are first, and beside tests of servers, which
-# wait most of the time, there are some that compute, with a lower priority.
+# wait most of the time, there are some that compute, with a lower priority. What they are built from is made before (-o).
 PARTS = lint test-processes race-go test-go test-measuring soak-hostile fuzz race-measuring test-arm64 test-wazero test-stock \
   soak-kill test-log soak-restore test-clients test-python
 
 .PHONY: check
 check: console-check build ## Run what CI runs: all checks, and short soaks.
 	$(GO) test -vet=off $(MODFILE) -count 1 ./test/guestcache
-	$(MAKE) -j 2 --output-sync=target $(PARTS) NICE='nice -n 5' VETTED=-vet=off RESTORES=200 KILLS=40 FUZZTIME=1000x SECONDS=60
+	$(MAKE) -j 2 --output-sync=target -o build -o wazero $(PARTS) NICE='nice -n 5' VETTED=-vet=off RESTORES=200 KILLS=40 FUZZTIME=1000x SECONDS=60
 	$(MAKE) clean-tree
 
 .PHONY: clean-tree
