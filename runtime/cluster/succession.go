@@ -50,10 +50,13 @@ func (n *Node) AwaitOwner(ctx context.Context) {
 
 // succession reports whether the shard is being handed over, for how long that is believed, and what is closed when there is news.
 func (n *Node) succession() (turned <-chan struct{}, pause time.Duration, over bool) {
+	m := n.members
+	m.mu.Lock()
+	turned = m.turned // first, so that what changes from now on is news
+	m.mu.Unlock()
 	n.mu.Lock()
 	owns, serves, leaves, left := n.owns, n.serves, n.leaves, n.left
 	n.mu.Unlock()
-	m := n.members
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -62,7 +65,7 @@ func (n *Node) succession() (turned <-chan struct{}, pause time.Duration, over b
 		if leaves {
 			pause = max(pause, memberTime)
 		} else if serves {
-			return m.turned, 0, false
+			return turned, 0, false
 		}
 	}
 	for _, one := range m.all {
@@ -72,8 +75,8 @@ func (n *Node) succession() (turned <-chan struct{}, pause time.Duration, over b
 		case one.Leaves:
 			pause = max(pause, fresh)
 		case one.Ready:
-			return m.turned, 0, false
+			return turned, 0, false
 		}
 	}
-	return m.turned, pause, pause > 0
+	return turned, pause, pause > 0
 }

@@ -86,7 +86,7 @@ func NewServer(o ServerOptions) *Server {
 }
 
 // Close refuses further runs, and waits until those that run have ended, or ctx ends. Then it cancels them: their owner
-// queues them again without a charge. It returns when it has sent the ends, or cannot, and closes the connection.
+// queues them again without a charge. It returns when the ends are recorded, or after a short time, and closes the connection.
 func (s *Server) Close(ctx context.Context) {
 	s.mu.Lock()
 	if s.stopped {
@@ -146,7 +146,7 @@ func (s *Server) flush() {
 
 // The methods below are called with mu held, unless they say otherwise.
 
-// flushed reports whether nothing is left to send to an owner.
+// flushed reports whether an owner has recorded and answered all.
 func (s *Server) flushed() bool {
 	if x := s.session; x != nil && (!x.noted && !x.silent() || x.sending || len(x.answers) > 0) {
 		return false

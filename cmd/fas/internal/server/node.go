@@ -28,8 +28,8 @@ const (
 	DefaultNodeListen = "127.0.0.1:8788"
 	// logTime is the time within which the servers of the log must answer when a node starts.
 	logTime = time.Minute
-	// standbyMemory bounds the memory of the server that answers between two lives of a node, in bytes.
-	standbyMemory = 64 * runtime.MiB
+	// standbyPart is the divisor of the part of the memory budget that the server may use which forwards requests between two lives of a node.
+	standbyPart = 4
 	// hardenTime is the time between two syncs of what a node has applied.
 	hardenTime = 15 * time.Second
 	// fillTime is the time between two looks of the owner at how full the log is.
@@ -227,7 +227,7 @@ func (n *node) connect(ctx context.Context, options nats.Options) (err error) {
 		n.checks = mesh.NewFront(n.health, n.log)
 	}
 	n.standby, err = httpapi.New(httpapi.Options{
-		Auth: starting{}, Memory: memory.New(standbyMemory, n.log), Standby: true, Follower: between{forwarding{n}}, Ready: startingError, Log: n.log, Secrets: n.secrets,
+		Auth: starting{}, Memory: memory.New(n.budget()/standbyPart, n.log), Standby: true, Follower: between{forwarding{n}}, Ready: startingError, Log: n.log, Secrets: n.secrets,
 		TLS: n.encryption, SpoolDir: filepath.Join(n.Data, "standby"), Version: n.Version,
 	})
 	if err != nil {
@@ -358,7 +358,7 @@ func (n *node) filled(ctx context.Context) (float64, error) {
 	return sized.Filled(ctx)
 }
 
-// starting refuses all requests: a node begins a life.
+// starting knows nobody: a node begins a life, and forwards all requests.
 type starting struct{}
 
 func startingError() error {

@@ -58,8 +58,23 @@ func noOwnerError() error {
 	return err
 }
 
-// between forwards all requests of a node that is between two lives. It implements [httpapi.Follower].
+// between forwards all requests of a node that is between two lives. It implements [httpapi.Follower]. Such a node knows no tenant, also
+// none that it knew a moment ago: all requests have the places of one that is known, so that many of one address, as of a
+// proxy, can wait.
 type between struct{ forwarding }
+
+// anyTenant is the sender of all requests of a node between two lives. It is the name of no tenant.
+const anyTenant = "*"
+
+// Await implements [httpapi.Follower].
+func (b between) Await(ctx context.Context, client net.Addr, _ runtime.Tenant) error {
+	return b.forwarding.Await(ctx, client, anyTenant)
+}
+
+// Forward implements [httpapi.Follower].
+func (b between) Forward(r *http.Request, client net.Addr, _ runtime.Tenant) (*http.Response, error) {
+	return b.forwarding.Forward(r, client, anyTenant)
+}
 
 // Follows implements [httpapi.Follower].
 func (between) Follows() bool { return true }

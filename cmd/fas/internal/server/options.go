@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/faaspot/faaspot/cmd/fas/internal/environ"
 	"github.com/faaspot/faaspot/cmd/fas/internal/ui"
 	"github.com/faaspot/faaspot/runtime"
+	"github.com/faaspot/faaspot/runtime/memory"
 )
 
 const (
@@ -97,6 +99,9 @@ type Options struct {
 	Version  string
 	Trace    func(client.TraceLevel, string) // traces the requests of the demo
 }
+
+// budget returns the memory that the server holds for others, in bytes.
+func (o *Options) budget() int64 { return cmp.Or(int64(o.MemoryBudget), memory.Machine()/2) }
 
 // cacheFolder returns the folder of the compiled guest. Whatever else is in it is removed, so it is never one that a user has
 // named.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -177,7 +176,7 @@ func (s *server) prepare() (err error) {
 
 // openMemory opens the memory budget.
 func (s *server) openMemory() {
-	s.memory = memory.New(cmp.Or(int64(s.MemoryBudget), memory.Machine()/2), s.log)
+	s.memory = memory.New(s.budget(), s.log)
 	s.secrets.Count(s.memory.Open(memory.Options{Name: "secrets that the log does not show", Heap: true}))
 	if s.memory.Total() < usualMemory {
 		s.log.Warn("the memory budget has no room for a function with the default memory limit, so that most deployments will be refused",
