@@ -28,7 +28,7 @@ type Authenticator interface {
 // are those of an Authenticator, and CodeTooBusy. It bounds its own cost.
 type PasswordAuthenticator interface {
 	AuthenticatePassword(ctx context.Context, user, password []byte) (*runtime.Identity, error)
-	// KnownPassword returns who has a user name and its password, if that was found right a short time ago, else nil. It costs
+	// KnownPassword returns the identity of a user name and its password if that was found right a short time ago, else nil. It costs
 	// no more than a token.
 	KnownPassword(user, password []byte) *runtime.Identity
 }

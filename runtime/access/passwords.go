@@ -98,7 +98,7 @@ func (k *Keeper) AuthenticatePassword(ctx context.Context, login, password []byt
 	return c.identify(now)
 }
 
-// KnownPassword returns who has a login and its password, if that was found right a short time ago, else nil. It computes no hash
+// KnownPassword returns the identity of a login and its password if that was found right a short time ago, else nil. It computes no hash
 // of a password.
 func (k *Keeper) KnownPassword(login, password []byte) *runtime.Identity {
 	now := time.Now()

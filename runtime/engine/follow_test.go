@@ -121,6 +121,21 @@ func (p *pair) takeOver(t *testing.T, kept []runtime.Execution, still func([]run
 	return e
 }
 
+// lead makes the follower the owner.
+func (p *pair) lead(t *testing.T) {
+	t.Helper()
+	end, err := p.log.Client().End(t.Context())
+	if err == nil {
+		err = p.store.OwnAt(t.Context(), end)
+	}
+	if err == nil {
+		err = p.follower.Lead()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (p *pair) want(t *testing.T, e *engine.Engine, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -223,16 +238,7 @@ func TestFollowerThatLeads(t *testing.T) {
 	}()
 	<-g.began
 	p.sync(t)
-	end, err := p.log.Client().End(t.Context())
-	if err == nil {
-		err = p.store.OwnAt(t.Context(), end)
-	}
-	if err == nil {
-		err = p.follower.Lead()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.lead(t)
 	close(g.end)
 	third := <-waiting
 	p.want(t, p.follower, first.ID, second.ID, third.ID)
@@ -273,16 +279,7 @@ func TestRunsOfAFormerOwner(t *testing.T) {
 		}
 		create(t, p.owner, spec("f", "1"))
 		p.sync(t)
-		end, err := p.log.Client().End(t.Context())
-		if err == nil {
-			err = p.store.OwnAt(t.Context(), end)
-		}
-		if err == nil {
-			err = p.follower.Lead()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		p.lead(t)
 		var ids []string
 		for range 20 { // whose callers have their results
 			x, err := run(p.owner, "f", "{}")

@@ -95,7 +95,7 @@ func (c *compilationCache) lock(ctx context.Context, alone bool) {
 	c.unlock()
 	folder, err := os.Open(c.dir)
 	if err != nil {
-		return // whoever reads or writes there reports it
+		return // reading or writing there fails as well, and reports it
 	}
 	c.locked = folder
 	for waits := false; ctx.Err() == nil; waits = true {
